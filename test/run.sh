@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Passes everything, from a fresh clone on: `npm test`. Packages, build, checks, an engine with the images, all tests.
+# Arguments go to vitest: `npm test -- test/topology`, `npm test -- --project unit`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+start=$SECONDS
+step() { printf '\n==> %s (%d s)\n' "$*" "$((SECONDS - start))"; }
+
+step 'packages'
+src/build/install.sh
+step 'build'
+npm run --silent build
+step 'checks'
+checks=passed
+npm run --silent check || checks=failed
+step 'engine and images'
+DOCKER_HOST=$(examples/quickstart/engine.sh)
+export DOCKER_HOST
+examples/quickstart/images.sh
+step 'tests'
+tests=0
+npx --no-install vitest run "$@" || tests=$?
+
+if [ "$checks" = failed ]; then
+  printf '\nThe checks failed, see "==> checks" above.\n' >&2
+  exit 1
+fi
+exit "$tests"
