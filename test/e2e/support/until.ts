@@ -1,0 +1,46 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { inspect } from 'node:util';
+
+const INTERVAL_MS = 50;
+
+/**
+ * Observes again and again until `holds`, and gives the observation that does.
+ * Throws after `timeoutMs`, naming `what` was expected and what was last seen; an observation that throws counts
+ * as one that does not hold, one that hangs is given up at the same deadline.
+ */
+export async function until<T>(
+  what: string,
+  observe: () => Promise<T> | T,
+  holds: (state: T) => boolean,
+  timeoutMs = 30_000,
+): Promise<T> {
+  const over = new AbortController();
+  const timeout = delay<Seen<T>>(timeoutMs, { kind: 'timeout' }, { signal: over.signal });
+  timeout.catch(() => undefined);
+  let last = 'nothing: the first observation did not end';
+  try {
+    for (;;) {
+      const seen = await Promise.race([see(observe), timeout]);
+      if (seen.kind === 'timeout') break;
+      if (seen.kind === 'state' && holds(seen.state)) return seen.state;
+      last = seen.kind === 'state' ? inspect(seen.state, { depth: 6 }) : `an error: ${String(seen.error)}`;
+      await delay(INTERVAL_MS);
+    }
+  } finally {
+    over.abort();
+  }
+  throw new Error(`not within ${String(timeoutMs)} ms: ${what}\nlast seen: ${last}`);
+}
+
+type Seen<T> =
+  | { readonly kind: 'state'; readonly state: T }
+  | { readonly kind: 'error'; readonly error: unknown }
+  | { readonly kind: 'timeout' };
+
+async function see<T>(observe: () => Promise<T> | T): Promise<Seen<T>> {
+  try {
+    return { kind: 'state', state: await observe() };
+  } catch (error) {
+    return { kind: 'error', error };
+  }
+}
