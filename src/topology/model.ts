@@ -54,8 +54,10 @@ export type Balancer = {
   readonly restApiPort: number | undefined;
   readonly image: string;
   readonly flavor: 'pgbalancer' | 'pgpool';
-  /** pgpool parameters of the file, values as pgpool reads them, unquoted. */
+  /** pgpool parameters of the file, values as pgpool reads them, unquoted; `num_init_children` and `max_pool` always among them. */
   readonly config: Readonly<Record<string, string>>;
+  /** Share of reads that the leader takes, where a replica has 1; absent: 0, or 1 without replicas. */
+  readonly weight?: number;
   readonly memory: number | undefined;
   readonly cpus: number | undefined;
   readonly restart: RestartPolicy;

@@ -1,0 +1,61 @@
+/** pgpool's own defaults (https://www.pgpool.net/docs/latest/en/html/runtime-config-connection.html). */
+export const poolDefaults = { children: 32, pool: 4 } as const;
+
+/** What the file says about a group, as far as connections go; undefined where it says nothing. */
+export type BudgetInput = {
+  /** `num_init_children`: sessions that the balancer serves at once. */
+  readonly children: number | undefined;
+  /** `max_pool`: connections that each of those keeps to every backend. */
+  readonly pool: number | undefined;
+  readonly replicas: number;
+  readonly maxConnections: number | undefined;
+  /** `superuser_reserved_connections` and `reserved_connections` together. */
+  readonly reserved: number;
+};
+
+export type Budget = {
+  readonly children: number;
+  readonly pool: number;
+  readonly maxConnections: number;
+  /** The least `max_connections` that these need. */
+  readonly needed: number;
+  /** The sum behind `needed`, for a message. */
+  readonly sum: string;
+};
+
+/** Connections that pgherd keeps for itself: heartbeat, readiness probe, two for actions, one for `pgherd psql`. */
+const own = 5;
+/** Replication beside one stream for each follower: a clone and the rewind of a rejoining node. */
+const sparesForReplication = 2;
+
+/**
+ * What `max_connections` must hold, and values for what the file leaves open that fit together.
+ *
+ * pgpool connects a session to every backend and keeps `max_pool` such connections in each of its `num_init_children`
+ * processes. Of the R reader names all may resolve to one replica while the others are down, so a node may see R times
+ * that; the leader sees it once, and any node can become either: max(1, R). Replication and reserved connections come
+ * on top. Since PostgreSQL 12 senders have places of their own; they are counted all the same, as room to spare.
+ *
+ * Where `max_connections` is given and the pool is not, the pool is made to fit: `max_pool` from 4 down to 1 first,
+ * which costs only cached connections, then `num_init_children`. Where it is not given, it is what the pool needs,
+ * rounded up to ten, at least PostgreSQL's default of 100.
+ */
+export function planConnections(input: BudgetInput): Budget {
+  const backends = Math.max(1, input.replicas);
+  const replication = input.replicas + sparesForReplication;
+  const reserved = input.reserved + own;
+  const room = (input.maxConnections ?? Infinity) - replication - reserved;
+
+  let pool = input.pool ?? poolDefaults.pool;
+  let children = input.children ?? poolDefaults.children;
+  while (input.pool === undefined && pool > 1 && children * pool * backends > room) pool--;
+  if (input.children === undefined && children * pool * backends > room) {
+    const fitting = Math.floor(room / (pool * backends));
+    if (fitting >= 1) children = fitting;
+  }
+  const needed = children * pool * backends + replication + reserved;
+  const sum =
+    `num_init_children ${children} × max_pool ${pool} × ${backends} ${backends === 1 ? 'backend' : 'readers on one node'}` +
+    ` + ${replication} for replication + ${reserved} reserved`;
+  return { children, pool, needed, sum, maxConnections: input.maxConnections ?? Math.max(100, Math.ceil(needed / 10) * 10) };
+}

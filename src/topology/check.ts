@@ -1,0 +1,144 @@
+import { suggest } from '../base/suggest.ts';
+import type { Issue } from './diagnostic.ts';
+import { formatPath, type Path } from './path.ts';
+import type { TopologyFile } from './types.gen.ts';
+import { validate, type SchemaError } from './validate.gen.js';
+
+export type Checked = {
+  /** The value without what is wrong, where that leaves something whole: later checks find more in the same run. */
+  readonly file: TopologyFile | undefined;
+  readonly issues: readonly Issue[];
+  /** Paths of what was left out. */
+  readonly removed: readonly Path[];
+};
+
+/**
+ * Checks a value against the schema: one issue for each mistake, as a sentence. Values at `interpolated` paths are
+ * text, and are taken as a number or a truth value where the schema wants one.
+ */
+export function checkShape(value: unknown, interpolated: ReadonlySet<string>): Checked {
+  let errors = findErrors(value);
+  for (const error of errors) convertText(value, error, interpolated);
+  if (errors.length > 0 && interpolated.size > 0) errors = findErrors(value);
+
+  const issues = new Map<string, Issue>();
+  const removed: Path[] = [];
+  for (const error of errors) {
+    const issue = describeError(toPath(value, error.instancePath), error, value);
+    const key = formatPath(issue.path);
+    if (!issues.has(key)) issues.set(key, issue);
+    removed.push(issue.path);
+  }
+  for (const path of removed) removeAt(value, path);
+  return { file: validate(value) ? value : undefined, issues: [...issues.values()], removed };
+}
+
+function findErrors(value: unknown): readonly SchemaError[] {
+  return validate(value) ? [] : (validate.errors ?? []);
+}
+
+function describeError(path: Path, error: SchemaError, root: unknown): Issue {
+  const { keyword, params, parentSchema } = error;
+  if (keyword === 'additionalProperties') return describeUnknownKey(path, String(params['additionalProperty']), parentSchema);
+  if (keyword === 'required') {
+    const key = String(params['missingProperty']);
+    return { path: [...path, key], at: 'key', code: 'missing', message: 'missing', hint: `every ${nameOwner(path)} needs a ${key}` };
+  }
+  const expected = String(parentSchema['x-expected'] ?? 'something else');
+  const secret = path.at(-1) === 'password' || path.includes('password');
+  const got = secret && typeof error.data === 'string' ? 'a literal' : describeValue(error.data, error);
+  const hint = suggestRemedy(error, path, root);
+  return {
+    path,
+    at: 'value',
+    code: keyword === 'type' ? 'type' : 'value',
+    message: `expected ${expected}, got ${got}`,
+    ...(hint === undefined ? {} : { hint }),
+    ...(secret ? { secret } : {}),
+  };
+}
+
+function describeUnknownKey(path: Path, key: string, schema: SchemaError['parentSchema']): Issue {
+  const named = { path: [...path, key], at: 'key', secret: /pass|secret|token/i.test(key) } as const;
+  const patterns = schema['patternProperties'];
+  if (patterns !== undefined) {
+    const message = `${JSON.stringify(key)} is not the name of a parameter`;
+    return { ...named, code: 'unknown-key', message, hint: 'letters, digits and "_" only' };
+  }
+  const known = Object.keys(Object(schema['properties']));
+  const near = suggest(key, known);
+  const hint = near === undefined ? `known here: ${known.join(', ')}` : `did you mean "${near}"?`;
+  return { ...named, code: 'unknown-key', message: `unknown key ${JSON.stringify(key)}`, hint };
+}
+
+function suggestRemedy(error: SchemaError, path: Path, root: unknown): string | undefined {
+  const { data, parentSchema } = error;
+  const types = [parentSchema['type']].flat();
+  if (path.at(-1) === 'password') return 'keep the password in a file or a variable, or let pgherd generate it';
+  if (data === null) return 'give it a value, or remove the key';
+  if (typeof data === 'number' && types.includes('string')) return 'put it in quotes';
+  if (typeof data === 'string' && error.keyword === 'type') {
+    if (data.trim() !== '' && Number.isFinite(Number(data))) return types.some((type) => type === 'integer' || type === 'number') ? 'remove the quotes' : undefined;
+  }
+  const choices = parentSchema['enum'];
+  if (typeof data === 'string' && Array.isArray(choices)) {
+    const near = suggest(data, choices.filter((choice) => typeof choice === 'string'));
+    return near === undefined ? undefined : `did you mean "${near}"?`;
+  }
+  return path.length === 0 && Array.isArray(root) ? 'one cluster a file, without a list around it' : undefined;
+}
+
+function describeValue(value: unknown, error: SchemaError): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) {
+    return error.keyword === 'minItems' || error.keyword === 'maxItems' ? `${value.length} of them` : 'a list';
+  }
+  if (typeof value === 'object') return error.keyword === 'type' ? 'a mapping' : describeKeys(Object.keys(value));
+  // a number out of its range is quoted like any other text; one of the wrong type is called what it is
+  const wantsNumber = [error.parentSchema['type']].flat().some((type) => type === 'integer' || type === 'number');
+  if (typeof value === 'number') return wantsNumber ? `"${value}"` : `the number ${value}`;
+  if (typeof value === 'boolean') return String(value);
+  const text = String(value);
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}...` : text);
+}
+
+function describeKeys(keys: readonly string[]): string {
+  return keys.length === 0 ? 'an empty mapping' : keys.join(' and ');
+}
+
+function nameOwner(path: Path): string {
+  return path.includes('balancers') ? 'balancer' : 'topology';
+}
+
+/** The path of a JSON pointer; whether a part is a position or a key shows only in the value. */
+function toPath(root: unknown, pointer: string): Path {
+  const path: (string | number)[] = [];
+  let here = root;
+  for (const escaped of pointer.split('/').slice(1)) {
+    const part = escaped.replaceAll('~1', '/').replaceAll('~0', '~');
+    path.push(Array.isArray(here) ? Number(part) : part);
+    here = Object(here)[part];
+  }
+  return path;
+}
+
+function convertText(root: unknown, error: SchemaError, interpolated: ReadonlySet<string>): void {
+  const path = toPath(root, error.instancePath);
+  if (typeof error.data !== 'string' || error.keyword !== 'type' || !interpolated.has(formatPath(path))) return;
+  const types = [error.parentSchema['type']].flat();
+  const parent: unknown = path.slice(0, -1).reduce<unknown>((here, part) => Object(here)[part], root);
+  const key = path.at(-1);
+  if (key === undefined) return;
+  const numeric = types.includes('integer') || types.includes('number');
+  if (numeric && /^-?[0-9]+(\.[0-9]+)?$/.test(error.data)) Object(parent)[key] = Number(error.data);
+  if (types.includes('boolean') && /^(true|false)$/.test(error.data)) Object(parent)[key] = error.data === 'true';
+}
+
+/** Takes the value at the path out; of a list it leaves an empty item, so that the others keep their positions. */
+function removeAt(root: unknown, path: Path): void {
+  const parent: unknown = path.slice(0, -1).reduce<unknown>((here, part) => Object(here)[part], root);
+  const key = path.at(-1);
+  if (key === undefined || parent === null || typeof parent !== 'object') return;
+  if (Array.isArray(parent)) parent[Number(key)] = {};
+  else Reflect.deleteProperty(parent, key);
+}

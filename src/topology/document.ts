@@ -1,0 +1,92 @@
+import { Composer, Lexer, Parser, type YAMLError } from 'yaml';
+import type { Issue, Span } from './diagnostic.ts';
+import { buildTree, type Tree } from './tree.ts';
+
+/**
+ * Far above any real topology, and low enough that no file can hold up or exhaust the process.
+ * The counts are of parser tokens, nested collections, and values after aliases are expanded.
+ */
+export const limits = { bytes: 2 ** 20, tokens: 500_000, depth: 40, values: 50_000, aliases: 200 } as const;
+
+/** An issue that the parser found, and where. */
+export type Located = { readonly issue: Issue; readonly span: Span };
+
+export type ReadResult = { readonly tree?: Tree; readonly problems: readonly Located[] };
+
+/**
+ * Reads YAML 1.2 core, and JSON as the part of it that it is. What makes YAML surprising is refused: directives, tags,
+ * merge keys, several documents, keys that are not text or occur twice. Never throws, whatever the text.
+ */
+export function readDocument(text: string): ReadResult {
+  const whole = { start: 0, end: 1 };
+  const fail = (code: string, message: string, hint: string, span: Span = whole): ReadResult => ({
+    problems: [{ issue: { path: [], at: 'value', code, message, hint }, span }],
+  });
+
+  const parser = new Parser();
+  const tokens = [];
+  let count = 0;
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const token of parser.next(lexeme)) tokens.push(token);
+    if (parser.stack.length > limits.depth) {
+      return fail('too-deep', `more than ${limits.depth / 2} levels of nesting`, 'a topology needs about six', {
+        start: parser.offset - 1,
+        end: parser.offset,
+      });
+    }
+    if (++count > limits.tokens) return fail('too-large', 'too many values', 'split the file: one cluster each');
+  }
+  for (const token of parser.end()) tokens.push(token);
+
+  const directive = tokens.find((token) => token.type === 'directive');
+  if (directive !== undefined) {
+    const span = { start: directive.offset, end: directive.offset + directive.source.length };
+    return fail('directive', 'YAML directives are not allowed', 'remove the line; files are read as YAML 1.2', span);
+  }
+  const second = tokens.filter((token) => token.type === 'document')[1];
+  if (second !== undefined) {
+    const span = { start: second.offset, end: second.offset + 3 };
+    return fail('several-documents', 'a second document starts here', 'one cluster a file: split it', span);
+  }
+
+  const options = {
+    version: '1.2',
+    schema: 'core',
+    strict: true,
+    uniqueKeys: true,
+    stringKeys: true,
+    merge: false,
+    resolveKnownTags: false,
+    keepSourceTokens: false,
+  } as const;
+  const documents = [...new Composer(options).compose(tokens, true, text.length)];
+  const document = documents[0];
+  if (document === undefined || document.errors.length > 0) {
+    return { problems: (document?.errors ?? []).map((error) => describeSyntax(error, text)) };
+  }
+  const empty = 'the file is empty';
+  if (document.contents === null || text.trim() === '') return fail('empty', empty, 'start with "cluster_name:"');
+  return buildTree(document.contents, limits);
+}
+
+/** The parser's sentence, shortened, and a remedy where the usual reason is known. */
+function describeSyntax(error: YAMLError, text: string): Located {
+  const [start, end] = error.pos;
+  const span = { start, end: Math.max(end, start + 1) };
+  const issue = { path: [], at: 'value', code: 'syntax' } as const;
+  if (error.code === 'DUPLICATE_KEY') {
+    const key = /^["']?[^\s:"']*/.exec(text.slice(start))?.[0] ?? '';
+    const message = `the key ${key.replace(/["']/g, '')} occurs twice`;
+    return { issue: { ...issue, code: 'duplicate-key', message, hint: 'keep one of them' }, span: { start, end: start + key.length } };
+  }
+  const message = `not valid YAML: ${(error.message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, '')}`;
+  const hint = suggestRemedy(error, text.slice(text.lastIndexOf('\n', start - 1) + 1, end + 40).split('\n')[0] ?? '');
+  return { issue: { ...issue, message, ...(hint === undefined ? {} : { hint }) }, span };
+}
+
+function suggestRemedy(error: YAMLError, line: string): string | undefined {
+  if (error.code === 'TAB_AS_INDENT') return 'indent with spaces';
+  if (line.includes('${')) return 'inside { } and [ ] write "${NAME}" with quotes';
+  if (error.code === 'BLOCK_AS_IMPLICIT_KEY') return 'a value that holds ": " needs quotes';
+  return undefined;
+}

@@ -1,0 +1,33 @@
+import type { Diagnostic } from './diagnostic.ts';
+
+const widest = 120;
+
+/**
+ * The diagnostic as compilers print it: `file:line:column: path: message`, the source line, a caret under the place,
+ * and the remedy. Several lines without a newline at the end.
+ */
+export function formatDiagnostic(diagnostic: Diagnostic): string {
+  const { file, line, column, path, message, hint, sourceLine, severity } = diagnostic;
+  const place = line === 0 ? file : `${file}:${line}:${column}`;
+  const parts = [place, ...(severity === 'warning' ? ['warning'] : []), ...(path === '' ? [] : [path]), message];
+  const lines = [parts.join(': ')];
+  if (sourceLine !== undefined) lines.push(...formatExcerpt(sourceLine, column, diagnostic.length ?? 1));
+  if (hint !== undefined) lines.push(`  hint: ${hint}`);
+  return lines.map(hideControls).join('\n');
+}
+
+function formatExcerpt(sourceLine: string, column: number, length: number): string[] {
+  // a line as long as a minified file is cut around the place
+  const from = column > widest ? column - 1 - widest / 2 : 0;
+  const shown = sourceLine.slice(from, from + widest);
+  // tabs stay tabs, so that the caret stands under its character however wide they are
+  const indent = shown.slice(0, column - 1 - from).replace(/[^\t]/g, ' ');
+  const carets = '^'.repeat(Math.max(1, Math.min(length, shown.length - indent.length)));
+  return [`  ${shown}`, `  ${indent}${carets}`];
+}
+
+/** A file must not be able to steer the terminal. */
+function hideControls(text: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what it is about
+  return text.replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, '\uFFFD');
+}
