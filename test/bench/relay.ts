@@ -163,7 +163,7 @@ async function finalReply({ client, replies }: Connection, passOn: boolean): Pro
   }
 }
 
-/** On a hijacked connection chunks are no framing: the engine takes the bytes as they stand (moby/moby#36080). */
+/** On a hijacked connection chunks are no framing: the engine takes the bytes as they stand. */
 function bodyFraming(head: RequestHead, call: OpenCall): Framing {
   const framing = requestFraming(head);
   return isHijacked(call) && framing.by === 'chunks' ? { by: 'length', bytes: 0 } : framing;
