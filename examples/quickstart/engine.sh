@@ -64,13 +64,53 @@ if ! command -v dockerd >/dev/null 2>&1 || ! command -v docker >/dev/null 2>&1; 
   if answers unix:///var/run/docker.sock; then found unix:///var/run/docker.sock "Debian started the engine"; fi
 fi
 
+# lives PIDFILE PROGRAM: prints the process that the file names, if it is that program with $run among its arguments.
+# A pid file outlives a killed engine, and its number may by now be another process's.
+lives() {
+  local pid
+  pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] || return 1
+  [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$2" ] && grep -qF -- "$run/" "/proc/$pid/cmdline" 2>/dev/null || return 1
+  printf '%s\n' "$pid"
+}
+
+# within SECONDS COMMAND...: waits until the command succeeds
+within() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [ "$SECONDS" -lt "$end" ] || return 1
+    sleep 0.2
+  done
+}
+gone() { ! lives "$@" >/dev/null; }
+
 mkdir -p "$root" "$run"
+# One at a time: a second run waits, and finds the engine that the first one started.
+exec 9>"$run/lock"
+flock --timeout 180 9 || fail "another run of this script has been starting an engine for three minutes" "read $log"
+if answers "$own"; then found "$own" "found an engine"; fi
+
+if pid=$(lives "$run/dockerd.pid" dockerd); then
+  say "dockerd runs as process $pid; waiting for its answer"
+  if within 60 answers "$own"; then found "$own" "found an engine"; fi
+  fail "dockerd, process $pid, does not answer" "end that process (kill $pid), and run this again"
+fi
+# An engine that was killed leaves its containerd, for a moment or for ever, and the next one does not start beside it.
+containerd=$run/exec/containerd/containerd.pid
+if ! within 3 gone "$containerd" containerd && pid=$(lives "$containerd" containerd); then
+  say "ending the containerd that a killed engine left, process $pid"
+  kill "$pid" || true
+  within 10 gone "$containerd" containerd || kill -9 "$pid" || true
+  within 5 gone "$containerd" containerd || fail "process $pid does not end" "end it, and run this again"
+fi
+rm -f "$run/dockerd.pid" "$containerd"
+
 say "starting dockerd (data in $root, log in $log)"
 setsid nohup dockerd --data-root "$root" --exec-root "$run/exec" --pidfile "$run/dockerd.pid" --host "$own" \
-  >>"$log" 2>&1 </dev/null &
+  >>"$log" 2>&1 </dev/null 9>&- &
 pid=$!
-until answers "$own"; do
-  kill -0 "$pid" 2>/dev/null || fail "dockerd ended: $(tail -n 1 "$log")" "read $log"
-  sleep 0.2
-done
+answered_or_ended() { answers "$own" || ! kill -0 "$pid" 2>/dev/null; }
+# Containers that outlived a killed engine are stopped before it answers, ten seconds each where they take their time.
+within 120 answered_or_ended || fail "dockerd, process $pid, does not answer after two minutes" "read $log"
+answers "$own" || fail "dockerd ended: $(grep -aE '^failed|level=(error|fatal)' "$log" | tail -n 1)" "read $log"
 found "$own" "started an engine, process $pid"

@@ -70,5 +70,7 @@ get postgres:17 postgres "$postgres_user; $no_cluster" postgresql-17 &
 first=$!
 get pgbalancer:latest pgbalancer true pgpool2,postgresql-client-17 &
 second=$!
-wait "$first"
-wait "$second"
+failed=0
+wait "$first" || failed=1
+wait "$second" || failed=1
+exit "$failed"
