@@ -1,5 +1,5 @@
 /** pgpool's own defaults (https://www.pgpool.net/docs/latest/en/html/runtime-config-connection.html). */
-export const poolDefaults = { children: 32, pool: 4 } as const;
+const poolDefaults = { children: 32, pool: 4 } as const;
 
 /** What the file says about a group, as far as connections go; undefined where it says nothing. */
 export type BudgetInput = {
@@ -57,5 +57,11 @@ export function planConnections(input: BudgetInput): Budget {
   const sum =
     `num_init_children ${children} × max_pool ${pool} × ${backends} ${backends === 1 ? 'backend' : 'readers on one node'}` +
     ` + ${replication} for replication + ${reserved} reserved`;
-  return { children, pool, needed, sum, maxConnections: input.maxConnections ?? Math.max(100, Math.ceil(needed / 10) * 10) };
+  return {
+    children,
+    pool,
+    needed,
+    sum,
+    maxConnections: input.maxConnections ?? Math.max(100, Math.ceil(needed / 10) * 10),
+  };
 }

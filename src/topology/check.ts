@@ -39,12 +39,19 @@ function findErrors(value: unknown): readonly SchemaError[] {
 
 function describeError(path: Path, error: SchemaError, root: unknown): Issue {
   const { keyword, params, parentSchema } = error;
-  if (keyword === 'additionalProperties') return describeUnknownKey(path, String(params['additionalProperty']), parentSchema);
+  if (keyword === 'additionalProperties')
+    return describeUnknownKey(path, String(params['additionalProperty']), parentSchema);
   if (keyword === 'required') {
     const key = String(params['missingProperty']);
-    return { path: [...path, key], at: 'key', code: 'missing', message: 'missing', hint: `every ${nameOwner(path)} needs a ${key}` };
+    return {
+      path: [...path, key],
+      at: 'key',
+      code: 'missing',
+      message: 'missing',
+      hint: `every ${nameOwner(path)} needs a ${key}`,
+    };
   }
-  const expected = String(parentSchema['x-expected'] ?? 'something else');
+  const expected = readText(parentSchema['x-expected']) ?? 'something else';
   const secret = path.at(-1) === 'password' || path.includes('password');
   const got = secret && typeof error.data === 'string' ? 'a literal' : describeValue(error.data, error);
   const hint = suggestRemedy(error, path, root);
@@ -58,6 +65,13 @@ function describeError(path: Path, error: SchemaError, root: unknown): Issue {
   };
 }
 
+/** What a group has once, and its nodes have in common. */
+const ofTheGroup: readonly string[] = ['user', 'database', 'password', 'init_scripts'];
+
+function isNode(path: Path): boolean {
+  return path.at(-1) === 'primary' || path.at(-2) === 'replicas';
+}
+
 function describeUnknownKey(path: Path, key: string, schema: SchemaError['parentSchema']): Issue {
   const named = { path: [...path, key], at: 'key', secret: /pass|secret|token/i.test(key) } as const;
   const patterns = schema['patternProperties'];
@@ -65,9 +79,10 @@ function describeUnknownKey(path: Path, key: string, schema: SchemaError['parent
     const message = `${JSON.stringify(key)} is not the name of a parameter`;
     return { ...named, code: 'unknown-key', message, hint: 'letters, digits and "_" only' };
   }
-  const known = Object.keys(Object(schema['properties']));
+  const known = Object.keys(asRecord(schema['properties']));
   const near = suggest(key, known);
-  const hint = near === undefined ? `known here: ${known.join(', ')}` : `did you mean "${near}"?`;
+  let hint = near === undefined ? `known here: ${known.join(', ')}` : `did you mean "${near}"?`;
+  if (isNode(path) && ofTheGroup.includes(key)) hint = 'it belongs to the group: put it under "postgres"';
   return { ...named, code: 'unknown-key', message: `unknown key ${JSON.stringify(key)}`, hint };
 }
 
@@ -78,11 +93,15 @@ function suggestRemedy(error: SchemaError, path: Path, root: unknown): string | 
   if (data === null) return 'give it a value, or remove the key';
   if (typeof data === 'number' && types.includes('string')) return 'put it in quotes';
   if (typeof data === 'string' && error.keyword === 'type') {
-    if (data.trim() !== '' && Number.isFinite(Number(data))) return types.some((type) => type === 'integer' || type === 'number') ? 'remove the quotes' : undefined;
+    if (data.trim() !== '' && Number.isFinite(Number(data)))
+      return types.some((type) => type === 'integer' || type === 'number') ? 'remove the quotes' : undefined;
   }
   const choices = parentSchema['enum'];
   if (typeof data === 'string' && Array.isArray(choices)) {
-    const near = suggest(data, choices.filter((choice) => typeof choice === 'string'));
+    const near = suggest(
+      data,
+      choices.filter((choice) => typeof choice === 'string'),
+    );
     return near === undefined ? undefined : `did you mean "${near}"?`;
   }
   return path.length === 0 && Array.isArray(root) ? 'one cluster a file, without a list around it' : undefined;
@@ -97,8 +116,8 @@ function describeValue(value: unknown, error: SchemaError): string {
   // a number out of its range is quoted like any other text; one of the wrong type is called what it is
   const wantsNumber = [error.parentSchema['type']].flat().some((type) => type === 'integer' || type === 'number');
   if (typeof value === 'number') return wantsNumber ? `"${value}"` : `the number ${value}`;
-  if (typeof value === 'boolean') return String(value);
-  const text = String(value);
+  if (typeof value === 'boolean') return value ? 'true' : 'false';
+  const text = readText(value) ?? typeof value;
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}...` : text);
 }
 
@@ -117,28 +136,46 @@ function toPath(root: unknown, pointer: string): Path {
   for (const escaped of pointer.split('/').slice(1)) {
     const part = escaped.replaceAll('~1', '/').replaceAll('~0', '~');
     path.push(Array.isArray(here) ? Number(part) : part);
-    here = Object(here)[part];
+    here = asRecord(here)[part];
   }
   return path;
 }
 
 function convertText(root: unknown, error: SchemaError, interpolated: ReadonlySet<string>): void {
   const path = toPath(root, error.instancePath);
-  if (typeof error.data !== 'string' || error.keyword !== 'type' || !interpolated.has(formatPath(path))) return;
-  const types = [error.parentSchema['type']].flat();
-  const parent: unknown = path.slice(0, -1).reduce<unknown>((here, part) => Object(here)[part], root);
-  const key = path.at(-1);
-  if (key === undefined) return;
+  const { data, keyword, parentSchema } = error;
+  if (typeof data !== 'string' || keyword !== 'type' || !interpolated.has(formatPath(path))) return;
+  const types = [parentSchema['type']].flat();
   const numeric = types.includes('integer') || types.includes('number');
-  if (numeric && /^-?[0-9]+(\.[0-9]+)?$/.test(error.data)) Object(parent)[key] = Number(error.data);
-  if (types.includes('boolean') && /^(true|false)$/.test(error.data)) Object(parent)[key] = error.data === 'true';
+  if (numeric && /^-?[0-9]+(\.[0-9]+)?$/.test(data)) setAt(root, path, Number(data));
+  else if (types.includes('boolean') && /^(true|false)$/.test(data)) setAt(root, path, data === 'true');
+}
+
+function setAt(root: unknown, path: Path, value: unknown): void {
+  const key = path.at(-1);
+  if (key !== undefined) Reflect.set(findParent(root, path), key, value);
 }
 
 /** Takes the value at the path out; of a list it leaves an empty item, so that the others keep their positions. */
 function removeAt(root: unknown, path: Path): void {
-  const parent: unknown = path.slice(0, -1).reduce<unknown>((here, part) => Object(here)[part], root);
+  const parent = findParent(root, path);
   const key = path.at(-1);
-  if (key === undefined || parent === null || typeof parent !== 'object') return;
+  if (key === undefined) return;
   if (Array.isArray(parent)) parent[Number(key)] = {};
   else Reflect.deleteProperty(parent, key);
+}
+
+/** The mapping or list that holds what the path names; an empty one where something on the way is gone already. */
+function findParent(root: unknown, path: Path): object {
+  let here = root;
+  for (const part of path.slice(0, -1)) here = asRecord(here)[part];
+  return asRecord(here);
+}
+
+function asRecord(value: unknown): Readonly<Record<string | number, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function readText(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }

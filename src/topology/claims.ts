@@ -7,7 +7,8 @@ import type { Resolved } from './resolve.ts';
 /** Something that only one part of all topologies may have. */
 export type Claim = {
   /** `cluster`, `group`, `slot`, `node` and `address` are taken within a cluster, the others on the whole host. */
-  readonly kind: 'cluster' | 'group' | 'slot' | 'node' | 'container' | 'network' | 'subnet' | 'address' | 'port' | 'volumes';
+  readonly kind:
+    'cluster' | 'group' | 'slot' | 'node' | 'container' | 'network' | 'subnet' | 'address' | 'port' | 'volumes';
   /** What is claimed, as shown to the user. */
   readonly value: string;
   /** Where two claims of one kind are compared: the cluster, the group, or everywhere. */
@@ -34,49 +35,77 @@ const labels = {
 
 /** Everything that a topology claims, in an order in which a cause comes before what follows from it. */
 export function listClaims({ topology, origins }: Resolved): Claim[] {
-  const { cluster, network, bindAddress } = topology;
-  const host = '';
-  const claims: Claim[] = [
+  const { cluster, network } = topology;
+  const write = { derivedFrom: `network ${network.name}` };
+  return [
     { kind: 'cluster', value: cluster, scope: host, path: ['cluster_name'] },
-    { kind: 'network', value: network.name, scope: host, path: ['network', 'name'], derivedFrom: cluster },
-    { kind: 'network', value: network.writeName, scope: host, path: ['network', 'rw_name'], derivedFrom: cluster },
-    ...claimSubnets(topology),
+    claimName('network', network.name, ['network', 'name'], network.name === cluster ? { derivedFrom: cluster } : {}),
+    claimName(
+      'network',
+      network.writeName,
+      ['network', 'rw_name'],
+      network.writeName === `${network.name}_rw` ? write : {},
+    ),
+    ...claimSubnet(network.subnet, ['network', 'subnet']),
+    ...claimSubnet(network.writeSubnet, ['network', 'rw_subnet']),
+    ...topology.groups.flatMap((group, index) => {
+      const path = origins.get(group) ?? ['balancers', index];
+      const nodes = group.nodes.flatMap((node) => claimNode(topology, group, node, origins.get(node) ?? path, index));
+      return [...claimBalancer(topology, group, path), ...nodes];
+    }),
   ];
-  topology.groups.forEach((group, index) => {
-    const path = origins.get(group) ?? ['balancers', index];
-    claims.push({ kind: 'group', value: group.name, scope: cluster, path: [...path, 'name'] });
-    for (const node of group.nodes) claims.push(...claimNode(topology, group, node, origins.get(node) ?? path, index));
-    const { containerName, address, port, pcpPort, restApiPort } = group.balancer;
-    const derived = containerName === `${cluster}-${group.name}` ? { derivedFrom: `${cluster} ${group.name}` } : {};
-    claims.push({ kind: 'container', value: containerName, scope: host, path: [...path, 'container_name'], ...derived });
-    claims.push({ kind: 'volumes', value: `${cluster}_${group.name}`, scope: host, path: [...path, 'name'], derivedFrom: `${cluster} ${group.name}` });
-    if (address !== undefined) claims.push({ kind: 'address', value: address, scope: cluster, path: [...path, 'ip_address'] });
-    for (const [key, value] of Object.entries({ port, pcp_port: pcpPort, rest_api_port: restApiPort })) {
-      if (value !== undefined) claims.push({ kind: 'port', value: String(value), scope: bindAddress, path: [...path, key] });
-    }
-  });
-  return claims;
 }
 
-function claimSubnets({ network }: Topology): Claim[] {
-  const given = { subnet: network.subnet, rw_subnet: network.writeSubnet };
-  return Object.entries(given).flatMap(([key, value]) =>
-    value === undefined ? [] : [{ kind: 'subnet', value, scope: '', path: ['network', key] } as const],
-  );
+/** The scope of what is taken on the whole host. */
+const host = '';
+
+function claimBalancer({ cluster, bindAddress }: Topology, { name, balancer }: Group, path: Path): Claim[] {
+  const derived = { derivedFrom: `${cluster} ${name}` };
+  const container = balancer.containerName === `${cluster}-${name}` ? derived : {};
+  return [
+    { kind: 'group', value: name, scope: cluster, path: [...path, 'name'] },
+    claimName('container', balancer.containerName, [...path, 'container_name'], container),
+    claimName('volumes', `${cluster}_${name}`, [...path, 'name'], derived),
+    ...claimAddress(balancer.address, cluster, path),
+    ...claimPort(balancer.port, bindAddress, [...path, 'port']),
+    ...claimPort(balancer.pcpPort, bindAddress, [...path, 'pcp_port']),
+    ...claimPort(balancer.restApiPort, bindAddress, [...path, 'rest_api_port']),
+  ];
 }
 
-function claimNode(topology: Topology, group: Group, node: Node, path: Path, index: number): Claim[] {
-  const { cluster, bindAddress } = topology;
-  const slot = `${cluster} ${group.name} ${node.slot}`;
-  const named = node.name === `${group.name}-${node.slot === 0 ? 'primary' : `replica${node.slot}`}` ? { derivedFrom: slot } : {};
-  const contained = node.containerName === `${cluster}-${node.name}` ? { derivedFrom: `${cluster} ${node.name.toLowerCase()}` } : {};
+function claimNode({ cluster, bindAddress }: Topology, group: Group, node: Node, path: Path, index: number): Claim[] {
+  const isDefault = node.name === (node.slot === 0 ? `${group.name}-primary` : `${group.name}-replica${node.slot}`);
+  const named = isDefault ? { derivedFrom: `${cluster} ${group.name} ${node.slot}` } : {};
+  const derived = { derivedFrom: `${cluster} ${node.name.toLowerCase()}` };
+  const container = node.containerName === `${cluster}-${node.name}` ? derived : {};
   return [
     { kind: 'slot', value: String(node.slot), scope: `${cluster} ${index}`, path: [...path, 'node_id'] },
     { kind: 'node', value: node.name, scope: cluster, path: [...path, 'host'], ...named },
-    { kind: 'container', value: node.containerName, scope: '', path: [...path, 'container_name'], ...contained },
-    ...(node.address === undefined ? [] : [{ kind: 'address', value: node.address, scope: cluster, path: [...path, 'ip_address'] } as const]),
-    ...(node.port === undefined ? [] : [{ kind: 'port', value: String(node.port), scope: bindAddress, path: [...path, 'port'] } as const]),
+    claimName('container', node.containerName, [...path, 'container_name'], container),
+    ...claimAddress(node.address, cluster, path),
+    ...claimPort(node.port, bindAddress, [...path, 'port']),
   ];
+}
+
+function claimName(
+  kind: 'container' | 'network' | 'volumes',
+  value: string,
+  path: Path,
+  origin: Pick<Claim, 'derivedFrom'>,
+): Claim {
+  return { kind, value, scope: host, path, ...origin };
+}
+
+function claimSubnet(value: string | undefined, path: Path): Claim[] {
+  return value === undefined ? [] : [{ kind: 'subnet', value, scope: host, path }];
+}
+
+function claimAddress(value: string | undefined, scope: string, path: Path): Claim[] {
+  return value === undefined ? [] : [{ kind: 'address', value, scope, path: [...path, 'ip_address'] }];
+}
+
+function claimPort(port: number | undefined, scope: string, path: Path): Claim[] {
+  return port === undefined ? [] : [{ kind: 'port', value: String(port), scope, path }];
 }
 
 /** Each claim that an earlier one has taken, with that one; what merely follows from another clash is left out. */
@@ -86,8 +115,9 @@ export function findClashes<T extends Claim>(claims: readonly T[]): { first: T; 
   for (const second of claims) {
     const key = second.kind === 'subnet' ? 'subnet' : `${second.kind} ${fold(second)}`;
     const earlier = byKey.get(key) ?? [];
-    byKey.set(key, [...earlier, second]);
     const first = earlier.find((claim) => claimsClash(claim, second));
+    byKey.set(key, earlier);
+    earlier.push(second);
     if (first !== undefined) clashes.push({ first, second });
   }
   return clashes;
@@ -99,7 +129,7 @@ function fold(claim: Claim): string {
 }
 
 function claimsClash(a: Claim, b: Claim): boolean {
-  if (a.derivedFrom !== undefined && a.derivedFrom === b.derivedFrom) return a.kind === 'network' && a.value === b.value && a.path[1] !== b.path[1];
+  if (a.derivedFrom !== undefined && a.derivedFrom === b.derivedFrom) return false;
   if (a.kind === 'port') return a.scope === b.scope || a.scope === '0.0.0.0' || b.scope === '0.0.0.0';
   if (a.kind !== 'subnet') return a.scope === b.scope;
   const [one, other] = [parseCidr(a.value), parseCidr(b.value)];

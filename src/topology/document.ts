@@ -6,7 +6,7 @@ import { buildTree, type Tree } from './tree.ts';
  * Far above any real topology, and low enough that no file can hold up or exhaust the process.
  * The counts are of parser tokens, nested collections, and values after aliases are expanded.
  */
-export const limits = { bytes: 2 ** 20, tokens: 500_000, depth: 40, values: 50_000, aliases: 200 } as const;
+export const limits = { bytes: 2 ** 20, tokens: 200_000, depth: 32, values: 50_000, aliases: 200 } as const;
 
 /** An issue that the parser found, and where. */
 export type Located = { readonly issue: Issue; readonly span: Span };
@@ -28,8 +28,8 @@ export function readDocument(text: string): ReadResult {
   let count = 0;
   for (const lexeme of new Lexer().lex(text)) {
     for (const token of parser.next(lexeme)) tokens.push(token);
-    if (parser.stack.length > limits.depth) {
-      return fail('too-deep', `more than ${limits.depth / 2} levels of nesting`, 'a topology needs about six', {
+    if (parser.stack.length > limits.depth + 1) {
+      return fail('too-deep', `more than ${limits.depth} levels of nesting`, 'a topology needs about six', {
         start: parser.offset - 1,
         end: parser.offset,
       });
@@ -62,11 +62,23 @@ export function readDocument(text: string): ReadResult {
   const documents = [...new Composer(options).compose(tokens, true, text.length)];
   const document = documents[0];
   if (document === undefined || document.errors.length > 0) {
-    return { problems: (document?.errors ?? []).map((error) => describeSyntax(error, text)) };
+    return { problems: keepFirstOfLine(document?.errors ?? [], text).map((error) => describeSyntax(error, text)) };
   }
   const empty = 'the file is empty';
   if (document.contents === null || text.trim() === '') return fail('empty', empty, 'start with "cluster_name:"');
-  return buildTree(document.contents, limits);
+  return buildTree(document.contents, text, limits);
+}
+
+/** What follows in the line of a syntax error is mostly an echo of it. */
+function keepFirstOfLine(errors: readonly YAMLError[], text: string): YAMLError[] {
+  const lines = new Set<number>();
+  return errors.filter((error) => {
+    if (error.code === 'DUPLICATE_KEY') return true;
+    const line = text.lastIndexOf('\n', error.pos[0] - 1);
+    const isFirst = !lines.has(line);
+    lines.add(line);
+    return isFirst;
+  });
 }
 
 /** The parser's sentence, shortened, and a remedy where the usual reason is known. */
@@ -77,10 +89,25 @@ function describeSyntax(error: YAMLError, text: string): Located {
   if (error.code === 'DUPLICATE_KEY') {
     const key = /^["']?[^\s:"']*/.exec(text.slice(start))?.[0] ?? '';
     const message = `the key ${key.replace(/["']/g, '')} occurs twice`;
-    return { issue: { ...issue, code: 'duplicate-key', message, hint: 'keep one of them' }, span: { start, end: start + key.length } };
+    return {
+      issue: { ...issue, code: 'duplicate-key', message, hint: 'keep one of them' },
+      span: { start, end: start + key.length },
+    };
   }
-  const message = `not valid YAML: ${(error.message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, '')}`;
-  const hint = suggestRemedy(error, text.slice(text.lastIndexOf('\n', start - 1) + 1, end + 40).split('\n')[0] ?? '');
+  const line = text.slice(text.lastIndexOf('\n', start - 1) + 1, end + 40).split('\n')[0] ?? '';
+  const unclosed = /end with an? (.)$/.exec(error.message)?.[1];
+  if (unclosed !== undefined && !line.includes('${')) {
+    // the end of the file says little: the last thing in it is shown
+    const last = Math.max(0, Math.min(start, text.trimEnd().length) - 1);
+    const message = `not valid YAML: a "${unclosed}" is missing after this`;
+    return { issue: { ...issue, message, hint: 'close every bracket' }, span: { start: last, end: last + 1 } };
+  }
+  const [reason = ''] = error.message.split('\n');
+  const message =
+    error.code === 'NON_STRING_KEY'
+      ? 'a key must be text'
+      : `not valid YAML: ${reason.slice(0, 1).toLowerCase()}${reason.slice(1)}`;
+  const hint = suggestRemedy(error, line);
   return { issue: { ...issue, message, ...(hint === undefined ? {} : { hint }) }, span };
 }
 

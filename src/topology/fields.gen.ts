@@ -45,6 +45,7 @@ export const defaults = {
 
 /** The path of every field, `[]` after a list. */
 export const fieldPaths: readonly string[] = [
+  "$schema",
   "schema_version",
   "cluster_name",
   "network",

@@ -15,7 +15,10 @@ type FilesDeps = {
  * Whether what a file refers to is there. A script that is missing is an error: bootstrap would fail half-way. A
  * password that is missing is a warning: most runs do not need it.
  */
-export async function checkFiles(content: { raw: TopologyFile; resolved: Resolved }, deps: FilesDeps): Promise<Issue[]> {
+export async function checkFiles(
+  content: { raw: TopologyFile; resolved: Resolved },
+  deps: FilesDeps,
+): Promise<Issue[]> {
   const { raw, resolved } = content;
   const directory = dirname(resolve(deps.cwd, resolved.topology.file));
   const layers: { path: Path; postgres: Postgres | undefined }[] = [
@@ -31,7 +34,12 @@ export async function checkFiles(content: { raw: TopologyFile; resolved: Resolve
   return issues.flat();
 }
 
-async function checkScripts(path: Path, scripts: readonly string[], directory: string, deps: FilesDeps): Promise<Issue[]> {
+async function checkScripts(
+  path: Path,
+  scripts: readonly string[],
+  directory: string,
+  deps: FilesDeps,
+): Promise<Issue[]> {
   const found = await Promise.all(scripts.map((script) => isFile(resolve(directory, script), deps)));
   return scripts.flatMap((script, index): Issue[] => {
     if (found[index] === true) return [];
@@ -53,11 +61,21 @@ async function checkPassword(
     return [{ ...warning, path: [...path, 'file'], message: `there is no file ${password.file}`, hint }];
   }
   if (password?.env !== undefined && (deps.env[password.env] ?? '') === '') {
-    return [{ ...warning, path: [...path, 'env'], message: `the variable ${password.env} is not set`, hint: 'set it before the cluster is created' }];
+    return [
+      {
+        ...warning,
+        path: [...path, 'env'],
+        message: `the variable ${password.env} is not set`,
+        hint: 'set it before the cluster is created',
+      },
+    ];
   }
   return [];
 }
 
 async function isFile(path: string, deps: FilesDeps): Promise<boolean> {
-  return deps.stat(path).then((status) => status.isFile(), () => false);
+  return deps.stat(path).then(
+    (status) => status.isFile(),
+    () => false,
+  );
 }

@@ -11,7 +11,8 @@ export function formatDiagnostic(diagnostic: Diagnostic): string {
   const place = line === 0 ? file : `${file}:${line}:${column}`;
   const parts = [place, ...(severity === 'warning' ? ['warning'] : []), ...(path === '' ? [] : [path]), message];
   const lines = [parts.join(': ')];
-  if (sourceLine !== undefined) lines.push(...formatExcerpt(sourceLine, column, diagnostic.length ?? 1));
+  if (sourceLine !== undefined && sourceLine.trim() !== '')
+    lines.push(...formatExcerpt(sourceLine, column, diagnostic.length ?? 1));
   if (hint !== undefined) lines.push(`  hint: ${hint}`);
   return lines.map(hideControls).join('\n');
 }

@@ -43,7 +43,9 @@ function strip(value, drop) {
   if (Array.isArray(value)) return value.map((item) => strip(item, drop));
   if (typeof value !== 'object' || value === null) return value;
   const kept = Object.entries(value).filter(([key, member]) => !drop.includes(key) || typeof member === 'object');
-  return Object.fromEntries(kept.filter(([key]) => key !== 'examples' && key !== 'default').map(([key, member]) => [key, strip(member, drop)]));
+  return Object.fromEntries(
+    kept.filter(([key]) => key !== 'examples' && key !== 'default').map(([key, member]) => [key, strip(member, drop)]),
+  );
 }
 
 function generateTypes() {
@@ -136,7 +138,11 @@ function generateFields() {
 export const defaults = ${JSON.stringify(defaults, null, 2)} as const;
 
 /** The path of every field, \`[]\` after a list. */
-export const fieldPaths: readonly string[] = ${JSON.stringify(fields.map((field) => field.path), null, 2)};
+export const fieldPaths: readonly string[] = ${JSON.stringify(
+    fields.map((field) => field.path),
+    null,
+    2,
+  )};
 `;
 }
 
@@ -155,13 +161,25 @@ function renderTable() {
   const rows = new Map();
   for (const { path, field, required } of listFields()) {
     const fallback = required ? 'required' : (field['x-default'] ?? code(field.default));
-    const cells = [[field.type].flat().join(' or '), fallback, field['x-change'], code(field.examples[0]), field.description];
+    const cells = [
+      [field.type].flat().join(' or '),
+      fallback,
+      field['x-change'],
+      code(field.examples[0]),
+      field.description,
+    ];
     const tail = path.split('.').at(-1);
     const key = JSON.stringify([tail, cells]);
     const row = rows.get(key) ?? { paths: [], cells };
     row.paths.push(path);
     rows.set(key, row);
   }
-  const lines = [...rows.values()].map(({ paths, cells }) => `| ${[paths.map(code).join('<br>'), ...cells].join(' | ')} |`);
-  return ['| field | type | default | change | example | meaning |', '| --- | --- | --- | --- | --- | --- |', ...lines].join('\n');
+  const lines = [...rows.values()].map(
+    ({ paths, cells }) => `| ${[paths.map(code).join('<br>'), ...cells].join(' | ')} |`,
+  );
+  return [
+    '| field | type | default | change | example | meaning |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...lines,
+  ].join('\n');
 }

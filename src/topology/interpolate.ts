@@ -25,7 +25,9 @@ export function interpolateTree(tree: Tree, env: Environment): Interpolated {
   function visit(node: Tree, path: Path): Tree {
     if (node.kind === 'list') return { ...node, items: node.items.map((item, index) => visit(item, [...path, index])) };
     if (node.kind === 'map') {
-      const entries = [...node.entries].map(([key, entry]) => [key, { ...entry, value: visit(entry.value, [...path, key]) }] as const);
+      const entries = [...node.entries].map(
+        ([key, entry]) => [key, { ...entry, value: visit(entry.value, [...path, key]) }] as const,
+      );
       return { ...node, entries: new Map(entries) };
     }
     if (typeof node.value !== 'string' || !node.value.includes('$')) return node;
@@ -46,21 +48,28 @@ const pattern = /\$(?:\$|\{([a-zA-Z_][a-zA-Z0-9_]*)(?:(:?[-?])((?:[^$}]|\$(?!\{)
 export function interpolate(text: string, env: Environment): Result {
   let problem: { message: string; hint: string } | undefined;
   let replaced = false;
-  const output = text.replace(pattern, (match: string, name?: string, operator?: string, rest = '') => {
-    if (match === '$$') return '$';
-    if (name === undefined) {
-      problem ??= { message: `"${text}" is not a complete variable`, hint: 'write ${NAME}, ${NAME:-default} or $$ for a dollar sign' };
+  const output = text.replace(
+    pattern,
+    (match: string, name?: string, operator?: string, rest: string | undefined = '') => {
+      if (match === '$$') return '$';
+      if (name === undefined) {
+        problem ??= {
+          message: `"${text}" is not a complete variable`,
+          hint: 'write ${NAME}, ${NAME:-default} or $$ for a dollar sign',
+        };
+        return match;
+      }
+      replaced = true;
+      const value = env[name];
+      const missing = value === undefined || (value === '' && operator?.startsWith(':') === true);
+      if (!missing) return value;
+      if (operator?.endsWith('-') === true) return rest.replaceAll('$$', '$');
+      problem ??=
+        operator?.endsWith('?') === true && rest !== ''
+          ? { message: `the variable ${name} is needed: ${rest}`, hint: `set ${name} in the environment` }
+          : { message: `the variable ${name} is not set`, hint: `set it, or write \${${name}:-default}` };
       return match;
-    }
-    replaced = true;
-    const value = env[name];
-    const missing = value === undefined || (value === '' && operator?.startsWith(':') === true);
-    if (!missing) return value;
-    if (operator?.endsWith('-') === true) return rest.replaceAll('$$', '$');
-    problem ??= operator?.endsWith('?') === true && rest !== ''
-      ? { message: `the variable ${name} is needed: ${rest}`, hint: `set ${name} in the environment` }
-      : { message: `the variable ${name} is not set`, hint: `set it, or write \${${name}:-default}` };
-    return match;
-  });
+    },
+  );
   return problem === undefined ? { text: output, replaced } : { problem };
 }

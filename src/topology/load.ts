@@ -27,8 +27,14 @@ export type LoadDeps = {
 
 export type LoadResult = { topologies: Topology[]; diagnostics: Diagnostic[] };
 
-export function createLoadDeps(): LoadDeps {
-  return { readFile: (path) => readFile(path), stat: (path) => stat(path), readdir: (path) => readdir(path), env: process.env, cwd: process.cwd() };
+function createLoadDeps(): LoadDeps {
+  return {
+    readFile: (path) => readFile(path),
+    stat: (path) => stat(path),
+    readdir: (path) => readdir(path),
+    env: process.env,
+    cwd: process.cwd(),
+  };
 }
 
 /**
@@ -42,7 +48,10 @@ export async function loadTopologies(paths: readonly string[], deps: LoadDeps = 
   const diagnostics = [...found.diagnostics, ...sortDiagnostics(together)];
   const broken = new Set(diagnostics.filter(({ severity }) => severity === 'error').map(({ file }) => file));
   const sound = parsed.filter(({ source, content }) => content !== undefined && !broken.has(source.file));
-  return { topologies: sound.flatMap(({ content }) => (content === undefined ? [] : [content.resolved.topology])), diagnostics };
+  return {
+    topologies: sound.flatMap(({ content }) => (content === undefined ? [] : [content.resolved.topology])),
+    diagnostics,
+  };
 }
 
 type Found = { files: string[]; diagnostics: Diagnostic[] };
@@ -51,7 +60,12 @@ async function findFiles(paths: readonly string[], deps: LoadDeps): Promise<Foun
   const given = paths.length > 0 ? paths : await findUsual(deps);
   if (given.length === 0) {
     const hint = 'give a path, or write a topology.yaml';
-    return { files: [], diagnostics: [createFileDiagnostic('.', 'no-file', 'no topology.yaml, topology.yml, topology.json or topologies/ here', hint)] };
+    return {
+      files: [],
+      diagnostics: [
+        createFileDiagnostic('.', 'no-file', 'no topology.yaml, topology.yml, topology.json or topologies/ here', hint),
+      ],
+    };
   }
   const found: Found = { files: [], diagnostics: [] };
   const seen = new Set<string>();
@@ -69,7 +83,10 @@ async function findFiles(paths: readonly string[], deps: LoadDeps): Promise<Foun
 
 async function findUsual(deps: LoadDeps): Promise<string[]> {
   for (const name of ['topology.yaml', 'topology.yml', 'topology.json', 'topologies']) {
-    const exists = await deps.stat(resolve(deps.cwd, name)).then(() => true, () => false);
+    const exists = await deps.stat(resolve(deps.cwd, name)).then(
+      () => true,
+      () => false,
+    );
     if (exists) return [name];
   }
   return [];
@@ -89,17 +106,21 @@ async function expandPath(path: string, deps: LoadDeps): Promise<Found> {
 }
 
 async function readOne(file: string, deps: LoadDeps): Promise<Parsed> {
-  const fail = (diagnostic: Diagnostic): Parsed => ({ source: { file, text: '', lineStarts: [0] }, diagnostics: [diagnostic] });
+  const fail = (diagnostic: Diagnostic): Parsed => ({
+    source: { file, text: '', lineStarts: [0] },
+    diagnostics: [diagnostic],
+  });
   let bytes: Uint8Array;
   try {
     const path = resolve(deps.cwd, file);
-    const before = await deps.stat(path);
-    if (!before.isFile()) return fail(createFileDiagnostic(file, 'unreadable', 'not a regular file', 'give a file or a directory'));
-    if (before.size > limits.bytes) return fail(describeTooLarge(file));
-    bytes = await deps.readFile(path);
-    const after = await deps.stat(path);
-    // an editor may be in the middle of writing it: half a file must not be taken for a whole one
-    if (after.size !== before.size || after.mtimeMs !== before.mtimeMs) bytes = await deps.readFile(path);
+    const status = await deps.stat(path);
+    if (!status.isFile())
+      return fail(createFileDiagnostic(file, 'unreadable', 'not a regular file', 'give a file or a directory'));
+    if (status.size > limits.bytes) return fail(describeTooLarge(file));
+    const read = await readWhole(path, status, deps);
+    if (read === undefined)
+      return fail(createFileDiagnostic(file, 'changing', 'the file changes while it is read', 'try again'));
+    bytes = read;
   } catch (error) {
     return fail(describeReadError(file, error));
   }
@@ -107,7 +128,11 @@ async function readOne(file: string, deps: LoadDeps): Promise<Parsed> {
   const text = decodeUtf8(bytes);
   if (text === undefined) {
     const hint = 'save the file as UTF-8';
-    return fail({ ...createFileDiagnostic(file, 'encoding', 'not UTF-8 text', hint), line: findBadLine(bytes), column: 1 });
+    return fail({
+      ...createFileDiagnostic(file, 'encoding', 'not UTF-8 text', hint),
+      line: findBadLine(bytes),
+      column: 1,
+    });
   }
   const parsed = readTopology(text, file, deps.env, deps.cwd);
   if (parsed.content === undefined) return parsed;
@@ -115,6 +140,18 @@ async function readOne(file: string, deps: LoadDeps): Promise<Parsed> {
   const issues = await checkFiles(parsed.content, deps);
   const more = issues.map((issue) => locate(parsed.source, tree, issue));
   return { ...parsed, diagnostics: sortDiagnostics([...parsed.diagnostics, ...more]) };
+}
+
+/** The bytes of a file that stood still meanwhile: an editor may be in the middle of writing it. */
+async function readWhole(path: string, status: FileStatus, deps: LoadDeps): Promise<Uint8Array | undefined> {
+  let before = status;
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const bytes = await deps.readFile(path);
+    const after = await deps.stat(path);
+    if (after.size === before.size && after.mtimeMs === before.mtimeMs) return bytes;
+    before = after;
+  }
+  return undefined;
 }
 
 /** What two files claim both. Files of one cluster clash in everything: that is said once. */
@@ -150,13 +187,19 @@ function decodeUtf8(bytes: Uint8Array): string | undefined {
 function findBadLine(bytes: Uint8Array): number {
   for (let line = 1, start = 0; ; line++) {
     const newline = bytes.indexOf(0x0a, start);
-    if (decodeUtf8(bytes.subarray(start, newline === -1 ? bytes.length : newline)) === undefined || newline === -1) return line;
+    if (decodeUtf8(bytes.subarray(start, newline === -1 ? bytes.length : newline)) === undefined || newline === -1)
+      return line;
     start = newline + 1;
   }
 }
 
 function describeTooLarge(file: string): Diagnostic {
-  return createFileDiagnostic(file, 'too-large', `larger than ${limits.bytes / 2 ** 20} MiB`, 'one cluster a file: is this the right one?');
+  return createFileDiagnostic(
+    file,
+    'too-large',
+    `larger than ${limits.bytes / 2 ** 20} MiB`,
+    'one cluster a file: is this the right one?',
+  );
 }
 
 function describeReadError(file: string, error: unknown): Diagnostic {

@@ -35,7 +35,10 @@ export function readTopology(text: string, file: string, env: Environment, cwd: 
   const source = createSource(file, text.replace(/^\uFEFF/, ''));
   const { tree, problems } = readDocument(source.text);
   if (tree === undefined) {
-    return { source, diagnostics: sortDiagnostics(problems.map(({ issue, span }) => locateIssue(source, span, issue))) };
+    return {
+      source,
+      diagnostics: sortDiagnostics(problems.map(({ issue, span }) => locateIssue(source, span, issue))),
+    };
   }
   const interpolated = interpolateTree(tree, env);
   const checked = checkShape(toValue(interpolated.tree), interpolated.paths);
@@ -46,9 +49,18 @@ export function readTopology(text: string, file: string, env: Environment, cwd: 
   const resolved = checked.file === undefined ? undefined : resolveTopology(checked.file, file, cwd);
   const rules = checked.file === undefined || resolved === undefined ? [] : checkRules(checked.file, resolved, bad);
   const issues = [...interpolated.issues, ...shape, ...rules];
-  const diagnostics = sortDiagnostics(issues.map((issue) => locate(source, tree, issue)));
+  const diagnostics = hideSecretLines(sortDiagnostics(issues.map((issue) => locate(source, tree, issue))));
   if (checked.file === undefined || resolved === undefined) return { source, diagnostics };
   return { source, diagnostics, content: { tree, raw: checked.file, resolved } };
+}
+
+/** A line that holds a secret is not shown, whatever else is wrong in it. */
+function hideSecretLines(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const hidden = new Set(diagnostics.filter(({ sourceLine }) => sourceLine === undefined).map(({ line }) => line));
+  return diagnostics.map((diagnostic) => {
+    const { sourceLine, ...rest } = diagnostic;
+    return sourceLine === undefined || hidden.has(diagnostic.line) ? rest : diagnostic;
+  });
 }
 
 export function locate(source: Source, tree: Tree, issue: Issue): Diagnostic {

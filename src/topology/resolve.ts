@@ -16,7 +16,10 @@ export type Resolved = {
 };
 
 /** Settings in which the inner layer wins; parameters and the health check are merged key by key. */
-type Layer = Pick<Raw.Postgres, 'image' | 'parameters' | 'hba' | 'memory' | 'cpus' | 'shm_size' | 'healthcheck' | 'restart'>;
+type Layer = Pick<
+  Raw.Postgres,
+  'image' | 'parameters' | 'hba' | 'memory' | 'cpus' | 'shm_size' | 'healthcheck' | 'restart'
+>;
 
 /**
  * The topology that a file of the right shape describes, every default filled in. Relative paths start at the file's
@@ -102,7 +105,7 @@ function resolveGroup(
     failover: {
       mode: failover.mode,
       delay: parseDuration(failover.delay),
-      maxLag: 'max_lag' in failover && failover.max_lag !== undefined ? parseSize(failover.max_lag) : undefined,
+      maxLag: sizeOf(balancer.failover?.max_lag ?? raw.failover?.max_lag),
     },
     rollout: { maxUnavailable: rollout.max_unavailable, primary: rollout.primary },
   };
@@ -151,34 +154,37 @@ function listNodes(balancer: Raw.Balancer, path: Path): Draft[] {
   return [primary, ...listed];
 }
 
-function resolveLayers(layers: readonly Layer[]): Omit<Node, 'name' | 'slot' | 'containerName' | 'address' | 'port' | 'parameters'> {
-  const inner: Layer = Object.assign({}, ...layers);
+type NodeSettings = Omit<Node, 'name' | 'slot' | 'containerName' | 'address' | 'port' | 'parameters'>;
+
+function resolveLayers(layers: readonly Layer[]): NodeSettings {
+  const take = <K extends keyof Layer>(key: K) => layers.findLast((layer) => layer[key] !== undefined)?.[key];
   return {
-    image: inner.image ?? defaults.postgres.image,
-    hba: inner.hba ?? defaults.postgres.hba,
-    memory: sizeOf(inner.memory),
-    cpus: inner.cpus,
-    shmSize: parseSize(inner.shm_size ?? defaults.postgres.shm_size),
+    image: take('image') ?? defaults.postgres.image,
+    hba: take('hba') ?? defaults.postgres.hba,
+    memory: sizeOf(take('memory')),
+    cpus: take('cpus'),
+    shmSize: parseSize(take('shm_size') ?? defaults.postgres.shm_size),
     healthcheck: resolveHealthcheck(layers),
-    restart: inner.restart ?? defaults.postgres.restart,
+    restart: take('restart') ?? defaults.postgres.restart,
   };
 }
 
 function resolveHealthcheck(layers: readonly Layer[]): Healthcheck {
-  const merged: Required<Raw.Healthcheck> = Object.assign(
-    { ...defaults.postgres.healthcheck },
-    ...layers.map(({ healthcheck }) => healthcheck),
-  );
+  const take = <K extends keyof Raw.Healthcheck>(key: K) =>
+    layers.findLast(({ healthcheck }) => healthcheck?.[key] !== undefined)?.healthcheck?.[key];
+  const standard = defaults.postgres.healthcheck;
   return {
-    interval: parseDuration(merged.interval),
-    timeout: parseDuration(merged.timeout),
-    retries: merged.retries,
-    startPeriod: parseDuration(merged.start_period),
+    interval: parseDuration(take('interval') ?? standard.interval),
+    timeout: parseDuration(take('timeout') ?? standard.timeout),
+    retries: take('retries') ?? standard.retries,
+    startPeriod: parseDuration(take('start_period') ?? standard.start_period),
   };
 }
 
 /** Names in lower case, as PostgreSQL and pgpool compare them; values as they read them. */
-function mergeParameters(layers: readonly { readonly parameters?: Raw.PostgresParameters | undefined }[]): Record<string, string> {
+function mergeParameters(
+  layers: readonly { readonly parameters?: Raw.PostgresParameters | undefined }[],
+): Record<string, string> {
   const merged: Record<string, string> = {};
   for (const { parameters } of layers) {
     for (const [name, value] of Object.entries(parameters ?? {})) merged[name.toLowerCase()] = writeValue(value);
@@ -207,7 +213,8 @@ function readPool(config: Raw.PostgresParameters): { children: number | undefine
 }
 
 function countReserved(nodes: readonly Readonly<Record<string, string>>[]): number {
-  const most = (name: string, otherwise: number) => Math.max(...nodes.map((node) => firstNumber([node[name]]) ?? otherwise));
+  const most = (name: string, otherwise: number) =>
+    Math.max(...nodes.map((node) => firstNumber([node[name]]) ?? otherwise));
   return most('superuser_reserved_connections', 3) + most('reserved_connections', 0);
 }
 

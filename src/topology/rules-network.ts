@@ -23,10 +23,10 @@ export function checkNetwork({ topology, origins }: Resolved, subnetIsBroken: bo
   if (cidr === undefined) return issues;
   for (const { address, path } of addresses) issues.push(...checkAddress(address, cidr, path));
   const containers = topology.groups.reduce((count, group) => count + group.nodes.length + 1, 0);
-  issues.push(...checkRoom('subnet', cidr, containers, `${containers} containers`));
+  issues.push(...checkRoom('subnet', cidr, containers, 'one for each container'));
   const writeCidr = writeSubnet === undefined ? undefined : parseCidr(writeSubnet);
   const members = topology.groups.length * 2;
-  if (writeCidr !== undefined) issues.push(...checkRoom('rw_subnet', writeCidr, members, 'a write address and a balancer for each group'));
+  if (writeCidr !== undefined) issues.push(...checkRoom('rw_subnet', writeCidr, members, 'two for each group'));
   return issues;
 }
 
@@ -39,7 +39,13 @@ function checkSubnet(key: string, subnet: string | undefined): Issue[] {
 
 function explainMissingSubnet(path: Path): Issue {
   const message = 'a fixed address needs network.subnet';
-  return { path, at: 'value', code: 'address-without-subnet', message, hint: 'give network.subnet, or leave the addresses out' };
+  return {
+    path,
+    at: 'value',
+    code: 'address-without-subnet',
+    message,
+    hint: 'give network.subnet, or leave the addresses out',
+  };
 }
 
 function checkAddress(address: string, subnet: Cidr, path: Path): Issue[] {
@@ -50,7 +56,8 @@ function checkAddress(address: string, subnet: Cidr, path: Path): Issue[] {
     return [{ path, at: 'value', code, message, hint }];
   };
   const range = formatCidr(subnet);
-  if (number < subnet.first || number > subnet.last) return refuse('address-outside', `${address} lies outside the subnet ${range}`);
+  if (number < subnet.first || number > subnet.last)
+    return refuse('address-outside', `${address} lies outside the subnet ${range}`);
   if (number === subnet.first) return refuse('address-reserved', `${address} is the network address of ${range}`);
   if (number === subnet.last) return refuse('address-reserved', `${address} is the broadcast address of ${range}`);
   if (number === subnet.first + 1) return refuse('address-reserved', `${address} is the gateway of ${range}`);
@@ -61,7 +68,9 @@ function checkAddress(address: string, subnet: Cidr, path: Path): Issue[] {
 function checkRoom(key: string, subnet: Cidr, needed: number, what: string): Issue[] {
   const room = subnet.last - subnet.first + 1 - 3;
   if (room >= needed) return [];
-  const message = `${formatCidr(subnet)} has ${room} ${room === 1 ? 'address' : 'addresses'} for containers, ${what} need ${needed}`;
+  const message = `${formatCidr(subnet)} has ${room} ${room === 1 ? 'address' : 'addresses'} to give, ${needed} are needed: ${what}`;
   const fitting = 32 - Math.ceil(Math.log2(needed + 3));
-  return [{ path: ['network', key], at: 'value', code: 'subnet-too-small', message, hint: `use a /${fitting} or larger` }];
+  return [
+    { path: ['network', key], at: 'value', code: 'subnet-too-small', message, hint: `use a /${fitting} or larger` },
+  ];
 }

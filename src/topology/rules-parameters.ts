@@ -6,7 +6,11 @@ import type { Resolved } from './resolve.ts';
 import type { PostgresParameters, TopologyFile } from './types.gen.ts';
 
 /** One mapping of parameters in a file. */
-type Layer = { readonly kind: 'postgres' | 'balancer'; readonly path: Path; readonly parameters: PostgresParameters | undefined };
+type Layer = {
+  readonly kind: 'postgres' | 'balancer';
+  readonly path: Path;
+  readonly parameters: PostgresParameters | undefined;
+};
 
 /** Parameters that pgherd owns, those that would break replication, and spellings of one name. */
 export function checkParameters(raw: TopologyFile): Issue[] {
@@ -22,14 +26,21 @@ export function checkParameters(raw: TopologyFile): Issue[] {
         return [{ path: at, at: 'key', code: 'duplicate-parameter', message, hint: 'keep one of them' }];
       }
       const reason = explainOwned(kind, name);
-      if (reason !== undefined) return [{ path: at, at: 'key', code: 'owned-parameter', message: `not yours to set: ${reason}` }];
-      return kind === 'postgres' ? checkPostgresValue(name, String(value), at) : checkBalancerValue(name, String(value), at);
+      if (reason !== undefined)
+        return [{ path: at, at: 'key', code: 'owned-parameter', message: `pgherd sets this itself: ${reason}` }];
+      return kind === 'postgres'
+        ? checkPostgresValue(name, String(value), at)
+        : checkBalancerValue(name, String(value), at);
     });
   });
 }
 
 function listLayers(raw: TopologyFile): Layer[] {
-  const postgres = (path: Path, parameters: PostgresParameters | undefined): Layer => ({ kind: 'postgres', path: [...path, 'parameters'], parameters });
+  const postgres = (path: Path, parameters: PostgresParameters | undefined): Layer => ({
+    kind: 'postgres',
+    path: [...path, 'parameters'],
+    parameters,
+  });
   const groups = raw.balancers.flatMap((balancer, index): Layer[] => {
     const path = ['balancers', index];
     const replicas = Array.isArray(balancer.replicas) ? balancer.replicas : [];
@@ -46,7 +57,9 @@ function listLayers(raw: TopologyFile): Layer[] {
 function checkPostgresValue(name: string, value: string, path: Path): Issue[] {
   if (name === 'wal_level' && !['replica', 'logical'].includes(value.toLowerCase())) {
     const message = `expected replica or logical, got ${JSON.stringify(value)}`;
-    return [{ path, at: 'value', code: 'parameter', message, hint: 'below "replica" there is no streaming replication' }];
+    return [
+      { path, at: 'value', code: 'parameter', message, hint: 'below "replica" there is no streaming replication' },
+    ];
   }
   if (name === 'max_connections') return checkWhole(value, 1, 262_143, path);
   if (name === 'max_wal_senders' || name === 'max_replication_slots') return checkWhole(value, 1, 262_143, path);

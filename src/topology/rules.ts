@@ -21,7 +21,10 @@ export function checkRules(raw: TopologyFile, resolved: Resolved, removed: reado
   const clashes = findClashes(listClaims(resolved)).map((clash) => describeClash(clash, formatPath(clash.first.path)));
   const issues = [
     ...clashes,
-    ...checkNetwork(resolved, removed.some((path) => startsWithPath(['network', 'subnet'], path))),
+    ...checkNetwork(
+      resolved,
+      removed.some((path) => startsWithPath(['network', 'subnet'], path)),
+    ),
     ...checkParameters(raw),
     ...checkConnections(raw, resolved),
     ...checkNames(resolved),
@@ -36,12 +39,17 @@ export function checkRules(raw: TopologyFile, resolved: Resolved, removed: reado
 /** Names that pgherd or the host's own conventions have a use for, and names too long for a host name. */
 function checkNames({ topology, origins }: Resolved): Issue[] {
   const issues: Issue[] = [];
-  const refuse = (path: Path, message: string, hint: string) => issues.push({ path, at: 'value', code: 'name', message, hint });
+  const refuse = (path: Path, message: string, hint: string) =>
+    issues.push({ path, at: 'value', code: 'name', message, hint });
   for (const group of topology.groups) {
     for (const node of group.nodes) {
       const path = [...pathOf(origins, node), 'host'];
       if (/^(reader[0-9]+|localhost|pgherd.*)$/i.test(node.name)) {
-        refuse(path, `${JSON.stringify(node.name)} is a name that pgherd uses itself`, 'choose another, such as primary1');
+        refuse(
+          path,
+          `${JSON.stringify(node.name)} is a name that pgherd uses itself`,
+          'choose another, such as primary1',
+        );
       }
     }
     for (const part of [group.balancer, ...group.nodes]) {
@@ -49,7 +57,11 @@ function checkNames({ topology, origins }: Resolved): Issue[] {
       const name = part.containerName;
       if (name.startsWith('pgherd-lock-')) refuse(path, 'pgherd-lock-… is the name of a lock', 'choose another');
       if (name.length > 63) {
-        refuse(path, `the container name "${name}" has ${name.length} characters, 63 at most work as a host name`, 'give a shorter container_name');
+        refuse(
+          path,
+          `the container name "${name}" has ${name.length} characters, 63 at most work as a host name`,
+          'give a shorter container_name',
+        );
       }
     }
   }
@@ -65,7 +77,9 @@ function checkMemory(raw: TopologyFile): Issue[] {
     const { memory } = settings;
     if (memory === undefined || parseSize(memory) >= leastMemory) return [];
     const message = `expected at least 6MB, got ${JSON.stringify(String(memory))}`;
-    return [{ path: [...path, 'memory'], at: 'value', code: 'memory', message, hint: 'a number without a unit is bytes' }];
+    return [
+      { path: [...path, 'memory'], at: 'value', code: 'memory', message, hint: 'a number without a unit is bytes' },
+    ];
   });
 }
 
@@ -73,7 +87,7 @@ function checkMemory(raw: TopologyFile): Issue[] {
 function checkHba(raw: TopologyFile): Issue[] {
   return listSettings(raw).flatMap(({ path, settings }) =>
     (settings.hba ?? []).flatMap((line, index): Issue[] => {
-      const words = line.replace(/#.*$/, '').trim().split(/\s+/);
+      const words = splitHba(line);
       const at = [...path, 'hba', index];
       if (words.length < (words[0] === 'local' ? 4 : 5)) {
         const message = `a line of pg_hba.conf needs ${words[0] === 'local' ? 'database, user and method' : 'database, user, address and method'}`;
@@ -86,15 +100,26 @@ function checkHba(raw: TopologyFile): Issue[] {
   );
 }
 
+/** The fields of a line: quotes hold spaces and `#` together, a list may have spaces after its commas. */
+function splitHba(line: string): string[] {
+  const fields: string[] = [];
+  for (const [token, word] of line.replace(/,\s+/g, ',').matchAll(/((?:"[^"]*"|[^\s"#])+)|#/g)) {
+    if (token === '#') break;
+    fields.push(word ?? '');
+  }
+  return fields;
+}
+
 function checkQuorum(raw: TopologyFile, { topology, origins }: Resolved): Issue[] {
   return topology.groups.flatMap((group, index): Issue[] => {
     const { mode, syncReplicas } = group.replication;
     const replicas = group.nodes.length - 1;
     if (mode !== 'quorum' || syncReplicas <= replicas) return [];
     const own = raw.balancers[index]?.replication;
-    const key = own?.sync_replicas !== undefined || raw.replication?.sync_replicas !== undefined ? 'sync_replicas' : 'mode';
+    const key =
+      own?.sync_replicas !== undefined || raw.replication?.sync_replicas !== undefined ? 'sync_replicas' : 'mode';
     const path = own?.[key] === undefined ? ['replication', key] : [...(origins.get(group) ?? []), 'replication', key];
-    const message = `a commit would wait for ${syncReplicas} of the ${replicas} replicas of ${group.name}, for ever`;
+    const message = `commits in ${group.name} would wait for ever: sync_replicas ${syncReplicas}, replicas ${replicas}`;
     return [{ path, at: 'value', code: 'quorum', message, hint: 'lower sync_replicas, or add replicas' }];
   });
 }
@@ -104,8 +129,19 @@ function checkIgnored(raw: TopologyFile): Issue[] {
     const field = ignored.replace(/\[[^\]]*\]/g, '[]').replace(/\[\]$/, '');
     if (fieldPaths.includes(field) || /(^|\.)(parameters|config)\.[^[\]]+$/.test(field)) return [];
     const near = suggest(field, fieldPaths);
-    const hint = near === undefined ? 'e.g. balancers[0].primary.memory, or balancers[*].replicas[*].memory' : `did you mean "${near}"?`;
-    return [{ path: ['ignore_changes', index], at: 'value', code: 'ignore-changes', message: `there is no field ${ignored}`, hint }];
+    const hint =
+      near === undefined
+        ? 'e.g. balancers[0].primary.memory, or balancers[*].replicas[*].memory'
+        : `did you mean "${near.replaceAll('[]', '[*]')}"?`;
+    return [
+      {
+        path: ['ignore_changes', index],
+        at: 'value',
+        code: 'ignore-changes',
+        message: `there is no field ${ignored}`,
+        hint,
+      },
+    ];
   });
 }
 

@@ -16,6 +16,7 @@ type Problem = { readonly issue: Issue; readonly span: Span };
 /** What a parsed document says, aliases followed (they share a subtree), or the first thing that is not allowed. */
 export function buildTree(
   contents: ParsedNode,
+  text: string,
   limits: { readonly values: number; readonly aliases: number },
 ): { tree?: Tree; problems: readonly Problem[] } {
   const anchors = new Map<string, { tree: Tree; size: number } | 'open'>();
@@ -35,17 +36,21 @@ export function buildTree(
       aliases++;
       const target = anchors.get(node.source);
       const span = spanOf(node);
-      if (target === undefined) throw refuse(span, path, 'alias', `no anchor &${node.source} before this`, 'name an anchor');
+      if (target === undefined)
+        throw refuse(
+          span,
+          path,
+          'alias',
+          `no anchor &${node.source} before this`,
+          `write &${node.source} before the value to repeat`,
+        );
       if (target === 'open') throw refuse(span, path, 'alias', `*${node.source} holds itself`, 'write the value out');
       if (aliases > limits.aliases) {
         throw refuse(span, path, 'too-many-aliases', `more than ${limits.aliases} aliases`, 'write the values out');
       }
       return target;
     }
-    const tag = node.tag;
-    if (tag !== undefined && tag !== null) {
-      throw refuse({ ...spanOf(node), start: node.range[0] }, path, 'tag', `the tag ${tag} is not allowed`, 'remove it; quotes make text of a number');
-    }
+    if (node.tag !== undefined) throw refuseTag(node, path);
     const anchor = node.anchor;
     if (anchor !== undefined) anchors.set(anchor, 'open');
     const built = buildPlain(node, path);
@@ -58,32 +63,41 @@ export function buildTree(
     const span = spanOf(node);
     if (isScalar(node)) return { tree: { ...span, kind: 'scalar', value: scalarOf(node.value) }, size: 1 };
     if (isSeq(node)) {
-      const built = node.items.map((item, index) => build(item as ParsedNode, [...path, index]));
+      const built = node.items.map((item, index) => build(item, [...path, index]));
       return { tree: { ...span, kind: 'list', items: built.map(({ tree }) => tree) }, size: sum(built) };
     }
     if (!isMap(node)) throw new TypeError('a node that is neither scalar, list nor mapping');
     const entries = new Map<string, Entry>();
     let size = 1;
     for (const pair of node.items) {
-      const key = keyOf(pair.key as ParsedNode, path);
-      const at = spanOf(pair.key as ParsedNode);
+      const key = keyOf(pair.key, path);
+      const at = spanOf(pair.key);
       if (pair.value === null) {
         entries.set(key, { key: at, value: { ...at, kind: 'scalar', value: null } });
         continue;
       }
-      const built = build(pair.value as ParsedNode, [...path, key]);
+      const built = build(pair.value, [...path, key]);
       size += built.size;
       entries.set(key, { key: at, value: built.tree });
     }
     return { tree: { ...span, kind: 'map', entries }, size };
   }
 
+  function refuseTag(node: ParsedNode, path: Path): Refusal {
+    const [tag = '!'] = /!\S*\s*$/.exec(text.slice(0, node.range[0])) ?? [];
+    const start = node.range[0] - tag.length - (text[node.range[0] - tag.length - 1] === '!' ? 1 : 0);
+    const written = text.slice(start, node.range[0]).trim();
+    const span = { start, end: start + written.length };
+    return refuse(span, path, 'tag', `the tag ${written} is not allowed`, 'remove it; quotes make text of a number');
+  }
+
   function keyOf(node: ParsedNode, path: Path): string {
     const span = spanOf(node);
     if (isAlias(node)) throw refuse(span, path, 'key', 'an alias cannot be a key', 'write the key out');
     if (!isScalar(node)) throw refuse(span, path, 'key', 'a key must be text', 'write a word and ":"');
-    if (node.tag !== undefined) throw refuse(span, path, 'tag', `the tag ${node.tag} is not allowed`, 'remove it');
-    if (node.anchor !== undefined) throw refuse(span, path, 'key', 'a key cannot have an anchor', 'put it on the value');
+    if (node.tag !== undefined) throw refuseTag(node, path);
+    if (node.anchor !== undefined)
+      throw refuse(span, path, 'key', 'a key cannot have an anchor', 'put it on the value');
     const key = String(node.value);
     if (key === '__proto__') throw refuse(span, path, 'key', 'the key __proto__ is not allowed', 'remove it');
     if (key === '<<') throw refuse(span, path, 'key', 'merge keys (<<) are not allowed', 'write the keys out');

@@ -48,6 +48,10 @@ export type PublishedPort = number;
  */
 export interface TopologyFile {
   /**
+   * Where an editor finds the schema of this file; pgherd does not read it.
+   */
+  $schema?: string;
+  /**
    * Version of the file format.
    */
   schema_version?: 1;
