@@ -152,7 +152,9 @@ async function renderReadme() {
   const [start, end] = ['<!-- topology reference -->', '<!-- /topology reference -->'];
   if (text === undefined || !text.includes(start) || !text.includes(end)) return undefined;
   const before = text.slice(0, text.indexOf(start) + start.length);
-  return `${before}\n\n${renderTable()}\n\n${text.slice(text.indexOf(end))}`;
+  // the formatter would widen every row to the longest
+  const table = `<!-- prettier-ignore-start -->\n\n${renderTable()}\n\n<!-- prettier-ignore-end -->`;
+  return `${before}\n\n${table}\n\n${text.slice(text.indexOf(end))}`;
 }
 
 function renderTable() {

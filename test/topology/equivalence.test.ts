@@ -66,3 +66,16 @@ it('YAML and JSON of one topology are the same topology', () => {
     }),
   );
 });
+
+it('the nodes of a group have one max_connections, and it holds what the balancer may open', () => {
+  fc.assert(
+    fc.property(file, (value) => {
+      for (const { nodes, balancer } of parseSound(JSON.stringify(value)).groups) {
+        const [limit, ...others] = new Set(nodes.map(({ parameters }) => Number(parameters['max_connections'])));
+        const pool = Number(balancer.config['num_init_children']) * Number(balancer.config['max_pool']);
+        expect(others).toEqual([]);
+        expect(limit).toBeGreaterThan(pool * Math.max(1, nodes.length - 1));
+      }
+    }),
+  );
+});
