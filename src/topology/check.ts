@@ -48,7 +48,7 @@ function describeError(path: Path, error: SchemaError, root: unknown): Issue {
       at: 'key',
       code: 'missing',
       message: 'missing',
-      hint: `every ${nameOwner(path)} needs a ${key}`,
+      hint: `every ${nameOwner(path)} needs "${key}"`,
     };
   }
   const expected = readText(parentSchema['x-expected']) ?? 'something else';

@@ -26,7 +26,9 @@ export function readDocument(text: string): ReadResult {
   const parser = new Parser();
   const tokens = [];
   let count = 0;
+  let lastQuote = 0;
   for (const lexeme of new Lexer().lex(text)) {
+    if (lexeme.startsWith('"') || lexeme.startsWith("'")) lastQuote = parser.offset;
     for (const token of parser.next(lexeme)) tokens.push(token);
     if (parser.stack.length > limits.depth + 1) {
       return fail('too-deep', `more than ${limits.depth} levels of nesting`, 'a topology needs about six', {
@@ -62,7 +64,9 @@ export function readDocument(text: string): ReadResult {
   const documents = [...new Composer(options).compose(tokens, true, text.length)];
   const document = documents[0];
   if (document === undefined || document.errors.length > 0) {
-    return { problems: keepFirstOfLine(document?.errors ?? [], text).map((error) => describeSyntax(error, text)) };
+    return {
+      problems: keepFirstOfLine(document?.errors ?? [], text).map((error) => describeSyntax(error, text, lastQuote)),
+    };
   }
   const empty = 'the file is empty';
   if (document.contents === null || text.trim() === '') return fail('empty', empty, 'start with "cluster_name:"');
@@ -82,7 +86,7 @@ function keepFirstOfLine(errors: readonly YAMLError[], text: string): YAMLError[
 }
 
 /** The parser's sentence, shortened, and a remedy where the usual reason is known. */
-function describeSyntax(error: YAMLError, text: string): Located {
+function describeSyntax(error: YAMLError, text: string, lastQuote: number): Located {
   const [start, end] = error.pos;
   const span = { start, end: Math.max(end, start + 1) };
   const issue = { path: [], at: 'value', code: 'syntax' } as const;
@@ -95,6 +99,10 @@ function describeSyntax(error: YAMLError, text: string): Located {
     };
   }
   const line = text.slice(text.lastIndexOf('\n', start - 1) + 1, end + 40).split('\n')[0] ?? '';
+  if (error.code === 'MISSING_CHAR' && error.message.includes('quote')) {
+    const message = 'not valid YAML: this quote is never closed';
+    return { issue: { ...issue, message, hint: 'close it' }, span: { start: lastQuote, end: lastQuote + 1 } };
+  }
   const unclosed = /end with an? (.)$/.exec(error.message)?.[1];
   if (unclosed !== undefined && !line.includes('${')) {
     // the end of the file says little: the last thing in it is shown
@@ -114,6 +122,7 @@ function describeSyntax(error: YAMLError, text: string): Located {
 function suggestRemedy(error: YAMLError, line: string): string | undefined {
   if (error.code === 'TAB_AS_INDENT') return 'indent with spaces';
   if (line.includes('${')) return 'inside { } and [ ] write "${NAME}" with quotes';
-  if (error.code === 'BLOCK_AS_IMPLICIT_KEY') return 'a value that holds ": " needs quotes';
+  if (error.code === 'BLOCK_AS_IMPLICIT_KEY')
+    return 'a value that holds ": " needs quotes, a key the indentation of its neighbours';
   return undefined;
 }

@@ -23,6 +23,13 @@ describe('text that is not a topology at all', () => {
         hint: close every bracket"
     `,
     ));
+  it('a quote that is not closed', () =>
+    expect(diagnose('cluster_name: "shop\nbalancers:\n  - name: lb1\n')).toMatchInlineSnapshot(`
+      "topology.yaml:1:15: not valid YAML: this quote is never closed
+        cluster_name: "shop
+                      ^
+        hint: close it"
+    `));
   it('a tab as indentation', () =>
     expect(diagnose('cluster_name: shop\nbalancers:\n\t- name: lb1\n')).toMatchInlineSnapshot(`
     "topology.yaml:3:1: not valid YAML: tabs are not allowed as indentation
@@ -32,11 +39,11 @@ describe('text that is not a topology at all', () => {
   `));
   it('a colon in a value', () =>
     expect(diagnose('cluster_name: shop: two\n')).toMatchInlineSnapshot(`
-    "topology.yaml:1:15: not valid YAML: nested mappings are not allowed in compact mappings
-      cluster_name: shop: two
-                    ^
-      hint: a value that holds ": " needs quotes"
-  `));
+      "topology.yaml:1:15: not valid YAML: nested mappings are not allowed in compact mappings
+        cluster_name: shop: two
+                      ^
+        hint: a value that holds ": " needs quotes, a key the indentation of its neighbours"
+    `));
   it('a list', () =>
     expect(diagnose('- cluster_name: shop\n')).toMatchInlineSnapshot(`
     "topology.yaml:1:1: expected a mapping with cluster_name and balancers, got a list
@@ -200,15 +207,15 @@ balancers:
   - port: 19999
 `),
     ).toMatchInlineSnapshot(`
-  "topology.yaml:2:1: cluster_name: missing
-    balancers:
-    ^^^^^^^^^
-    hint: every topology needs a cluster_name
-  topology.yaml:3:5: balancers[0].name: missing
-      - port: 19999
-        ^^^^
-    hint: every balancer needs a name"
-`));
+      "topology.yaml:2:1: cluster_name: missing
+        balancers:
+        ^^^^^^^^^
+        hint: every topology needs "cluster_name"
+      topology.yaml:3:5: balancers[0].name: missing
+          - port: 19999
+            ^^^^
+        hint: every balancer needs "name""
+    `));
   it('a port out of range, in JSON', () =>
     expect(
       diagnose(
