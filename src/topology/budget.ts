@@ -1,3 +1,5 @@
+import { readersPerReplica } from '../base/readers.ts';
+
 /** pgpool's own defaults (https://www.pgpool.net/docs/latest/en/html/runtime-config-connection.html). */
 const poolDefaults = { children: 32, pool: 4 } as const;
 
@@ -27,41 +29,46 @@ export type Budget = {
 const own = 5;
 /** Replication beside one stream for each follower: a clone and the rewind of a rejoining node. */
 const sparesForReplication = 2;
+/** Followers that a default leaves room for, so that adding one restarts nobody. */
+const expectedReplicas = 8;
 
 /**
  * What `max_connections` must hold, and values for what the file leaves open that fit together.
  *
  * pgpool connects a session to every backend and keeps `max_pool` such connections in each of its `num_init_children`
- * processes. Of the R reader names all may resolve to one replica while the others are down, so a node may see R times
- * that; the leader sees it once, and any node can become either: max(1, R). Replication and reserved connections come
- * on top. Since PostgreSQL 12 senders have places of their own; they are counted all the same, as room to spare.
+ * processes. Of the reader names up to `readersPerReplica` may resolve to one replica while others are down; the leader
+ * sees the pool once, and any node can become either. Replication and reserved connections come on top. Since
+ * PostgreSQL 12 senders have places of their own; they are counted all the same, as room to spare.
  *
- * Where `max_connections` is given and the pool is not, the pool is made to fit: `max_pool` from 4 down to 1 first,
- * which costs only cached connections, then `num_init_children`. Where it is not given, it is what the pool needs,
- * rounded up to ten, at least PostgreSQL's default of 100.
+ * Values that the file leaves open do not depend on how many replicas there are, since changing them is a restart. Where
+ * `max_connections` is given and the pool is not, the pool is made to fit: `max_pool` from 4 down to 1 first, which
+ * costs only cached connections, then `num_init_children`. Where it is not given, it is what the pool needs, rounded up
+ * to ten, at least PostgreSQL's default of 100.
  */
 export function planConnections(input: BudgetInput): Budget {
-  const backends = Math.max(1, input.replicas);
-  const replication = input.replicas + sparesForReplication;
   const reserved = input.reserved + own;
-  const room = (input.maxConnections ?? Infinity) - replication - reserved;
+  const count = (children: number, pool: number, backends: number, replicas: number): number =>
+    children * pool * backends + replicas + sparesForReplication + reserved;
+  const most = Math.max(expectedReplicas, input.replicas);
+  const limit = input.maxConnections ?? Infinity;
 
   let pool = input.pool ?? poolDefaults.pool;
   let children = input.children ?? poolDefaults.children;
-  while (input.pool === undefined && pool > 1 && children * pool * backends > room) pool--;
-  if (input.children === undefined && children * pool * backends > room) {
-    const fitting = Math.floor(room / (pool * backends));
+  while (input.pool === undefined && pool > 1 && count(children, pool, readersPerReplica, most) > limit) pool -= 1;
+  if (input.children === undefined && count(children, pool, readersPerReplica, most) > limit) {
+    const fitting = Math.floor((limit - count(0, pool, 0, most)) / (pool * readersPerReplica));
     if (fitting >= 1) children = fitting;
   }
-  const needed = children * pool * backends + replication + reserved;
+  const backends = Math.min(readersPerReplica, Math.max(1, input.replicas));
   const sum =
     `num_init_children ${children} × max_pool ${pool} × ${backends} ${backends === 1 ? 'backend' : 'readers on one node'}` +
-    ` + ${replication} for replication + ${reserved} reserved`;
+    ` + ${input.replicas + sparesForReplication} for replication + ${reserved} reserved`;
+  const roomy = Math.ceil(count(children, pool, readersPerReplica, most) / 10) * 10;
   return {
     children,
     pool,
-    needed,
+    needed: count(children, pool, backends, input.replicas),
     sum,
-    maxConnections: input.maxConnections ?? Math.max(100, Math.ceil(needed / 10) * 10),
+    maxConnections: input.maxConnections ?? Math.max(100, roomy),
   };
 }

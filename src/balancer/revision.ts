@@ -1,0 +1,68 @@
+import type { ArchiveEntry } from '../base/archive.ts';
+import { canonicalJson, digest } from '../base/canonical.ts';
+import { balancerParameters, formatParameters, type BalancerConfig } from './config.ts';
+import awaitReady from './scripts/await.sh';
+import health from './scripts/health.sh';
+import hosts from './scripts/hosts.sh';
+import start from './scripts/start.sh';
+
+/** Where everything pgherd hands to a balancer stands, in the container. */
+export const home = '/etc/pgbalancer';
+
+/** Rewrites the readers' lines of the hosts file; run with `sh -c`, since it is needed before any revision is. */
+export const hostsScript = hosts;
+
+const scripts = { start, health, await: awaitReady };
+
+/** A password file for the roles that go through the balancer without being asked. */
+export type BalancerSecrets = {
+  readonly superuser: { readonly name: string; readonly password: string };
+  readonly monitor: { readonly name: string; readonly password: string };
+};
+
+export type BalancerRevision = {
+  /** `rev.<digest>`; passwords count by their version only. */
+  readonly name: string;
+  readonly files: Readonly<Record<string, string>>;
+  readonly parameters: Readonly<Record<string, string>>;
+};
+
+/** `secretsName`: names the version of the passwords that `secretEntries` puts beside it. */
+export function balancerRevision(config: BalancerConfig, secretsName: string): BalancerRevision {
+  const parameters = balancerParameters(config, `${home}/config`);
+  const files: Record<string, string> = {
+    'pgbalancer.conf': formatParameters(parameters),
+    binary: config.flavor === 'pgpool' ? 'pgpool' : 'pgbalancer',
+    secrets: secretsName,
+    ...scripts,
+  };
+  return { name: `rev.${digest(canonicalJson(files))}`, files, parameters };
+}
+
+/**
+ * The revision below /etc, passwords included, with the link that puts it in force at the next start.
+ * pool_passwd: https://www.pgpool.net/docs/46/en/html/auth-aes-encrypted-password.html
+ */
+export function balancerEntries(revision: BalancerRevision, secrets: BalancerSecrets): readonly ArchiveEntry[] {
+  const top = home.slice('/etc/'.length);
+  const folder = `${top}/${revision.name}`;
+  const { superuser, monitor } = secrets;
+  const passwords = {
+    pool_passwd: `${superuser.name}:TEXT${superuser.password}\n${monitor.name}:TEXT${monitor.password}\n`,
+    pgpass: `*:*:*:${monitor.name}:${monitor.password}\n`,
+  };
+  return [
+    { type: 'directory', path: top, mode: 0o755 },
+    { type: 'directory', path: folder, mode: 0o700 },
+    ...Object.entries({ ...revision.files, ...passwords }).map(
+      ([path, content]): ArchiveEntry => ({
+        type: 'file',
+        path: `${folder}/${path}`,
+        content,
+        mode: path in scripts ? 0o700 : 0o600,
+      }),
+    ),
+    { type: 'link', path: `${top}/config`, target: revision.name },
+    { type: 'link', path: `${top}/pgbalancer.conf`, target: 'config/pgbalancer.conf' },
+  ];
+}

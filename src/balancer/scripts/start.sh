@@ -1,0 +1,8 @@
+#!/bin/sh
+# Written by pgherd with every revision; a change here is lost. The container's command: runs the balancer in front.
+set -eu
+umask 077
+rev=$(cd "$(dirname "$0")" && pwd -P)
+home=$(dirname "$rev")
+ln -sfn "$(basename "$rev")" "$home/started.new" && mv -fT "$home/started.new" "$home/started"
+exec "$(cat "$rev/binary")" -n -D -f "$rev/pgbalancer.conf"

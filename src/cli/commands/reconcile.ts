@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { InterruptedError } from '../../base/error.ts';
+import { readPasswords } from '../../reconcile/passwords.ts';
+import { reconcile as reconcileCluster, type Result, type World } from '../../reconcile/reconcile.ts';
+import { exitCodes, type ExitCode } from '../exit.ts';
+import { formatError, painter, type Output, type Paint } from '../output.ts';
+import { renderPlan } from '../render/plan.ts';
+import { errorEvent, reportProgress } from '../render/progress.ts';
+import { connect, loadOrReport, readText, type GlobalOptions } from '../session.ts';
+
+export type ReconcileFlags = GlobalOptions & { readonly timeout: number; readonly parallel: number };
+
+/** The real clock, randomness and files. */
+export const world: World = {
+  now: () => performance.now(),
+  sleep: async (milliseconds, signal) => {
+    await sleep(milliseconds, undefined, { signal });
+  },
+  randomBytes,
+  readFile: readText,
+};
+
+export async function reconcile(paths: readonly string[], flags: ReconcileFlags, output: Output): Promise<ExitCode> {
+  const topologies = await loadOrReport(paths, output);
+  if (topologies === undefined) return exitCodes.error;
+  const engine = await connect(flags, output);
+  const signal = interruptSignal(output);
+  const paint = painter(output.colour);
+  const startedAt = performance.now();
+  const results = await Promise.all(
+    topologies.map(async (topology) => {
+      const report = reportProgress(output, topology.cluster, startedAt);
+      const passwords = await readPasswords(topology, { env: process.env, readFile: readText });
+      return reconcileCluster(engine, topology, passwords, world, {
+        timeout: flags.timeout * 1000,
+        signal,
+        concurrency: flags.parallel,
+        onProgress: (progress) => {
+          if (progress.type === 'planned' && progress.round === 1 && output.format === 'text') {
+            output.print(renderPlan(progress.plan, paint));
+          }
+          report(progress);
+        },
+      });
+    }),
+  );
+  for (const result of results) printResult(result, output, paint, performance.now() - startedAt);
+  return results.every(({ converged }) => converged) ? exitCodes.done : exitCodes.notConverged;
+}
+
+/** Aborted by the first Ctrl-C or SIGTERM; the second ends the process at once. */
+export function interruptSignal(output: Output): AbortSignal {
+  const controller = new AbortController();
+  const stop = (name: NodeJS.Signals): void => {
+    if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143);
+    output.note('stopping: what has begun is finished, nothing new is started (again to stop at once)');
+    controller.abort(new InterruptedError('stopped by the user'));
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  return controller.signal;
+}
+
+function printResult(result: Result, output: Output, paint: Paint, milliseconds: number): void {
+  if (output.format === 'json') {
+    const failures = result.failures.map(({ resource, error }) => ({ resource, ...errorEvent(error) }));
+    output.print(JSON.stringify({ ...result, event: 'result', failures }));
+    return;
+  }
+  const took = `${(milliseconds / 1000).toFixed(1)} s`;
+  if (result.converged) {
+    const what = result.done === 0 ? 'nothing was changed' : `${String(result.done)} steps done in ${took}`;
+    output.print(`${result.cluster}: ${paint('green', 'converged')}, ${what}.`);
+    return;
+  }
+  const stopped = result.stopped === undefined ? '' : ` (${result.stopped === 'timed-out' ? 'timed out' : 'interrupted'})`;
+  output.note(`${result.cluster}: ${paint('red', 'not converged')} after ${took}${stopped}`);
+  for (const { resource, reason, remedy } of result.blocked) {
+    output.note(`  ${resource} is blocked: ${reason.detail} [${reason.code}]\n    remedy: ${remedy}`);
+  }
+  for (const { resource, error } of result.failures) output.note(`  ${resource}: ${indent(formatError(error))}`);
+  if (result.stopped !== undefined) output.note('  run the same command again to go on');
+}
+
+function indent(text: string): string {
+  return text.replaceAll('\n', '\n  ');
+}

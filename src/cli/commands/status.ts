@@ -1,0 +1,23 @@
+import { look } from '../../reconcile/look.ts';
+import { readPasswords } from '../../reconcile/passwords.ts';
+import { readStatus } from '../../reconcile/status.ts';
+import { exitCodes, type ExitCode } from '../exit.ts';
+import { painter, type Output } from '../output.ts';
+import { renderStatus } from '../render/status.ts';
+import { connect, loadOrReport, readText, type GlobalOptions } from '../session.ts';
+
+export async function status(paths: readonly string[], options: GlobalOptions, output: Output): Promise<ExitCode> {
+  const topologies = await loadOrReport(paths, output);
+  if (topologies === undefined) return exitCodes.error;
+  const engine = await connect(options, output);
+  const clusters = await Promise.all(
+    topologies.map(async (topology) => {
+      const passwords = await readPasswords(topology, { env: process.env, readFile: readText });
+      const { snapshot, plan } = await look(engine, topology, passwords.fingerprints);
+      return readStatus(engine, topology, snapshot, plan);
+    }),
+  );
+  if (output.format === 'json') output.print(JSON.stringify({ clusters }, undefined, 2));
+  else for (const cluster of clusters) output.print(renderStatus(cluster, painter(output.colour)));
+  return exitCodes.done;
+}

@@ -1,0 +1,12 @@
+/** Exit codes of the command: 0 done or nothing to do. */
+export const exitCodes = {
+  done: 0,
+  /** Bad input, no engine, a bug. */
+  error: 1,
+  /** `plan --detailed-exitcode` found changes. */
+  changes: 2,
+  /** `reconcile` or `destroy` could not get to the end: blocked, failed or timed out. */
+  notConverged: 3,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

@@ -1,0 +1,20 @@
+import type { Duplex } from 'node:stream';
+import type Docker from 'dockerode';
+import type { Attachment } from './engine.ts';
+
+/** Attaches a container's standard input and keeps it open until closed, or until this process ends. */
+export async function attachInput(docker: Docker, ref: string, abortSignal: AbortSignal): Promise<Attachment> {
+  const attached = await docker
+    .getContainer(ref)
+    .attach({ stream: true, stdin: true, stdout: false, stderr: false, hijack: true, abortSignal });
+  const stream = attached as Duplex;
+  const closed = new Promise<void>((resolve) => {
+    stream.once('close', () => {
+      resolve();
+    });
+  });
+  // A reset tells the same as a close, and 'close' follows it.
+  stream.on('error', () => undefined);
+  stream.resume();
+  return { close: () => void stream.destroy(), closed };
+}

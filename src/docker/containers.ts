@@ -1,0 +1,97 @@
+import type Docker from 'dockerode';
+import { toCreateOptions } from './create.ts';
+import type { Engine } from './engine.ts';
+import { mapContainer } from './inspect.ts';
+import { deadlines, orUndefined, settled, toFilters, type Calls, type Run } from './run.ts';
+
+export function containerCalls(
+  docker: Docker,
+  run: Run,
+  extra: Readonly<Record<string, string>>,
+): Calls<
+  | 'listContainers'
+  | 'inspectContainer'
+  | 'findPortHolder'
+  | 'createContainer'
+  | 'startContainer'
+  | 'stopContainer'
+  | 'unpauseContainer'
+  | 'killContainer'
+  | 'removeContainer'
+  | 'updateContainer'
+  | 'readLogs'
+> {
+  const inspectContainer: Engine['inspectContainer'] = (ref) =>
+    orUndefined(
+      run(`inspect container ${ref}`, deadlines.read, async (abortSignal) =>
+        mapContainer(await docker.getContainer(ref).inspect({ abortSignal })),
+      ),
+    );
+  return {
+    inspectContainer,
+    listContainers: async (labels) => {
+      const listed = await run('list containers', deadlines.read, (abortSignal) =>
+        docker.listContainers({ all: true, filters: toFilters(labels), abortSignal }),
+      );
+      const inspected = await Promise.all(listed.map(({ Id }) => inspectContainer(Id)));
+      return inspected.filter((container) => container !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
+    },
+    findPortHolder: async (port) => {
+      const listed = await run('list containers', deadlines.read, (abortSignal) =>
+        docker.listContainers({ filters: { publish: [String(port)] }, abortSignal }),
+      );
+      return listed.flatMap(({ Names }) => Names)[0]?.replace(/^\//, '');
+    },
+    createContainer: (spec) =>
+      run(`create container ${spec.name}`, deadlines.write, async (abortSignal) => {
+        const options = toCreateOptions({ ...spec, labels: { ...spec.labels, ...extra } });
+        return (await docker.createContainer({ ...options, abortSignal })).id;
+      }),
+    startContainer: (ref) =>
+      run(`start container ${ref}`, deadlines.write, (abortSignal) =>
+        settled(docker.getContainer(ref).start({ abortSignal }), 304),
+      ),
+    stopContainer: (ref, seconds) =>
+      run(`stop container ${ref}`, deadlines.write + seconds * 1000, (abortSignal) =>
+        settled(docker.getContainer(ref).stop({ t: seconds, abortSignal }), 304, 404),
+      ),
+    unpauseContainer: (ref) =>
+      run(`unpause container ${ref}`, deadlines.write, (abortSignal) =>
+        settled(docker.getContainer(ref).unpause({ abortSignal }), 304, 404),
+      ),
+    killContainer: (ref, signal) =>
+      run(`send ${signal} to container ${ref}`, deadlines.write, (abortSignal) =>
+        settled(docker.getContainer(ref).kill({ signal, abortSignal }), 404),
+      ),
+    removeContainer: (ref) =>
+      run(`remove container ${ref}`, deadlines.write, (abortSignal) =>
+        settled(docker.getContainer(ref).remove({ force: true, abortSignal }), 404),
+      ),
+    updateContainer: (ref, limits) =>
+      run(`update container ${ref}`, deadlines.write, async (abortSignal) => {
+        await docker.getContainer(ref).update({
+          // Swap follows memory, as at creation: an update of memory alone is refused where it would pass the old swap.
+          ...(limits.memory === undefined ? {} : { Memory: limits.memory, MemorySwap: limits.memory * 2 }),
+          ...(limits.cpus === undefined ? {} : { NanoCpus: Math.round(limits.cpus * 1e9) }),
+          ...(limits.restart === undefined ? {} : { RestartPolicy: { Name: limits.restart } }),
+          abortSignal,
+        });
+      }),
+    readLogs: (ref, lines) =>
+      run(`read the log of container ${ref}`, deadlines.read, async (abortSignal) => {
+        const options = { stdout: true, stderr: true, tail: lines, follow: false, abortSignal } as const;
+        return demultiplex(await docker.getContainer(ref).logs(options));
+      }),
+  };
+}
+
+// The engine writes frames of an 8-byte header (stream, 0, 0, 0, length) and a body where there is no terminal.
+function demultiplex(frames: Buffer): string {
+  const parts: Buffer[] = [];
+  for (let at = 0; at + 8 <= frames.length; ) {
+    const end = at + 8 + frames.readUInt32BE(at + 4);
+    parts.push(frames.subarray(at + 8, end));
+    at = end;
+  }
+  return Buffer.concat(parts).toString('utf8');
+}

@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { readFile, access } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { PgherdError } from '../base/error.ts';
+
+/** Where an engine is, and what it takes to talk to it. */
+export type Endpoint = {
+  /** As a user writes it: unix:///var/run/docker.sock, tcp://host:2376, ssh://user@host. */
+  readonly host: string;
+  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
+};
+
+/**
+ * Finds the engine as the docker command does: the flag, DOCKER_HOST, DOCKER_CONTEXT or the current context of
+ * `~/.docker/config.json`, the standard socket.
+ * Source: https://docs.docker.com/engine/manage-resources/contexts/
+ */
+export async function findEndpoint(flag: string | undefined, env: NodeJS.ProcessEnv): Promise<Endpoint> {
+  const host = flag ?? env['DOCKER_HOST'];
+  if (host !== undefined && host !== '') {
+    const wantsTls = env['DOCKER_TLS_VERIFY'] !== undefined && env['DOCKER_TLS_VERIFY'] !== '';
+    const certificates = env['DOCKER_CERT_PATH'] ?? (wantsTls ? dockerFolder(env) : undefined);
+    return certificates === undefined || !host.startsWith('tcp://')
+      ? { host }
+      : { host, tls: await readCertificates(certificates) };
+  }
+  const context = env['DOCKER_CONTEXT'] ?? (await currentContext(env));
+  if (context !== undefined && context !== 'default') return readContext(context, env);
+  return { host: await defaultSocket() };
+}
+
+function dockerFolder(env: NodeJS.ProcessEnv): string {
+  return env['DOCKER_CONFIG'] ?? join(homedir(), '.docker');
+}
+
+async function currentContext(env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  const text = await readFile(join(dockerFolder(env), 'config.json'), 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  const config: unknown = JSON.parse(text);
+  const name = member(config, 'currentContext');
+  return typeof name === 'string' && name !== '' ? name : undefined;
+}
+
+async function readContext(name: string, env: NodeJS.ProcessEnv): Promise<Endpoint> {
+  const id = createHash('sha256').update(name).digest('hex');
+  const meta = join(dockerFolder(env), 'contexts', 'meta', id, 'meta.json');
+  const text = await readFile(meta, 'utf8').catch((cause: unknown) => {
+    throw new PgherdError('engine-unreachable', `the docker context "${name}" does not exist`, {
+      cause,
+      remedy: 'see `docker context ls`, or name the engine with -H',
+    });
+  });
+  const host = member(member(member(JSON.parse(text), 'Endpoints'), 'docker'), 'Host');
+  if (typeof host !== 'string') {
+    throw new PgherdError('engine-unreachable', `the docker context "${name}" names no engine`, {
+      remedy: `see \`docker context inspect ${name}\`, or name the engine with -H`,
+    });
+  }
+  const certificates = join(dockerFolder(env), 'contexts', 'tls', id, 'docker');
+  return (await exists(join(certificates, 'key.pem'))) ? { host, tls: await readCertificates(certificates) } : { host };
+}
+
+async function readCertificates(folder: string): Promise<NonNullable<Endpoint['tls']>> {
+  const read = (file: string): Promise<string> => readFile(join(folder, file), 'utf8');
+  const [ca, cert, key] = await Promise.all([read('ca.pem'), read('cert.pem'), read('key.pem')]);
+  return { ca, cert, key };
+}
+
+async function defaultSocket(): Promise<string> {
+  const standard = '/var/run/docker.sock';
+  const desktop = join(homedir(), '.docker', 'run', 'docker.sock');
+  return `unix://${!(await exists(standard)) && (await exists(desktop)) ? desktop : standard}`;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function member(value: unknown, key: string): unknown {
+  if (value === null || typeof value !== 'object') return undefined;
+  return Object.entries(value).find(([name]) => name === key)?.[1];
+}

@@ -1,0 +1,84 @@
+import type { ArchiveEntry } from '../base/archive.ts';
+import type { Container, ContainerSpec, ExecResult, Image, Network, Volume } from './types.ts';
+
+/** The name or id of a container, network, volume or image. */
+type Ref = string;
+
+export type ExecCommand = {
+  readonly command: readonly string[];
+  readonly user?: string;
+  /** Written to the command's standard input, which is then closed. */
+  readonly input?: string;
+  /** Milliseconds; the engine does not end the command when this passes, only the wait for it. */
+  readonly deadline?: number;
+  /** Calls off the wait. */
+  readonly signal?: AbortSignal;
+};
+
+/** An attached standard input; the container's `cat` ends when it closes, also by the death of this process. */
+export type Attachment = { readonly close: () => void; readonly closed: Promise<void> };
+
+/**
+ * What pgherd asks of a Docker engine. Every call has a deadline of its own, fails with a PgherdError, and takes
+ * 'already so' (304, 404 on removal) for success; 'undefined' means that the engine answered and has no such thing.
+ * Source: https://docs.docker.com/engine/api/v1.41/
+ */
+export type Engine = {
+  readonly host: string;
+  /** Inspects of all containers that bear the labels, by name. */
+  listContainers: (labels: Readonly<Record<string, string>>) => Promise<readonly Container[]>;
+  inspectContainer: (ref: Ref) => Promise<Container | undefined>;
+  /** The container that publishes a port of the host, where a container does. */
+  findPortHolder: (port: number) => Promise<string | undefined>;
+  createContainer: (spec: ContainerSpec) => Promise<string>;
+  startContainer: (ref: Ref) => Promise<void>;
+  /** `seconds`: until the engine kills it. */
+  stopContainer: (ref: Ref, seconds: number) => Promise<void>;
+  unpauseContainer: (ref: Ref) => Promise<void>;
+  killContainer: (ref: Ref, signal: 'SIGKILL' | 'SIGHUP') => Promise<void>;
+  /** Never takes a volume with it; kills the container where it still runs. */
+  removeContainer: (ref: Ref) => Promise<void>;
+  updateContainer: (
+    ref: Ref,
+    limits: { readonly memory?: number; readonly cpus?: number; readonly restart?: Container['restart'] },
+  ) => Promise<void>;
+  /** The last lines a container wrote, both streams. */
+  readLogs: (ref: Ref, lines: number) => Promise<string>;
+
+  /** Networks that bear the labels; all of them where none is given. */
+  listNetworks: (labels?: Readonly<Record<string, string>>) => Promise<readonly Network[]>;
+  inspectNetwork: (ref: Ref) => Promise<Network | undefined>;
+  createNetwork: (spec: {
+    readonly name: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly internal: boolean;
+    readonly subnet: string | undefined;
+  }) => Promise<string>;
+  removeNetwork: (ref: Ref) => Promise<void>;
+  connectNetwork: (
+    network: Ref,
+    container: Ref,
+    endpoint: { readonly address?: string; readonly aliases?: readonly string[] },
+  ) => Promise<void>;
+  disconnectNetwork: (network: Ref, container: Ref) => Promise<void>;
+
+  listVolumes: (labels: Readonly<Record<string, string>>) => Promise<readonly Volume[]>;
+  inspectVolume: (name: string) => Promise<Volume | undefined>;
+  /** Gives what stands under that name afterwards, which need not be what was asked for. */
+  createVolume: (name: string, labels: Readonly<Record<string, string>>) => Promise<Volume>;
+  removeVolume: (name: string) => Promise<void>;
+
+  inspectImage: (ref: Ref) => Promise<Image | undefined>;
+  pullImage: (ref: Ref) => Promise<void>;
+
+  /** Where a path in a container links to, the container running or not; undefined: no such path, or no link. */
+  readLink: (ref: Ref, path: string) => Promise<string | undefined>;
+  /** The regular files under a path in a container; undefined: no such path. */
+  readArchive: (ref: Ref, path: string) => Promise<ReadonlyMap<string, string> | undefined>;
+  /** Unpacks entries into a folder that exists in a container, running or not. */
+  writeArchive: (ref: Ref, folder: string, entries: readonly ArchiveEntry[], owner: number) => Promise<void>;
+  exec: (ref: Ref, command: ExecCommand) => Promise<ExecResult>;
+  /** Attaches standard input, alone. */
+  attachInput: (ref: Ref) => Promise<Attachment>;
+};
+

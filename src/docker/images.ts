@@ -1,0 +1,44 @@
+import type Docker from 'dockerode';
+import { PgherdError } from '../base/error.ts';
+import { toFailure } from './failure.ts';
+import { deadlines, orUndefined, type Calls, type Run } from './run.ts';
+
+export function imageCalls(docker: Docker, run: Run, host: string): Calls<'inspectImage' | 'pullImage'> {
+  return {
+    inspectImage: (ref) =>
+      orUndefined(
+        run(`inspect image ${ref}`, deadlines.read, async (abortSignal) => {
+          const image = await inspectable(docker, ref).inspect({ abortSignal });
+          const volumes: Record<string, unknown> | null | undefined = image.Config.Volumes;
+          return { id: image.Id, volumes: Object.keys(volumes ?? {}) };
+        }),
+      ),
+    pullImage: async (ref) => {
+      await pull(docker, ref).catch((thrown: unknown) => {
+        throw new PgherdError('image-missing', `image ${ref} is not on the engine and cannot be pulled`, {
+          cause: toFailure(thrown, { what: `pull image ${ref}`, host }),
+          remedy: `pull or build it, e.g. \`docker pull ${ref}\`, or give another image in the topology file`,
+          retry: true,
+        });
+      });
+    },
+  };
+}
+
+// The pull call answers before it is done, and tells a failure in the stream: both are read here.
+async function pull(docker: Docker, ref: string): Promise<void> {
+  const tagged = /[:@][^/]*$/.test(ref) ? ref : `${ref}:latest`;
+  const stream = await docker.pull(tagged, { abortSignal: AbortSignal.timeout(deadlines.pull) });
+  let text = '';
+  for await (const chunk of stream) text += String(chunk);
+  const failed = text.split('\n').find((line) => line.includes('"errorDetail"'));
+  if (failed !== undefined) throw new Error(/"error":"((?:[^"\\]|\\.)*)"/.exec(failed)?.[1] ?? failed);
+}
+
+// dockerode's types leave out the signal of this one call.
+function inspectable(
+  docker: Docker,
+  ref: string,
+): { inspect: (options: { readonly abortSignal: AbortSignal }) => Promise<Docker.ImageInspectInfo> } {
+  return docker.getImage(ref) as never;
+}

@@ -1,0 +1,90 @@
+import type Docker from 'dockerode';
+import type { Container, ContainerState, Network, Volume } from './types.ts';
+
+/**
+ * The engine's inspect as pgherd compares it.
+ * Source: https://docs.docker.com/engine/api/v1.41/#tag/Container/operation/ContainerInspect
+ */
+export function mapContainer(raw: Docker.ContainerInspectInfo): Container {
+  const host = raw.HostConfig;
+  return {
+    id: raw.Id,
+    name: raw.Name.replace(/^\//, ''),
+    labels: raw.Config.Labels,
+    image: raw.Config.Image,
+    state: mapState(raw.State),
+    exitCode: raw.State.ExitCode,
+    restartCount: raw.RestartCount,
+    startedAt: epoch(raw.State.StartedAt),
+    createdAt: epoch(raw.Created),
+    health: mapHealth(raw.State.Health),
+    restart: mapRestart(host.RestartPolicy?.Name),
+    extraHosts: mapExtraHosts(host.ExtraHosts),
+    memory: host.Memory ?? 0,
+    cpus: (host.NanoCpus ?? 0) / 1e9,
+    networks: mapEndpoints(raw.NetworkSettings.Networks),
+    volumes: raw.Mounts.filter((mount) => mount.Type === 'volume')
+      .map((mount) => ({ name: mount.Name ?? '', target: mount.Destination }))
+      .sort((a, b) => (a.target < b.target ? -1 : 1)),
+  };
+}
+
+export function mapNetwork(raw: Docker.NetworkInspectInfo): Network {
+  return {
+    id: raw.Id,
+    name: raw.Name,
+    labels: raw.Labels ?? {},
+    internal: raw.Internal,
+    subnets: (raw.IPAM?.Config ?? []).flatMap((config) => (config['Subnet'] === undefined ? [] : [config['Subnet']])),
+  };
+}
+
+export function mapVolume(raw: Docker.VolumeInspectInfo): Volume {
+  // Volumes made without labels come back with null.
+  const labels: Record<string, string> | null = raw.Labels;
+  const createdAt = 'CreatedAt' in raw && typeof raw.CreatedAt === 'string' ? raw.CreatedAt : '';
+  return { name: raw.Name, labels: labels ?? {}, createdAt };
+}
+
+// A restarting container also says Running, so the flags are asked in this order.
+function mapState(state: Docker.ContainerInspectInfo['State']): ContainerState {
+  if (state.Dead) return 'dead';
+  if (state.Restarting) return 'restarting';
+  if (state.Paused) return 'paused';
+  if (state.Running) return 'running';
+  if (state.Status === 'removing') return 'removing';
+  return state.Status === 'created' ? 'created' : 'exited';
+}
+
+function mapHealth(health: Docker.ContainerInspectInfo['State']['Health']): Container['health'] {
+  if (health === undefined) return { status: 'none', output: '' };
+  const last = health.Log?.at(-1);
+  const status = health.Status;
+  return {
+    status: status === 'starting' || status === 'healthy' || status === 'unhealthy' ? status : 'none',
+    output: last?.Output.trim() ?? '',
+  };
+}
+
+function mapExtraHosts(hosts: unknown): readonly string[] {
+  return Array.isArray(hosts) ? hosts.map(String) : [];
+}
+
+function mapRestart(name: string | undefined): Container['restart'] {
+  return name === 'always' || name === 'unless-stopped' || name === 'on-failure' ? name : 'no';
+}
+
+function mapEndpoints(networks: Docker.ContainerInspectInfo['NetworkSettings']['Networks']): Container['networks'] {
+  const endpoints: Record<string, Container['networks'][string]> = {};
+  for (const [name, endpoint] of Object.entries(networks)) {
+    const config: { IPv4Address?: string } | null | undefined = endpoint.IPAMConfig;
+    endpoints[name] = { networkId: endpoint.NetworkID, address: config?.IPv4Address ?? undefined };
+  }
+  return endpoints;
+}
+
+// The engine writes year 1 for 'never'.
+function epoch(time: string): number {
+  const value = Date.parse(time);
+  return Number.isNaN(value) || value < 0 ? 0 : value;
+}

@@ -1,0 +1,101 @@
+/** What the engine says, in the shape pgherd compares: defaults undone, units plain, order fixed. */
+
+export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
+
+export type Endpoint = {
+  readonly networkId: string;
+  /** The address asked for (IPAMConfig), which a stopped container keeps; undefined: the engine chooses. */
+  readonly address: string | undefined;
+};
+
+export type Container = {
+  readonly id: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly image: string;
+  readonly state: ContainerState;
+  readonly exitCode: number;
+  /** Restarts by the engine since the last start by hand. */
+  readonly restartCount: number;
+  /** Epoch milliseconds; 0: never started. */
+  readonly startedAt: number;
+  readonly createdAt: number;
+  readonly health: { readonly status: 'none' | 'starting' | 'healthy' | 'unhealthy'; readonly output: string };
+  /** Lines of HostConfig.ExtraHosts, `name:address`. */
+  readonly extraHosts: readonly string[];
+  readonly restart: 'no' | 'always' | 'unless-stopped' | 'on-failure';
+  /** Bytes; 0: no limit. */
+  readonly memory: number;
+  /** CPUs; 0: no limit. */
+  readonly cpus: number;
+  /** By network name. */
+  readonly networks: Readonly<Record<string, Endpoint>>;
+  readonly volumes: readonly { readonly name: string; readonly target: string }[];
+};
+
+export type Network = {
+  readonly id: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly internal: boolean;
+  readonly subnets: readonly string[];
+};
+
+export type Volume = {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly createdAt: string;
+};
+
+export type Image = {
+  readonly id: string;
+  /** Paths declared as VOLUME. */
+  readonly volumes: readonly string[];
+};
+
+/** What `docker run` would be told; the engine module turns it into a create call. */
+export type ContainerSpec = {
+  readonly name: string;
+  readonly image: string;
+  readonly hostname?: string;
+  readonly user?: string;
+  readonly entrypoint?: readonly string[];
+  readonly command?: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly network: { readonly name: string; readonly address?: string; readonly aliases?: readonly string[] } | 'none';
+  readonly volume?: { readonly name: string; readonly target: string };
+  /** Host port by container port, bound to `address`. */
+  readonly ports?: readonly { readonly container: number; readonly host: number; readonly address: string }[];
+  readonly tmpfs?: Readonly<Record<string, string>>;
+  readonly extraHosts?: readonly string[];
+  readonly restart?: Container['restart'];
+  readonly memory?: number;
+  readonly cpus?: number;
+  readonly shmSize?: number;
+  readonly readOnly?: boolean;
+  readonly dropCapabilities?: boolean;
+  readonly stopSignal?: string;
+  /** Seconds. */
+  readonly stopTimeout?: number;
+  /** Seconds. */
+  readonly healthcheck?: {
+    readonly command: readonly string[];
+    readonly interval: number;
+    readonly timeout: number;
+    readonly retries: number;
+    readonly startPeriod: number;
+  };
+  readonly stdinOnce?: boolean;
+  readonly autoRemove?: boolean;
+};
+
+export type ExecResult = { readonly code: number; readonly stdout: string; readonly stderr: string };
+
+/** One call to the engine, for -v and for logs. */
+export type EngineCall = {
+  readonly method: string;
+  readonly path: string;
+  /** HTTP status; 0: no answer. */
+  readonly status: number;
+  readonly milliseconds: number;
+};

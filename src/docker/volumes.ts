@@ -1,0 +1,39 @@
+import type Docker from 'dockerode';
+import { PgherdError } from '../base/error.ts';
+import type { Engine } from './engine.ts';
+import { mapVolume } from './inspect.ts';
+import { deadlines, orUndefined, settled, toFilters, type Calls, type Run } from './run.ts';
+
+export function volumeCalls(
+  docker: Docker,
+  run: Run,
+  extra: Readonly<Record<string, string>>,
+): Calls<'listVolumes' | 'inspectVolume' | 'createVolume' | 'removeVolume'> {
+  const inspectVolume: Engine['inspectVolume'] = (name) =>
+    orUndefined(
+      run(`inspect volume ${name}`, deadlines.read, async (abortSignal) =>
+        mapVolume(await docker.getVolume(name).inspect({ abortSignal })),
+      ),
+    );
+  return {
+    inspectVolume,
+    listVolumes: (labels) =>
+      run('list volumes', deadlines.read, async (abortSignal) => {
+        const { Volumes } = await docker.listVolumes({ filters: toFilters(labels), abortSignal });
+        const volumes: readonly Docker.VolumeInspectInfo[] | null = Volumes;
+        return (volumes ?? []).map(mapVolume).sort((a, b) => (a.name < b.name ? -1 : 1));
+      }),
+    createVolume: async (name, labels) => {
+      await run(`create volume ${name}`, deadlines.write, (abortSignal) =>
+        docker.createVolume({ Name: name, Labels: { ...labels, ...extra }, abortSignal }),
+      );
+      const created = await inspectVolume(name);
+      if (created === undefined) throw new PgherdError('not-found', `volume ${name} went away while it was made`);
+      return created;
+    },
+    removeVolume: (name) =>
+      run(`remove volume ${name}`, deadlines.write, (abortSignal) =>
+        settled(docker.getVolume(name).remove({ abortSignal }), 404),
+      ),
+  };
+}

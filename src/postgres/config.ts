@@ -1,0 +1,128 @@
+import { needsRestart } from './parameters.ts';
+import type { Layout } from './layout.ts';
+
+/** The roles pgherd makes in every group, beside the superuser. */
+export const replicationRole = 'pgherd_replication';
+export const monitorRole = 'pgherd_monitor';
+
+/** The port of every server, inside its container. */
+export const serverPort = 5432;
+
+/** What a node is told to be. */
+export type Role =
+  | { readonly is: 'bootstrap' }
+  | { readonly is: 'lead'; readonly systemIdentifier: string }
+  | { readonly is: 'follow'; readonly systemIdentifier: string; readonly leaderAddress: string; readonly slot: string };
+
+export type NodeConfig = {
+  readonly name: string;
+  readonly role: Role;
+  readonly superuser: string;
+  readonly database: string;
+  /** The file's settings. */
+  readonly parameters: Readonly<Record<string, string>>;
+  /** The file's pg_hba.conf lines. */
+  readonly hba: readonly string[];
+};
+
+/** The name of the replication slot that the leader keeps for a node. */
+export function slotName(slot: number): string {
+  return `pgherd_${String(slot)}`;
+}
+
+/**
+ * All settings of a node, pgherd's own included, by name.
+ * Sources: https://www.postgresql.org/docs/17/runtime-config-replication.html, …/app-pgrewind.html (wal_log_hints).
+ */
+export function nodeSettings(config: NodeConfig, layout: Layout): Readonly<Record<string, string>> {
+  return {
+    max_wal_senders: '20',
+    max_replication_slots: '20',
+    wal_keep_size: '128MB',
+    max_slot_wal_keep_size: '4GB',
+    wal_retrieve_retry_interval: '500ms',
+    wal_receiver_timeout: '15s',
+    wal_sender_timeout: '15s',
+    tcp_keepalives_idle: '10',
+    tcp_keepalives_interval: '5',
+    tcp_keepalives_count: '3',
+    tcp_user_timeout: '20s',
+    ...config.parameters,
+    listen_addresses: '*',
+    port: String(serverPort),
+    unix_socket_directories: '/var/run/postgresql',
+    hba_file: `${layout.home}/config/pg_hba.conf`,
+    ident_file: `${layout.home}/config/pg_ident.conf`,
+    wal_level: config.parameters['wal_level'] ?? 'replica',
+    hot_standby: 'on',
+    wal_log_hints: 'on',
+    password_encryption: 'scram-sha-256',
+    cluster_name: config.name,
+    ...(config.role.is === 'follow'
+      ? { primary_conninfo: conninfo(config, config.role.leaderAddress, layout), primary_slot_name: config.role.slot }
+      : {}),
+  };
+}
+
+/** The connection of a follower to its leader; it hangs on a vanished address for seconds, not for ever. */
+export function conninfo(config: NodeConfig, leaderAddress: string, layout: Layout): string {
+  return [
+    `host=${leaderAddress}`,
+    `port=${String(serverPort)}`,
+    `user=${replicationRole}`,
+    `passfile=${layout.home}/secrets/pgpass`,
+    `application_name=${config.name}`,
+    'connect_timeout=5',
+    'keepalives_idle=5',
+    'keepalives_interval=2',
+    'keepalives_count=3',
+    'tcp_user_timeout=10000',
+  ].join(' ');
+}
+
+/** A postgresql.conf of the settings, sorted. */
+export function formatSettings(settings: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(settings)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${name} = '${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`);
+  return `# Written by pgherd from the topology file: change it there.\n${lines.join('\n')}\n`;
+}
+
+/** The settings of a file that `formatSettings` wrote. */
+export function parseSettings(text: string): Readonly<Record<string, string>> {
+  const settings: Record<string, string> = {};
+  for (const line of text.split('\n')) {
+    const match = /^([\w.]+) = '(.*)'$/.exec(line);
+    if (match === null) continue;
+    const [, name = '', value = ''] = match;
+    settings[name] = value.replaceAll("''", "'").replaceAll('\\\\', '\\');
+  }
+  return settings;
+}
+
+/** The part of the settings that only a restart changes. */
+export function restartSettings(settings: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => needsRestart(name)));
+}
+
+/** No trust over TCP; inside the container the postgres system user may be the superuser or the monitor. */
+export function formatHba(config: NodeConfig): string {
+  return [
+    '# Written by pgherd from the topology file: change it there.',
+    `local all ${quoteName(config.superuser)} peer map=pgherd`,
+    `local all ${monitorRole} peer map=pgherd`,
+    'local all all scram-sha-256',
+    ...config.hba,
+    `host replication ${replicationRole} all scram-sha-256`,
+    'host all all all scram-sha-256',
+    '',
+  ].join('\n');
+}
+
+export function formatIdent(config: NodeConfig): string {
+  return `pgherd postgres ${quoteName(config.superuser)}\npgherd postgres ${monitorRole}\n`;
+}
+
+function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

@@ -1,0 +1,75 @@
+import type { ArchiveEntry } from '../base/archive.ts';
+import { canonicalJson } from '../base/canonical.ts';
+import { monitorRole, replicationRole } from './config.ts';
+import { formatRecordName, formatSecretsName } from './layout.ts';
+
+/** Passwords of a group's roles, and the version they were made in. */
+export type Secrets = {
+  readonly version: number;
+  /** Tells a change of a password that the user gives; `generated` where pgherd made it. */
+  readonly fingerprint: string;
+  readonly superuser: string;
+  readonly replication: string;
+  readonly monitor: string;
+};
+
+/**
+ * What a group knows of itself, kept in the volume of every node: the highest version holds. Later kinds of knowledge
+ * (quorum, pause, failovers) are members that a reader of this version keeps as they are.
+ */
+export type GroupRecord = {
+  readonly format: 1;
+  readonly version: number;
+  /** Undefined until the bootstrap has ended. */
+  readonly systemIdentifier: string | undefined;
+  /** Slot of the leader. */
+  readonly leader: number;
+  /** Slots of all members, ascending. */
+  readonly members: readonly number[];
+  readonly secrets: Secrets;
+  readonly [later: string]: unknown;
+};
+
+/** The record and the secrets as entries below `pgherd/`. */
+export function recordEntries(record: GroupRecord): readonly ArchiveEntry[] {
+  const name = formatRecordName(record);
+  const secrets = formatSecretsName(record.secrets);
+  const { superuser, replication, monitor } = record.secrets;
+  const file = (path: string, content: string): ArchiveEntry => ({ type: 'file', path, content, mode: 0o600 });
+  const passwords = `*:*:*:${replicationRole}:${escape(replication)}\n*:*:*:${monitorRole}:${escape(monitor)}\n`;
+  return [
+    { type: 'directory', path: secrets, mode: 0o700 },
+    file(`${secrets}/superuser`, superuser),
+    file(`${secrets}/pgpass`, passwords),
+    { type: 'link', path: 'secrets', target: secrets },
+    file(name, `${canonicalJson(JSON.parse(JSON.stringify(record)) as Parameters<typeof canonicalJson>[0])}\n`),
+    { type: 'link', path: 'record', target: name },
+  ];
+}
+
+/** Reads a record's text; undefined where it is none that this version understands. */
+export function parseRecord(text: string): GroupRecord | undefined {
+  const value: unknown = parseJson(text);
+  return isRecord(value) ? value : undefined;
+}
+
+function isRecord(value: unknown): value is GroupRecord {
+  if (value === null || typeof value !== 'object') return false;
+  const has = (key: string, type: string): boolean =>
+    Object.entries(value).some(([name, member]) => name === key && typeof member === type);
+  const format = 'format' in value ? value.format : undefined;
+  return format === 1 && has('version', 'number') && has('leader', 'number') && has('members', 'object') && has('secrets', 'object');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+// Source: https://www.postgresql.org/docs/17/libpq-pgpass.html
+function escape(field: string): string {
+  return field.replaceAll('\\', '\\\\').replaceAll(':', '\\:');
+}

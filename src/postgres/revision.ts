@@ -1,0 +1,57 @@
+import type { ArchiveEntry } from '../base/archive.ts';
+import { canonicalJson, digest } from '../base/canonical.ts';
+import { conninfo, formatHba, formatIdent, formatSettings, nodeSettings, restartSettings, type NodeConfig } from './config.ts';
+import type { Layout } from './layout.ts';
+import { nodeScripts } from './scripts.ts';
+
+/** A node's configuration as files, named by what is in it. */
+export type Revision = {
+  /** `rev.<what a restart applies>.<all of it>`. */
+  readonly name: string;
+  readonly files: Readonly<Record<string, string>>;
+  readonly settings: Readonly<Record<string, string>>;
+};
+
+export function nodeRevision(config: NodeConfig, layout: Layout): Revision {
+  const { role } = config;
+  const settings = nodeSettings(config, layout);
+  const files: Record<string, string> = {
+    'postgresql.conf': formatSettings(settings),
+    'pg_hba.conf': formatHba(config),
+    'pg_ident.conf': formatIdent(config),
+    role: `${role.is} ${role.is === 'bootstrap' ? '-' : role.systemIdentifier}\n`,
+    superuser: config.superuser,
+    database: config.database,
+    ...(role.is === 'follow'
+      ? { conninfo: conninfo(config, role.leaderAddress, layout), slot: role.slot }
+      : {}),
+    ...nodeScripts,
+  };
+  const name = `rev.${digest(canonicalJson(restartSettings(settings)))}.${digest(canonicalJson(files))}`;
+  return { name, files, settings };
+}
+
+/** Whether going from one revision to the other takes a restart of the server. */
+export function revisionNeedsRestart(from: string, to: string): boolean {
+  return restartPart(from) !== restartPart(to);
+}
+
+/** The revision below `pgherd/`; with `inForce`, also the link that puts it in force at the next start. */
+export function revisionEntries(revision: Revision, inForce: boolean): readonly ArchiveEntry[] {
+  return [
+    { type: 'directory', path: revision.name, mode: 0o700 },
+    ...Object.entries(revision.files).map(
+      ([path, content]): ArchiveEntry => ({
+        type: 'file',
+        path: `${revision.name}/${path}`,
+        content,
+        mode: path in nodeScripts ? 0o700 : 0o600,
+      }),
+    ),
+    ...(inForce ? [{ type: 'link', path: 'config', target: revision.name } as const] : []),
+  ];
+}
+
+function restartPart(name: string): string | undefined {
+  return name.split('.')[1];
+}

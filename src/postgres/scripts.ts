@@ -1,0 +1,18 @@
+import apply from './scripts/apply.sh';
+import awaitReady from './scripts/await.sh';
+import bootstrap from './scripts/bootstrap.sh';
+import health from './scripts/health.sh';
+import prelude from './scripts/prelude.sh';
+import start from './scripts/start.sh';
+
+/**
+ * The shell scripts of a node's revision, by file name. They take no argument that a user wrote: names and addresses
+ * reach them through files beside them.
+ */
+export const nodeScripts: Readonly<Record<'start' | 'bootstrap' | 'apply' | 'health' | 'await', string>> = {
+  start: prelude + start,
+  bootstrap: prelude + bootstrap,
+  apply: prelude + apply,
+  health: prelude + health,
+  await: prelude + awaitReady,
+};

@@ -1,0 +1,64 @@
+import { monitorRole, replicationRole, slotName } from './config.ts';
+
+/** SCRAM verifiers of a group's roles. */
+export type Verifiers = { readonly superuser: string; readonly replication: string; readonly monitor: string };
+
+/**
+ * What ends a bootstrap: roles and the database, the init scripts (at the line `-- last`), then the superuser's
+ * password, so that nobody gets in from outside before everything is there.
+ * Rights of the replication role: those pg_rewind needs, https://www.postgresql.org/docs/17/app-pgrewind.html
+ */
+export function bootstrapSql(options: {
+  readonly superuser: string;
+  readonly database: string;
+  readonly verifiers: Verifiers;
+  readonly followers: readonly number[];
+}): string {
+  const { superuser, database, verifiers } = options;
+  return [
+    `CREATE ROLE ${replicationRole} LOGIN REPLICATION PASSWORD ${literal(verifiers.replication)};`,
+    `GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text, boolean, boolean) TO ${replicationRole};`,
+    `GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text, boolean) TO ${replicationRole};`,
+    `GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text) TO ${replicationRole};`,
+    `GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) TO ${replicationRole};`,
+    `CREATE ROLE ${monitorRole} LOGIN IN ROLE pg_monitor PASSWORD ${literal(verifiers.monitor)};`,
+    ...(database === 'postgres' ? [] : [`CREATE DATABASE ${identifier(database)};`]),
+    '-- last',
+    slotsSql(options.followers),
+    `ALTER ROLE ${identifier(superuser)} PASSWORD ${literal(verifiers.superuser)};`,
+  ].join('\n');
+}
+
+/** Makes the slots of these followers and drops those of all others, ending what still holds one. */
+export function slotsSql(followers: readonly number[]): string {
+  const names = followers.map((slot) => literal(slotName(slot))).join(', ');
+  const wanted = `ARRAY[${names}]::text[]`;
+  return [
+    `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name LIKE 'pgherd\\_%' AND active AND slot_name <> ALL (${wanted});`,
+    `DO $$ BEGIN FOR i IN 1..100 LOOP EXIT WHEN NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name LIKE 'pgherd\\_%' AND active AND slot_name <> ALL (${wanted})); PERFORM pg_sleep(0.05); END LOOP; END $$;`,
+    `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE 'pgherd\\_%' AND slot_name <> ALL (${wanted});`,
+    `SELECT pg_create_physical_replication_slot(name, true) FROM unnest(${wanted}) name WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = name);`,
+  ].join('\n');
+}
+
+/** Sets the password of the superuser. */
+export function passwordSql(superuser: string, verifier: string): string {
+  return `ALTER ROLE ${identifier(superuser)} PASSWORD ${literal(verifier)};`;
+}
+
+/** What `status` asks a server, one JSON object. LSNs are bytes from 0/0. */
+export const statusSql = `SELECT json_build_object(
+  'system', (SELECT system_identifier::text FROM pg_control_system()),
+  'timeline', (SELECT timeline_id FROM pg_control_checkpoint()),
+  'recovery', pg_is_in_recovery(),
+  'lsn', (CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0') ELSE pg_current_wal_lsn() END - '0/0')::bigint,
+  'receiver', (SELECT status FROM pg_stat_wal_receiver),
+  'restart', (SELECT coalesce(json_agg(name), '[]') FROM pg_settings WHERE pending_restart));`;
+
+function literal(text: string): string {
+  return text.includes('\\') ? ` E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'` : `'${text.replaceAll("'", "''")}'`;
+}
+
+function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

@@ -1,0 +1,83 @@
+import PQueue from 'p-queue';
+import { PgherdError } from '../base/error.ts';
+import { act, type ActionContext } from './actions.ts';
+import type { Step } from './plan.ts';
+
+export type Outcome =
+  | { readonly step: Step; readonly result: 'done'; readonly milliseconds: number }
+  | { readonly step: Step; readonly result: 'failed'; readonly error: unknown }
+  /** Not tried, since a step before it was not done, or the work was called off. */
+  | { readonly step: Step; readonly result: 'skipped' };
+
+export type ExecuteOptions = {
+  readonly concurrency: number;
+  /** Calls off what has not begun; what has is finished. */
+  readonly signal: AbortSignal;
+  readonly onStart: (step: Step) => void;
+  readonly onEnd: (outcome: Outcome) => void;
+};
+
+/** Steps begun a second, so that a large plan does not flood an engine. */
+const ratePerSecond = 50;
+
+/**
+ * Does the steps of a plan, each after those it waits for, and as many at once as allowed. A failure keeps what depends
+ * on it from being tried, and nothing else.
+ */
+export async function execute(
+  steps: readonly Step[],
+  context: ActionContext,
+  options: ExecuteOptions,
+): Promise<readonly Outcome[]> {
+  const queue = new PQueue({ concurrency: options.concurrency, interval: 1000, intervalCap: ratePerSecond });
+  const running = new Map<string, Promise<Outcome>>();
+  const planned = new Set(steps.map(({ id }) => id));
+  if (planned.size !== steps.length) throw new Error('two steps of a plan have one id');
+
+  const run = async (step: Step): Promise<Outcome> => {
+    const before = await Promise.all(step.after.filter((id) => planned.has(id)).map((id) => running.get(id)));
+    const isReady = before.every((outcome) => outcome?.result === 'done');
+    const outcome: Outcome = isReady ? await queue.add(() => attempt(step, context, options)) : { step, result: 'skipped' };
+    options.onEnd(outcome);
+    return outcome;
+  };
+  // Promises are made in an order in which each finds those it waits for.
+  for (const step of topologicalOrder(steps)) running.set(step.id, run(step));
+  return Promise.all(steps.map(async (step) => (await running.get(step.id)) ?? { step, result: 'skipped' }));
+}
+
+async function attempt(step: Step, context: ActionContext, options: ExecuteOptions): Promise<Outcome> {
+  if (options.signal.aborted) return { step, result: 'skipped' };
+  options.onStart(step);
+  const start = performance.now();
+  try {
+    await act(step.action, context);
+    return { step, result: 'done', milliseconds: performance.now() - start };
+  } catch (error) {
+    // A bug is not an outcome.
+    if (!(error instanceof PgherdError)) throw error;
+    return { step, result: 'failed', error };
+  }
+}
+
+/** The steps so that each comes after those it waits for; throws where they wait for each other in a circle. */
+export function topologicalOrder(steps: readonly Step[]): readonly Step[] {
+  const byId = new Map(steps.map((step) => [step.id, step]));
+  const placed = new Set<string>();
+  const open = new Set<string>();
+  const order: Step[] = [];
+  const place = (step: Step): void => {
+    if (placed.has(step.id)) return;
+    if (open.has(step.id)) throw new Error(`steps wait for each other in a circle: ${[...open].join(' -> ')}`);
+    open.add(step.id);
+    for (const id of step.after) {
+      const earlier = byId.get(id);
+      if (earlier !== undefined) place(earlier);
+    }
+    open.delete(step.id);
+    placed.add(step.id);
+    order.push(step);
+  };
+  for (const step of steps) place(step);
+  return order;
+}

@@ -1,0 +1,115 @@
+import type { RecordName } from '../postgres/layout.ts';
+import type { Group } from '../topology/model.ts';
+import type { Reason } from './plan.ts';
+import type { ObservedNode, ObservedVolume, Snapshot } from './snapshot.ts';
+
+/** How far a group has come, from what its volumes say. Nothing is decided from a part of them. */
+export type GroupView =
+  /** A volume has no container, so nobody knows yet what it holds: containers first, decisions after. */
+  | { readonly phase: 'unread' }
+  /** No volume of the group holds or ever held data: the first node bootstraps. */
+  | { readonly phase: 'fresh' }
+  | {
+      readonly phase: 'led';
+      readonly leader: ObservedNode;
+      readonly systemIdentifier: string;
+      readonly record: RecordName;
+      /** A node that holds the record. */
+      readonly source: ObservedNode;
+    }
+  | { readonly phase: 'blocked'; readonly reason: Reason; readonly remedy: string };
+
+/** A record of this version says that the bootstrap has begun, every later one that it has ended. */
+export const bootstrapRecordVersion = 1;
+
+export function viewGroup(group: Group, snapshot: Snapshot): GroupView {
+  const nodes = snapshot.nodes.filter((node) => node.group === group.name);
+  if (hasUnreadVolume(group, nodes, snapshot.volumes)) return { phase: 'unread' };
+  const source = newestRecord(nodes);
+  const withData = nodes.filter(({ facts }) => facts.state.is === 'data');
+  if (source === undefined) {
+    return withData.length === 0 ? { phase: 'fresh' } : blockedNoRecord(withData);
+  }
+  const { record } = source;
+  const leader = nodes.find(({ slot }) => slot === record.leader);
+  if (leader?.facts.state.is === 'data') {
+    const { systemIdentifier } = leader.facts.state;
+    return { phase: 'led', leader, systemIdentifier, record, source: source.node };
+  }
+  if (record.version <= bootstrapRecordVersion && withData.length === 0) return { phase: 'fresh' };
+  return blockedNoLeader(group, record, leader, withData);
+}
+
+/** The volume a slot's data is in: its container's, else the newest generation. */
+export function currentVolume(
+  group: string,
+  slot: number,
+  snapshot: Snapshot,
+): ObservedVolume | undefined {
+  const volumes = snapshot.volumes.filter((each) => each.group === group && each.slot === slot);
+  const mounted = snapshot.nodes.find((node) => node.group === group && node.slot === slot)?.volume;
+  return (
+    volumes.find(({ volume }) => volume.name === mounted) ??
+    volumes.toSorted((a, b) => b.generation - a.generation)[0]
+  );
+}
+
+/** The generation after all that a slot has. */
+export function nextGeneration(group: string, slot: number, snapshot: Snapshot): number {
+  const volumes = snapshot.volumes.filter((each) => each.group === group && each.slot === slot);
+  return Math.max(0, ...volumes.map(({ generation }) => generation)) + 1;
+}
+
+/**
+ * Whether a node's volume was cut short in a clone or a bootstrap, and must be set aside. A clone still under way is one
+ * in the first run of its container; a bootstrap is under way only while the controller that began it lives.
+ */
+export function isCutShort({ container, facts }: ObservedNode): boolean {
+  if (facts.state.is === 'bootstrapping' || facts.state.is === 'half') return true;
+  return facts.state.is === 'cloning' && !(container.state === 'running' && container.restartCount === 0);
+}
+
+function hasUnreadVolume(
+  group: Group,
+  nodes: readonly ObservedNode[],
+  volumes: readonly ObservedVolume[],
+): boolean {
+  return group.nodes.some(
+    ({ slot }) =>
+      !nodes.some((node) => node.slot === slot) && volumes.some((each) => each.group === group.name && each.slot === slot),
+  );
+}
+
+function newestRecord(
+  nodes: readonly ObservedNode[],
+): { readonly node: ObservedNode; readonly record: RecordName } | undefined {
+  const recorded = nodes.flatMap((node) => (node.facts.record === undefined ? [] : [{ node, record: node.facts.record }]));
+  return recorded.toSorted((a, b) => b.record.version - a.record.version)[0];
+}
+
+function blockedNoRecord(withData: readonly ObservedNode[]): GroupView {
+  const volumes = withData.map(({ volume }) => volume).join(', ');
+  return {
+    phase: 'blocked',
+    reason: { code: 'record-missing', detail: `${volumes} holds data, and no volume says who leads` },
+    remedy: 'put back pgherd/record in the volume from a backup of it; pgherd does not guess, and does not initialise anew',
+  };
+}
+
+function blockedNoLeader(
+  group: Group,
+  record: RecordName,
+  leader: ObservedNode | undefined,
+  withData: readonly ObservedNode[],
+): GroupView {
+  const name = group.nodes.find(({ slot }) => slot === record.leader)?.name ?? `slot ${String(record.leader)}`;
+  const others = withData.map(({ volume }) => volume).join(', ');
+  const found = leader === undefined ? 'its data volume is gone' : `its volume ${leader.volume} holds no data`;
+  const rest = others === '' ? 'no other node holds data either' : `the data is still in ${others}`;
+  return {
+    phase: 'blocked',
+    reason: { code: 'leader-data-gone', detail: `${name} leads by the group's record, and ${found}; ${rest}` },
+    remedy:
+      'put the volume back from a backup; pgherd does not make an empty leader where a group had data, and leaves the rest as it is',
+  };
+}

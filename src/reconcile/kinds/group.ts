@@ -1,0 +1,258 @@
+import { standbyBoundParameters } from '../../postgres/parameters.ts';
+import { nodeSettings as allSettings, parseSettings } from '../../postgres/config.ts';
+import type { Node } from '../../topology/model.ts';
+import type { GroupContext } from '../context.ts';
+import type { GroupView } from '../group.ts';
+import { groupResource, nodeResource, volumeResource } from '../names.ts';
+import { mergeParts, step, type Change, type Part, type Step } from '../plan.ts';
+import type { ObservedNode } from '../snapshot.ts';
+import { planBalancer } from './balancer.ts';
+import { findNode, nodeSettings, planNodes, roleOf } from './node.ts';
+import { nodeStopSeconds } from './node-spec.ts';
+
+type Led = Extract<GroupView, { phase: 'led' }>;
+
+/** A group: who leads, who is a member, and its nodes and balancer in the order that keeps it serving. */
+export function planGroup(context: GroupContext): Part {
+  const { view, group } = context;
+  const resource = groupResource(group.name);
+  const blocked = view.phase === 'blocked' ? [{ resource, reason: view.reason, remedy: view.remedy }] : [];
+  const nodes = mergeParts(planNodes(context));
+  const balancer = planBalancer(context);
+  if (view.phase !== 'led') {
+    return mergeParts([{ blocked }, nodes, balancer]);
+  }
+  const membership = planMembership(context, view, balancer);
+  const steps = orderSteps(context, view, [...membership.before, ...nodes.steps], balancer.steps ?? []);
+  return mergeParts([
+    { changes: membership.changes, blocked: membership.blocked, steps: [...steps, ...membership.after] },
+    { changes: nodes.changes, blocked: nodes.blocked, checks: nodes.checks },
+    { changes: balancer.changes ?? [], blocked: balancer.blocked ?? [], checks: balancer.checks ?? [] },
+  ]);
+}
+
+type Membership = {
+  /** What must be done before new members are started. */
+  readonly before: readonly Step[];
+  /** What is done once departed members are out of use. */
+  readonly after: readonly Step[];
+  readonly changes: readonly Change[];
+  readonly blocked: NonNullable<Part['blocked']>;
+};
+
+// The recorded list grows before anything relies on a new member, and shrinks after a departed one is gone.
+function planMembership(context: GroupContext, view: Led, balancer: Part): Membership {
+  const { group, fingerprint } = context;
+  const resource = groupResource(group.name);
+  const wanted = group.nodes.map(({ slot }) => slot).sort((a, b) => a - b);
+  const departed = departedNodes(context);
+  const leads = departed.find(({ slot }) => slot === view.leader.slot);
+  if (leads !== undefined) return { before: [], after: [], changes: [], blocked: [blockedLeader(context, leads)] };
+  const known = view.record.members;
+  const arrived = wanted.filter((slot) => !known.includes(slot));
+  const leaving = known.filter((slot) => !wanted.includes(slot));
+  const isFirst = view.record.version === 1;
+  const renew = fingerprint !== undefined && fingerprint !== view.source.facts.secrets?.fingerprint;
+  const before: Step[] = [];
+  if (arrived.length > 0 || isFirst || renew) {
+    const password = step(resource, {
+      do: 'set-password',
+      group: group.name,
+      node: placed(view.leader),
+      superuser: group.user,
+    });
+    const grown = [...new Set([...known, ...wanted])].sort((a, b) => a - b);
+    const record = step(resource, recordAction(context, view, grown, renew), renew ? [password.id] : []);
+    const slots = setSlots(context, view, grown);
+    before.push(...(renew ? [password] : []), record, ...(arrived.length > 0 ? [slots] : []));
+  }
+  const removal = planRemoval(context, view, departed, balancer);
+  const after = [...removal.steps];
+  if (before.length === 0 && leaving.length > 0) {
+    const removed = removal.steps.map(({ id }) => id);
+    const slots = setSlots(context, view, wanted, removed);
+    after.push(slots, step(resource, recordAction(context, view, wanted, false), [slots.id]));
+  }
+  const changes: Change[] = [...removal.changes];
+  const forgotten = leaving.filter((slot) => !departed.some((node) => node.slot === slot));
+  if (forgotten.length > 0) changes.push(membershipChange(resource, known, wanted));
+  if (renew) changes.push(passwordChange(resource));
+  return { before, after, changes, blocked: [] };
+}
+
+function recordAction(context: GroupContext, view: Led, members: readonly number[], renewPassword: boolean): Step['action'] {
+  const { group } = context;
+  const targets = group.nodes.flatMap((node) => {
+    const observed = findNode(context, node.slot);
+    return observed?.facts.record === undefined ? [] : [{ ...placed(observed), image: node.image }];
+  });
+  return {
+    do: 'write-record',
+    group: group.name,
+    source: { ...placed(view.source), record: view.record },
+    leader: view.leader.slot,
+    members,
+    systemIdentifier: view.systemIdentifier,
+    renewPassword,
+    targets,
+  };
+}
+
+function setSlots(context: GroupContext, view: Led, members: readonly number[], after: readonly string[] = []): Step {
+  const followers = members.filter((slot) => slot !== view.leader.slot);
+  const action = { do: 'set-slots', node: placed(view.leader), superuser: context.group.user, followers } as const;
+  return step(groupResource(context.group.name), action, after);
+}
+
+function planRemoval(
+  context: GroupContext,
+  view: Led,
+  departed: readonly ObservedNode[],
+  balancer: Part,
+): { readonly steps: readonly Step[]; readonly changes: readonly Change[] } {
+  const { group, snapshot, topology } = context;
+  // Sessions leave first: the balancer lets go of a reader before its server goes.
+  const lastOfBalancer = balancer.steps?.at(-1)?.id;
+  const steps: Step[] = [];
+  const changes: Change[] = [];
+  for (const node of departed) {
+    const name = nodeName(group.name, node);
+    const remove = step(
+      nodeResource(name),
+      { do: 'remove-container', container: node.container.id, stopSeconds: nodeStopSeconds },
+      lastOfBalancer === undefined ? [] : [lastOfBalancer],
+    );
+    steps.push(remove);
+    const kept = topology.volumes.onRemove === 'retain';
+    const detail = kept ? `not in the file; its volume ${node.volume} is kept` : `not in the file; volumes.on_remove is delete`;
+    changes.push({
+      resource: nodeResource(name),
+      kind: 'node',
+      actions: ['delete'],
+      reason: { code: 'not-in-file', detail },
+      fields: [],
+    });
+    if (kept) continue;
+    const volumes = snapshot.volumes.filter((each) => each.group === group.name && each.slot === node.slot);
+    for (const { volume } of volumes) {
+      const resource = volumeResource(volume.name);
+      steps.push(step(resource, { do: 'remove-volume', name: volume.name }, [remove.id]));
+      changes.push({ resource, kind: 'volume', actions: ['delete'], reason: { code: 'not-in-file', detail }, fields: [] });
+    }
+  }
+  // The leader keeps its slots and the record its list until all of them are gone.
+  return view.phase === 'led' ? { steps, changes } : { steps: [], changes: [] };
+}
+
+function departedNodes({ group, snapshot }: GroupContext): readonly ObservedNode[] {
+  return snapshot.nodes.filter(
+    (node) => node.group === group.name && !group.nodes.some(({ slot }) => slot === node.slot),
+  );
+}
+
+/** The name of a node that the file no longer has: its container's hostname would need an inspect, its slot says enough. */
+export function nodeName(group: string, { slot }: Pick<ObservedNode, 'slot'>): string {
+  return slot === 0 ? `${group}-primary` : `${group}-replica${String(slot)}`;
+}
+
+function placed({ container, layout }: ObservedNode): { readonly container: string; readonly layout: ObservedNode['layout'] } {
+  return { container: container.id, layout };
+}
+
+/**
+ * Followers start and restart after the leader is up, after the record and their slots are there, and restart one at a
+ * time; the leader restarts first or last as hot standby demands. The balancer starts once the leader answers.
+ */
+function orderSteps(
+  context: GroupContext,
+  view: Led,
+  steps: readonly Step[],
+  balancerSteps: readonly Step[],
+): readonly Step[] {
+  const { group } = context;
+  const leader = group.nodes.find(({ slot }) => slot === view.leader.slot);
+  const leaderResource = leader === undefined ? '' : nodeResource(leader.name);
+  const idsOf = (resource: string): readonly string[] =>
+    steps.filter((each) => each.resource === resource).map(({ id }) => id);
+  const lastOf = (resource: string): readonly string[] => idsOf(resource).slice(-1);
+  const membership = idsOf(groupResource(group.name));
+  const leaderUp = lastOf(leaderResource);
+  const followersFirst = leader !== undefined && raisesStandbyBound(context, leader);
+  const restarting = steps.filter(({ action }) => action.do === 'restart');
+  const chain = restartChain(restarting, leaderResource, followersFirst, lastOf);
+  const ordered = steps.map((each) => {
+    const isLeader = each.resource === leaderResource;
+    const starts = each.action.do === 'start' || each.action.do === 'write-config';
+    const waits: string[] = [...(chain.get(each.id) ?? [])];
+    if (starts && membership.length > 0 && each.action.do === 'write-config' && each.action.record !== undefined) {
+      waits.push(...membership);
+    }
+    if (!isLeader && each.action.do === 'start') waits.push(...membership, ...(followersFirst ? [] : leaderUp));
+    return waits.length === 0 ? each : { ...each, after: [...new Set([...each.after, ...waits])] };
+  });
+  // Sessions need a leader, not the replicas: those are stood in for until they serve.
+  const balancer = balancerSteps.map((each) =>
+    each.action.do === 'start' || each.action.do === 'restart' ? { ...each, after: [...each.after, ...leaderUp] } : each,
+  );
+  return [...ordered, ...balancer];
+}
+
+function restartChain(
+  restarting: readonly Step[],
+  leaderResource: string,
+  followersFirst: boolean,
+  lastOf: (resource: string) => readonly string[],
+): ReadonlyMap<string, readonly string[]> {
+  const followers = restarting.filter(({ resource }) => resource !== leaderResource);
+  const leaders = restarting.filter(({ resource }) => resource === leaderResource);
+  const order = followersFirst ? [...followers, ...leaders] : [...leaders, ...followers];
+  const chain = new Map<string, readonly string[]>();
+  for (const [index, each] of order.entries()) {
+    const previous = order[index - 1];
+    if (previous !== undefined) chain.set(each.id, lastOf(previous.resource));
+  }
+  return chain;
+}
+
+// A standby must have at least the leader's value of some parameters, or it does not start.
+function raisesStandbyBound(context: GroupContext, leader: Node): boolean {
+  const observed = findNode(context, leader.slot);
+  const live = observed === undefined ? undefined : context.snapshot.inForce[observed.container.id];
+  const role = roleOf(context, leader);
+  if (observed === undefined || live === undefined || role === undefined) return false;
+  const before = parseSettings(live['postgresql.conf'] ?? '');
+  const wanted = allSettings({ ...nodeSettings(context, leader), role }, observed.layout);
+  return standbyBoundParameters.some((name) => Number(wanted[name] ?? 0) > Number(before[name] ?? 0));
+}
+
+function blockedLeader({ group }: GroupContext, leader: ObservedNode): NonNullable<Part['blocked']>[number] {
+  return {
+    resource: groupResource(group.name),
+    reason: {
+      code: 'leader-removed',
+      detail: `${nodeName(group.name, leader)} leads, and is no longer in the file`,
+    },
+    remedy: 'put it back into the file, and hand over leadership before you remove it',
+  };
+}
+
+function membershipChange(resource: string, known: readonly number[], wanted: readonly number[]): Change {
+  return {
+    resource,
+    kind: 'group',
+    actions: ['update'],
+    reason: { code: 'members', detail: 'its record and slots still name nodes that are gone' },
+    fields: [{ path: 'members', before: known.join(', '), after: wanted.join(', '), effect: 'live' }],
+  };
+}
+
+function passwordChange(resource: string): Change {
+  return {
+    resource,
+    kind: 'group',
+    actions: ['update'],
+    reason: { code: 'password', detail: "the superuser's password is not the one in the file's source" },
+    fields: [{ path: 'password', before: '(sensitive)', after: '(sensitive)', effect: 'live' }],
+  };
+}
+

@@ -1,0 +1,298 @@
+import type { Role } from '../../postgres/config.ts';
+import { slotName } from '../../postgres/config.ts';
+import { layoutOf } from '../../postgres/layout.ts';
+import { nodeRevision, type Revision } from '../../postgres/revision.ts';
+import type { Node } from '../../topology/model.ts';
+import type { GroupContext } from '../context.ts';
+import { currentVolume, isCutShort, nextGeneration } from '../group.ts';
+import { nodeResource, volumeName, volumeResource } from '../names.ts';
+import { inOrder, step, type Blocked, type Change, type FieldChange, type Part, type Step } from '../plan.ts';
+import type { ObservedNode } from '../snapshot.ts';
+import { compareLimits, compareSpec } from './container.ts';
+import { compareMainEndpoint, compareWriteEndpoint, joinEndpoints, endpointStep, type EndpointChanges } from './endpoints.ts';
+import type { NodeSettings } from './node-actions.ts';
+import { nodeContainer, nodeSpecLabel, nodeStopSeconds } from './node-spec.ts';
+import { compareRevision, type RevisionChanges } from './revisions.ts';
+import { createVolume } from './volume.ts';
+
+/** The nodes of a group: made where they are missing, set right where they differ. */
+export function planNodes(context: GroupContext): readonly Part[] {
+  return context.group.nodes.map((node) => planNode(context, node));
+}
+
+export function findNode(context: GroupContext, slot: number): ObservedNode | undefined {
+  return context.snapshot.nodes.find((each) => each.group === context.group.name && each.slot === slot);
+}
+
+export function nodeSettings(context: GroupContext, node: Node): NodeSettings {
+  const { user, database } = context.group;
+  return { name: node.name, superuser: user, database, parameters: node.parameters, hba: node.hba };
+}
+
+/** What a node is to be, undefined while nobody can know. */
+export function roleOf(context: GroupContext, node: Node): Role | undefined {
+  const { view, addresses, group } = context;
+  if (view.phase === 'fresh') return node.slot === group.nodes[0].slot ? { is: 'bootstrap' } : undefined;
+  if (view.phase !== 'led') return undefined;
+  const { systemIdentifier } = view;
+  if (node.slot === view.leader.slot) return { is: 'lead', systemIdentifier };
+  const leaderAddress = addresses.node(group.name, view.leader.slot);
+  if (leaderAddress === undefined) return undefined;
+  return { is: 'follow', systemIdentifier, leaderAddress, slot: slotName(node.slot) };
+}
+
+/** The revision a node is to have, undefined while nobody can know. */
+export function wantedRevision(context: GroupContext, node: Node): Revision | undefined {
+  const role = roleOf(context, node);
+  const observed = findNode(context, node.slot);
+  const layout = observed?.layout ?? layoutOf(context.snapshot.images[node.image]?.volumes ?? []);
+  return role === undefined ? undefined : nodeRevision({ ...nodeSettings(context, node), role }, layout);
+}
+
+function planNode(context: GroupContext, node: Node): Part {
+  const observed = findNode(context, node.slot);
+  if (observed === undefined) return planMissing(context, node);
+  const wrongSystem = findWrongSystem(context, node, observed);
+  if (wrongSystem !== undefined) return { blocked: [wrongSystem] };
+  if (isCutShort(observed)) return planAnew(context, node, observed);
+  const spec = compareSpec(nodeSpecLabel(context.topology, node, observed.volume), observed.container);
+  const limits = compareLimits(node, observed.container);
+  const recreate = [...spec, ...limits.fields.filter(({ effect }) => effect === 'recreate')];
+  if (recreate.length > 0) return planRecreate(context, node, observed, recreate);
+  return planInPlace(context, node, observed, limits);
+}
+
+function planMissing(context: GroupContext, node: Node): Part {
+  const { group, snapshot, view, topology } = context;
+  const taken = snapshot.taken.find(({ kind, name }) => kind === 'container' && name === node.containerName);
+  if (taken !== undefined) return { blocked: [blockedName(node, taken.by)] };
+  const volume = currentVolume(group.name, node.slot, snapshot);
+  // Where the group cannot go on, what its volumes lack is not made up for by empty ones.
+  if (view.phase === 'blocked' && volume === undefined) return {};
+  const resource = nodeResource(node.name);
+  const name = volume?.volume.name ?? volumeName(topology.cluster, group.name, node.slot, 1);
+  const volumeStep = step(volumeResource(name), createVolume(topology.cluster, group.name, node.slot, 1));
+  const create = createSteps(context, node, name);
+  return {
+    changes: [
+      ...(volume === undefined ? [volumeCreated(name)] : []),
+      {
+        resource,
+        kind: 'node',
+        actions: ['create'],
+        reason: {
+          code: 'missing',
+          detail: volume === undefined ? 'not on the engine' : `its container is gone, its volume ${name} is kept`,
+        },
+        fields: createdFields(context, node),
+      },
+    ],
+    steps: [...(volume === undefined ? [volumeStep] : []), ...after(create, volume === undefined ? [volumeStep.id] : [])],
+  };
+}
+
+// The volume is set aside as it is, and the node begins again in a new one.
+function planAnew(context: GroupContext, node: Node, observed: ObservedNode): Part {
+  const { group, snapshot, topology } = context;
+  const resource = nodeResource(node.name);
+  const newest = snapshot.volumes
+    .filter((each) => each.group === group.name && each.slot === node.slot && each.volume.name !== observed.volume)
+    .toSorted((a, b) => b.generation - a.generation)[0];
+  const mounted = currentVolume(group.name, node.slot, snapshot);
+  // A generation made by a run that did not get further is taken up.
+  const isMade = newest !== undefined && newest.generation > (mounted?.generation ?? 0);
+  const generation = isMade ? newest.generation : nextGeneration(group.name, node.slot, snapshot);
+  const name = volumeName(topology.cluster, group.name, node.slot, generation);
+  const volumeSteps = isMade
+    ? []
+    : [step(volumeResource(name), createVolume(topology.cluster, group.name, node.slot, generation))];
+  const remove = step(resource, removeAction(observed), volumeSteps.map(({ id }) => id));
+  const what = observed.facts.state.is === 'bootstrapping' ? 'a bootstrap that was' : 'a clone that was';
+  return {
+    changes: [
+      ...(isMade ? [] : [volumeCreated(name)]),
+      {
+        resource,
+        kind: 'node',
+        actions: ['delete', 'create'],
+        reason: { code: 'cut-short', detail: `its volume ${observed.volume} holds ${what} cut short; it is set aside` },
+        fields: [{ path: 'volume', before: observed.volume, after: name, effect: 'recreate' }],
+      },
+    ],
+    steps: [...volumeSteps, remove, ...after(createSteps(context, node, name), [remove.id])],
+  };
+}
+
+function planRecreate(context: GroupContext, node: Node, observed: ObservedNode, fields: readonly FieldChange[]): Part {
+  const resource = nodeResource(node.name);
+  const remove = step(resource, removeAction(observed));
+  const create = createSteps(context, node, observed.volume);
+  return {
+    changes: [
+      {
+        resource,
+        kind: 'node',
+        actions: ['delete', 'create'],
+        reason: { code: 'changed', detail: 'these fields cannot change on a live container; its volume is kept' },
+        fields,
+      },
+    ],
+    // Where it cannot be made again at once, it is left as it is.
+    steps: create.length === 0 ? [] : [remove, ...after(create, [remove.id])],
+  };
+}
+
+function planInPlace(
+  context: GroupContext,
+  node: Node,
+  observed: ObservedNode,
+  limits: ReturnType<typeof compareLimits>,
+): Part {
+  const resource = nodeResource(node.name);
+  const { container } = observed;
+  const steps: Step[] = [];
+  const fields: FieldChange[] = [...limits.fields];
+  if (limits.fields.length > 0) {
+    steps.push(step(resource, { do: 'update-limits', container: container.id, limits: limits.limits }));
+  }
+  const endpoints = compareNodeEndpoints(context, resource, container, node);
+  fields.push(...endpoints.fields);
+  steps.push(...endpoints.steps);
+  const config = compareRevision(context, node, observed);
+  fields.push(...config.fields);
+  steps.push(...config.steps);
+  const ordered = inOrder(steps);
+  const changes: Change[] = [];
+  if (ordered.length > 0) {
+    changes.push({ resource, kind: 'node', actions: [config.verb], reason: reasonFor(limits.fields, endpoints, config), fields });
+  }
+  return { changes, steps: ordered, checks: config.checks };
+}
+
+// Whoever leads holds the write address, and nobody else; while nobody knows who leads, it stays where it is.
+function compareNodeEndpoints(
+  context: GroupContext,
+  resource: string,
+  container: ObservedNode['container'],
+  node: Node,
+): EndpointChanges {
+  const { addresses, group, view } = context;
+  const main = compareMainEndpoint(context, resource, container, addresses.node(group.name, node.slot), node.name);
+  if (view.phase !== 'led') return main;
+  const write = node.slot === view.leader.slot ? addresses.write(group.name)?.leader : undefined;
+  return joinEndpoints(main, compareWriteEndpoint(context, resource, container, write));
+}
+
+function reasonFor(
+  limits: readonly FieldChange[],
+  endpoints: EndpointChanges,
+  config: RevisionChanges,
+): Change['reason'] {
+  if (config.reason !== undefined) return config.reason;
+  if (endpoints.reason !== undefined) return endpoints.reason;
+  return { code: 'limits', detail: `${limits.map(({ path }) => path).join(', ')} not as the file says` };
+}
+
+function createSteps(context: GroupContext, node: Node, volume: string): readonly Step[] {
+  const { topology, group, addresses, snapshot } = context;
+  const resource = nodeResource(node.name);
+  const address = addresses.node(group.name, node.slot);
+  const image = snapshot.images[node.image];
+  if (image === undefined) return [step(resource, { do: 'pull-image', image: node.image })];
+  if (address === undefined) return [];
+  const layout = layoutOf(image.volumes);
+  const spec = nodeContainer(topology, group, node, { volume, layout, address });
+  const create = step(resource, { do: 'create-container', spec });
+  const role = roleOf(context, node);
+  if (role?.is !== 'bootstrap') return [create];
+  return [create, ...after(bootstrapSteps(context, node, layout), [create.id])];
+}
+
+/** From an empty volume to a server that leads; the followers' slots are there before anyone follows. */
+export function bootstrapSteps(context: GroupContext, node: Node, layout: ReturnType<typeof layoutOf>): readonly Step[] {
+  const { group, topology, addresses } = context;
+  const resource = nodeResource(node.name);
+  const placed = { container: node.containerName, layout };
+  const settings = nodeSettings(context, node);
+  const write = addresses.write(group.name);
+  if (write === undefined) return [];
+  return inOrder([
+    step(resource, {
+      do: 'prepare-bootstrap',
+      group: group.name,
+      slot: node.slot,
+      node: placed,
+      image: node.image,
+      settings,
+      initScripts: group.initScripts,
+    }),
+    endpointStep(resource, {
+      do: 'connect',
+      container: node.containerName,
+      network: topology.network.writeName,
+      address: write.leader,
+      aliases: [],
+    }),
+    step(resource, { do: 'start', container: node.containerName }),
+    step(resource, {
+      do: 'finish-bootstrap',
+      group: group.name,
+      node: placed,
+      settings,
+      followers: group.nodes.filter(({ slot }) => slot !== node.slot).map(({ slot }) => slot),
+    }),
+  ]);
+}
+
+function removeAction(observed: ObservedNode): Step['action'] {
+  return { do: 'remove-container', container: observed.container.id, stopSeconds: nodeStopSeconds };
+}
+
+function after(steps: readonly Step[], ids: readonly string[]): readonly Step[] {
+  return steps.map((each, index) => (index === 0 ? { ...each, after: [...each.after, ...ids] } : each));
+}
+
+function volumeCreated(name: string): Change {
+  return {
+    resource: volumeResource(name),
+    kind: 'volume',
+    actions: ['create'],
+    reason: { code: 'missing', detail: 'not on the engine' },
+    fields: [],
+  };
+}
+
+function createdFields(context: GroupContext, node: Node): readonly FieldChange[] {
+  const address = context.addresses.node(context.group.name, node.slot);
+  const created = (path: string, value: string | undefined): readonly FieldChange[] =>
+    value === undefined ? [] : [{ path, before: undefined, after: value, effect: 'recreate' }];
+  return [
+    ...created('container_name', node.containerName),
+    ...created('image', node.image),
+    ...created('ip_address', address ?? "(from the engine's choice)"),
+    ...created('port', node.port === undefined ? undefined : `${context.topology.bindAddress}:${String(node.port)}`),
+  ];
+}
+
+function blockedName(node: Node, by: string): Blocked {
+  return {
+    resource: nodeResource(node.name),
+    reason: { code: 'name-taken', detail: `the container ${node.containerName} exists and is not pgherd's (${by})` },
+    remedy: `give another container_name, or remove it with \`docker rm ${node.containerName}\` if nobody needs it`,
+  };
+}
+
+function findWrongSystem(context: GroupContext, node: Node, observed: ObservedNode): Blocked | undefined {
+  const { view } = context;
+  const { state } = observed.facts;
+  if (view.phase !== 'led' || state.is !== 'data' || state.systemIdentifier === view.systemIdentifier) return undefined;
+  return {
+    resource: nodeResource(node.name),
+    reason: {
+      code: 'other-system',
+      detail: `its volume ${observed.volume} holds system ${state.systemIdentifier}, the group is ${view.systemIdentifier}`,
+    },
+    remedy: `move that volume away if its data is needed, else remove the container and the volume; the node is then cloned anew`,
+  };
+}
+

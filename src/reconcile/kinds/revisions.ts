@@ -1,0 +1,120 @@
+import { needsRestart } from '../../postgres/parameters.ts';
+import { parseSettings } from '../../postgres/config.ts';
+import { revisionNeedsRestart, type Revision } from '../../postgres/revision.ts';
+import type { Container } from '../../docker/types.ts';
+import type { Node } from '../../topology/model.ts';
+import type { GroupContext } from '../context.ts';
+import { nodeResource } from '../names.ts';
+import { step, type Check, type FieldChange, type Reason, type Step, type Verb } from '../plan.ts';
+import type { ObservedNode } from '../snapshot.ts';
+import { bootstrapSteps, nodeSettings, roleOf, wantedRevision } from './node.ts';
+import { nodeStopSeconds } from './node-spec.ts';
+
+export type RevisionChanges = {
+  readonly verb: Verb;
+  readonly fields: readonly FieldChange[];
+  /** In order. */
+  readonly steps: readonly Step[];
+  readonly reason: Reason | undefined;
+  readonly checks: readonly Check[];
+};
+
+const nothing: RevisionChanges = { verb: 'update', fields: [], steps: [], reason: undefined, checks: [] };
+
+/** What brings a node that is there to its revision, and to run. */
+export function compareRevision(context: GroupContext, node: Node, observed: ObservedNode): RevisionChanges {
+  const { view } = context;
+  const role = roleOf(context, node);
+  const wanted = wantedRevision(context, node);
+  if (role === undefined || wanted === undefined) return nothing;
+  if (role.is === 'bootstrap') {
+    const detail = 'created, and never initialised';
+    return { ...nothing, verb: 'start', steps: bootstrapSteps(context, node, observed.layout), reason: { code: 'stopped', detail } };
+  }
+  if (view.phase !== 'led') return nothing;
+  const resource = nodeResource(node.name);
+  const { container, facts, layout } = observed;
+  const placed = { container: container.id, layout };
+  const isRunning = container.state === 'running' || container.state === 'paused';
+  const differs = facts.config !== wanted.name;
+  const lacksRecord = facts.record?.version !== view.record.version;
+  const restart = isRunning && facts.started !== undefined && revisionNeedsRestart(facts.started, wanted.name);
+  const steps: Step[] = [];
+  if (differs || lacksRecord) {
+    steps.push(
+      step(resource, {
+        do: 'write-config',
+        group: context.group.name,
+        node: placed,
+        image: node.image,
+        settings: nodeSettings(context, node),
+        role,
+        atStart: !isRunning || restart,
+        record: lacksRecord ? { container: view.source.container.id, layout: view.source.layout, record: view.record } : undefined,
+      }),
+    );
+  }
+  if (container.state === 'paused') steps.push(step(resource, { do: 'unpause', container: container.id }));
+  if (!isRunning) steps.push(step(resource, { do: 'start', container: container.id }));
+  else if (restart) steps.push(step(resource, { do: 'restart', container: container.id, stopSeconds: nodeStopSeconds }));
+  else if (differs || (facts.started !== undefined && facts.loaded !== wanted.name)) {
+    steps.push(step(resource, { do: 'reload', node: placed, revision: wanted.name }));
+  }
+  const wait = step(resource, { do: 'await-node', node: placed, name: node.name, revision: wanted.name });
+  const isInterrupted = !isRunning || restart || container.state === 'paused';
+  if (isInterrupted) steps.push(wait);
+  const isHealthy = container.health.status === 'healthy';
+  return {
+    verb: !isRunning ? 'start' : restart ? 'restart' : 'update',
+    fields: differs ? settingFields(context, container, wanted) : [],
+    steps,
+    reason: reasonOf(container, { differs, restart, isRunning }),
+    checks: isHealthy || isInterrupted ? [] : [{ resource, action: wait.action }],
+  };
+}
+
+function reasonOf(
+  container: Container,
+  found: { readonly differs: boolean; readonly restart: boolean; readonly isRunning: boolean },
+): Reason | undefined {
+  if (container.state === 'created') return { code: 'stopped', detail: 'created, and never started' };
+  if (container.state === 'paused') return { code: 'paused', detail: 'its container is paused' };
+  if (!found.isRunning) {
+    const detail = `its container is ${container.state} (exit code ${String(container.exitCode)})`;
+    return { code: 'stopped', detail };
+  }
+  if (found.differs) return { code: 'configuration', detail: 'its configuration is not as the file says' };
+  if (found.restart) return { code: 'restart-pending', detail: 'it has not been restarted since its configuration changed' };
+  return { code: 'reload-pending', detail: 'it has not loaded what its volume says' };
+}
+
+function settingFields(context: GroupContext, container: Container, wanted: Revision): readonly FieldChange[] {
+  const live = context.snapshot.inForce[container.id];
+  if (live === undefined) return [];
+  const before = parseSettings(live['postgresql.conf'] ?? '');
+  const names = [...new Set([...Object.keys(before), ...Object.keys(wanted.settings)])].sort();
+  const settings = names
+    .filter((name) => before[name] !== wanted.settings[name])
+    .map((name): FieldChange => ({
+      path: `parameters.${name}`,
+      before: before[name],
+      after: wanted.settings[name],
+      effect: needsRestart(name) ? 'restart' : 'live',
+    }));
+  const others = ['pg_hba.conf', 'pg_ident.conf', 'role']
+    .filter((file) => live[file] !== wanted.files[file])
+    .map((file): FieldChange => ({
+      path: file,
+      before: excerpt(live[file]),
+      after: excerpt(wanted.files[file]),
+      effect: 'live',
+    }));
+  return [...settings, ...others];
+}
+
+// One word of a role says it all; of a longer file, that it changed.
+function excerpt(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const lines = text.trim().split('\n');
+  return lines.length === 1 ? lines[0]?.split(' ')[0] : `(${String(lines.length)} lines)`;
+}

@@ -1,0 +1,139 @@
+import type { Engine } from '../docker/engine.ts';
+import type { Container, Image, Network, Volume } from '../docker/types.ts';
+import { factLinks, layoutOf, readFacts, type FactLink, type Layout } from '../postgres/layout.ts';
+import { home as balancerHome } from '../balancer/revision.ts';
+import type { Topology } from '../topology/model.ts';
+import { clusterLabels, labelNames, readGeneration, readSlot } from './names.ts';
+import type { ObservedBalancer, ObservedNode, ObservedVolume, Snapshot, Taken } from './snapshot.ts';
+
+/**
+ * Looks at a cluster once: three lists, an inspect for each container, a stat for each fact. Whatever a topology wants
+ * and the cluster does not have is looked for by name, so that what is not ours is seen before it is touched.
+ */
+export async function observe(engine: Engine, cluster: string, topology: Topology | undefined): Promise<Snapshot> {
+  const labels = clusterLabels(cluster);
+  const [containers, networks, volumes, images] = await Promise.all([
+    engine.listContainers(labels),
+    engine.listNetworks(labels),
+    engine.listVolumes(labels),
+    inspectImages(engine, topology),
+  ]);
+  const kindOf = (container: Container): string | undefined => container.labels[labelNames.kind];
+  const wantsNetwork = topology !== undefined && networks.length < 2;
+  const [nodes, balancers, otherNetworks, taken] = await Promise.all([
+    Promise.all(containers.filter((each) => kindOf(each) === 'node').map((each) => observeNode(engine, each))),
+    Promise.all(containers.filter((each) => kindOf(each) === 'balancer').map((each) => observeBalancer(engine, each))),
+    wantsNetwork ? engine.listNetworks() : Promise.resolve([]),
+    topology === undefined ? Promise.resolve([]) : findTaken(engine, topology, containers),
+  ]);
+  return {
+    cluster,
+    networks,
+    otherNetworks: otherNetworks.filter(({ id }) => !networks.some((network) => network.id === id)),
+    volumes: volumes.flatMap(observeVolume),
+    nodes: nodes.filter((node) => node !== undefined),
+    balancers,
+    images,
+    taken: [...taken, ...takenNetworks(topology, networks, otherNetworks)],
+    inForce: {},
+  };
+}
+
+/** Adds the files in force of these containers (id and folder) to a snapshot. */
+export async function observeInForce(
+  engine: Engine,
+  snapshot: Snapshot,
+  folders: readonly { readonly id: string; readonly folder: string }[],
+): Promise<Snapshot> {
+  const read = await Promise.all(
+    folders.map(async ({ id, folder }) => {
+      const files = await engine.readArchive(id, folder);
+      // Paths in an archive begin with the folder's own name.
+      const named = [...(files ?? [])].map(([path, content]) => [path.slice(path.indexOf('/') + 1), content] as const);
+      return [id, Object.fromEntries(named)] as const;
+    }),
+  );
+  return { ...snapshot, inForce: { ...snapshot.inForce, ...Object.fromEntries(read) } };
+}
+
+async function observeNode(engine: Engine, container: Container): Promise<ObservedNode | undefined> {
+  const slot = readSlot(container.labels);
+  const [mounted] = container.volumes;
+  if (slot === undefined) return undefined;
+  const layout: Layout = layoutOf(mounted === undefined ? [] : [mounted.target]);
+  const read = (link: FactLink): Promise<string | undefined> => engine.readLink(container.id, `${layout.home}/${link}`);
+  const targets = await Promise.all(factLinks.map(async (link) => [link, await read(link)] as const));
+  const links = Object.fromEntries(targets) as Record<FactLink, string | undefined>;
+  return {
+    container,
+    group: container.labels[labelNames.group] ?? '',
+    slot,
+    volume: mounted?.name ?? '',
+    layout,
+    facts: readFacts(links),
+  };
+}
+
+async function observeBalancer(engine: Engine, container: Container): Promise<ObservedBalancer> {
+  const read = async (link: string): Promise<string | undefined> => {
+    const target = await engine.readLink(container.id, `${balancerHome}/${link}`);
+    return target?.slice(target.lastIndexOf('/') + 1);
+  };
+  const [config, started, readers] = await Promise.all([read('config'), read('started'), read('readers')]);
+  return { container, group: container.labels[labelNames.group] ?? '', config, started, readers };
+}
+
+function observeVolume(volume: Volume): readonly ObservedVolume[] {
+  const slot = readSlot(volume.labels);
+  const group = volume.labels[labelNames.group];
+  if (slot === undefined || group === undefined) return [];
+  return [{ volume, group, slot, generation: readGeneration(volume.name) }];
+}
+
+async function inspectImages(
+  engine: Engine,
+  topology: Topology | undefined,
+): Promise<Readonly<Record<string, Image | undefined>>> {
+  const groups = topology?.groups ?? [];
+  const wanted = new Set(groups.flatMap(({ balancer, nodes }) => [balancer.image, ...nodes.map(({ image }) => image)]));
+  const found = await Promise.all([...wanted].map(async (ref) => [ref, await engine.inspectImage(ref)] as const));
+  return Object.fromEntries(found);
+}
+
+// Only names that our own containers do not hold are asked for: with nothing missing this costs nothing.
+async function findTaken(
+  engine: Engine,
+  topology: Topology,
+  ours: readonly Container[],
+): Promise<readonly Taken[]> {
+  const wanted = topology.groups.flatMap(({ balancer, nodes }) => [
+    balancer.containerName,
+    ...nodes.map(({ containerName }) => containerName),
+  ]);
+  const missing = wanted.filter((name) => !ours.some((container) => container.name === name));
+  const holders = await Promise.all(missing.map((name) => engine.inspectContainer(name)));
+  return holders.flatMap((holder) =>
+    holder === undefined || holder.labels[labelNames.cluster] === topology.cluster
+      ? []
+      : [{ kind: 'container', name: holder.name, by: describeHolder(holder.labels, `image ${holder.image}`) }],
+  );
+}
+
+function takenNetworks(
+  topology: Topology | undefined,
+  ours: readonly Network[],
+  all: readonly Network[],
+): readonly Taken[] {
+  if (topology === undefined) return [];
+  const wanted = [topology.network.name, topology.network.writeName];
+  return all
+    .filter(({ id, name }) => wanted.includes(name) && !ours.some((network) => network.id === id))
+    .map(({ name, labels, subnets }) => ({ kind: 'network', name, by: describeHolder(labels, subnets.join(', ')) }));
+}
+
+function describeHolder(labels: Readonly<Record<string, string>>, otherwise: string): string {
+  const cluster = labels[labelNames.cluster];
+  const project = labels['com.docker.compose.project'];
+  if (cluster !== undefined) return `the pgherd cluster "${cluster}"`;
+  return project === undefined ? otherwise : `the Compose project "${project}"`;
+}

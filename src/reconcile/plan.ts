@@ -1,0 +1,94 @@
+import type { Action } from './actions.ts';
+
+/** What a change of a field costs. */
+export type Effect = 'live' | 'restart' | 'recreate' | 'blocked';
+
+/** `before` and `after` as a person would write them; undefined: absent. */
+export type FieldChange = {
+  readonly path: string;
+  readonly before: string | undefined;
+  readonly after: string | undefined;
+  readonly effect: Effect;
+};
+
+export type Verb = 'create' | 'update' | 'restart' | 'start' | 'delete';
+
+export type Reason = { readonly code: string; readonly detail: string };
+
+/** One resource that is not as the file says, for people and programs to read. */
+export type Change = {
+  /** e.g. `node/lb1-replica1`. */
+  readonly resource: string;
+  readonly kind: string;
+  readonly actions: readonly Verb[];
+  readonly reason: Reason;
+  readonly fields: readonly FieldChange[];
+};
+
+/** One thing to do. A step may be done twice: it looks before it acts. */
+export type Step = {
+  /** Unique in a plan, e.g. `node/lb1-replica1: start`. */
+  readonly id: string;
+  readonly resource: string;
+  readonly action: Action;
+  /** Ids of the steps that must be done first. */
+  readonly after: readonly string[];
+};
+
+/** What only a human can decide; everything else goes on. */
+export type Blocked = {
+  readonly resource: string;
+  readonly reason: Reason;
+  readonly remedy: string;
+};
+
+/** What must answer before the cluster counts as converged, and does not say so by its health check yet. */
+export type Check = { readonly resource: string; readonly action: Action };
+
+/**
+ * What is to be done next. Steps go as far as what is known allows: what depends on the outcome (a system identifier, a
+ * subnet the engine chooses) is planned after another look.
+ */
+export type Plan = {
+  readonly cluster: string;
+  readonly changes: readonly Change[];
+  readonly steps: readonly Step[];
+  readonly blocked: readonly Blocked[];
+  readonly checks: readonly Check[];
+  /** How many resources the file wants. */
+  readonly wanted: number;
+};
+
+/** A part of a plan, as one resource kind gives it. */
+export type Part = {
+  readonly changes?: readonly Change[];
+  readonly steps?: readonly Step[];
+  readonly blocked?: readonly Blocked[];
+  readonly checks?: readonly Check[];
+};
+
+export function mergeParts(parts: readonly Part[]): Required<Part> {
+  return {
+    changes: parts.flatMap(({ changes }) => changes ?? []),
+    steps: parts.flatMap(({ steps }) => steps ?? []),
+    blocked: parts.flatMap(({ blocked }) => blocked ?? []),
+    checks: parts.flatMap(({ checks }) => checks ?? []),
+  };
+}
+
+export function step(resource: string, action: Action, after: readonly string[] = []): Step {
+  return { id: `${resource}: ${action.do}`, resource, action, after };
+}
+
+/** Steps one after the other, the first after what the first says. */
+export function inOrder(steps: readonly Step[]): readonly Step[] {
+  return steps.map((each, index) => {
+    const previous = steps[index - 1];
+    return previous === undefined ? each : { ...each, after: [...each.after, previous.id] };
+  });
+}
+
+/** A plan's steps as text, one a line with what it waits for: what planner tests compare. */
+export function formatSteps(plan: Pick<Plan, 'steps'>): string {
+  return plan.steps.map(({ id, after }) => (after.length === 0 ? id : `${id} <- ${after.join(', ')}`)).join('\n');
+}

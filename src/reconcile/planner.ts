@@ -1,0 +1,112 @@
+import type { Topology } from '../topology/model.ts';
+import { allocateAddresses } from './allocate.ts';
+import type { GroupContext } from './context.ts';
+import { viewGroup } from './group.ts';
+import { home as balancerHome } from '../balancer/revision.ts';
+import { balancerStopSeconds, wantedRevision as wantedBalancer } from './kinds/balancer.ts';
+import { nodeName, planGroup } from './kinds/group.ts';
+import { planNetworks } from './kinds/network.ts';
+import { nodeStopSeconds } from './kinds/node-spec.ts';
+import { findNode, wantedRevision } from './kinds/node.ts';
+import { balancerResource, nodeResource } from './names.ts';
+import { mergeParts, step, type Part, type Plan } from './plan.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** What the passwords of the file look like, by group; undefined: pgherd makes one. */
+export type Fingerprints = Readonly<Record<string, string | undefined>>;
+
+/** What is to be done next for a cluster to be as its file says. */
+export function planCluster(topology: Topology, snapshot: Snapshot, fingerprints: Fingerprints): Plan {
+  const contexts = groupContexts(topology, snapshot, fingerprints);
+  const networks = planNetworks(topology, snapshot);
+  const groups = mergeParts(contexts.map(planGroup));
+  const removed = planRemovedGroups(topology, snapshot);
+  // What needs a network waits for it; a blocked network keeps containers from being made, not from being looked at.
+  const networkSteps = networks.steps ?? [];
+  const isNetworkMissing = networkSteps.length > 0 || (networks.blocked ?? []).length > 0;
+  const steps = groups.steps.map((each) =>
+    needsNetwork(each.action.do) ? { ...each, after: [...each.after, ...networkSteps.map(({ id }) => id)] } : each,
+  );
+  const possible = isNetworkMissing && networkSteps.length === 0 ? withoutNetwork(steps) : steps;
+  const all = mergeParts([networks, { ...groups, steps: possible }, removed]);
+  return { cluster: topology.cluster, ...all, wanted: countWanted(topology) };
+}
+
+/** Containers whose files in force are worth reading, since they differ from what is wanted. */
+export function findDiffering(
+  topology: Topology,
+  snapshot: Snapshot,
+  fingerprints: Fingerprints,
+): readonly { readonly id: string; readonly folder: string }[] {
+  return groupContexts(topology, snapshot, fingerprints).flatMap((context) => {
+    const nodes = context.group.nodes.flatMap((node) => {
+      const observed = findNode(context, node.slot);
+      const wanted = wantedRevision(context, node);
+      const config = observed?.facts.config;
+      if (observed === undefined || wanted === undefined || config === undefined || config === wanted.name) return [];
+      return [{ id: observed.container.id, folder: `${observed.layout.home}/${config}` }];
+    });
+    const balancer = snapshot.balancers.find((each) => each.group === context.group.name);
+    const wanted = wantedBalancer(context);
+    if (balancer?.config === undefined || wanted === undefined || balancer.config === wanted.name) return nodes;
+    return [...nodes, { id: balancer.container.id, folder: `${balancerHome}/${balancer.config}` }];
+  });
+}
+
+function groupContexts(topology: Topology, snapshot: Snapshot, fingerprints: Fingerprints): readonly GroupContext[] {
+  const addresses = allocateAddresses(topology, snapshot);
+  return topology.groups.map((group) => ({
+    topology,
+    group,
+    snapshot,
+    addresses,
+    view: viewGroup(group, snapshot),
+    fingerprint: fingerprints[group.name],
+  }));
+}
+
+function needsNetwork(action: string): boolean {
+  return action === 'create-container' || action === 'connect';
+}
+
+function withoutNetwork(steps: Part['steps'] & object): Part['steps'] & object {
+  const dropped = new Set<string>();
+  return steps.filter((each) => {
+    const isDropped = needsNetwork(each.action.do) || each.after.some((id) => dropped.has(id));
+    if (isDropped) dropped.add(each.id);
+    return !isDropped;
+  });
+}
+
+// A group that the file no longer has: its containers go, its volumes stay.
+function planRemovedGroups(topology: Topology, snapshot: Snapshot): Part {
+  const isKnown = (name: string): boolean => topology.groups.some((group) => group.name === name);
+  const balancers = snapshot.balancers
+    .filter(({ group }) => !isKnown(group))
+    .map(({ group, container }) => ({ resource: balancerResource(group), kind: 'balancer', container, stopSeconds: balancerStopSeconds }));
+  const nodes = snapshot.nodes
+    .filter(({ group }) => !isKnown(group))
+    .map((node) => ({
+      resource: nodeResource(nodeName(node.group, node)),
+      kind: 'node',
+      container: node.container,
+      stopSeconds: nodeStopSeconds,
+    }));
+  return {
+    changes: [...balancers, ...nodes].map(({ resource, kind }) => ({
+      resource,
+      kind,
+      actions: ['delete'],
+      reason: { code: 'not-in-file', detail: 'its group is not in the file; volumes are kept' },
+      fields: [],
+    })),
+    steps: [...balancers, ...nodes].map(({ resource, container, stopSeconds }) =>
+      step(resource, { do: 'remove-container', container: container.id, stopSeconds }),
+    ),
+  };
+}
+
+/** Networks, volumes, nodes and balancers of a topology. */
+function countWanted(topology: Topology): number {
+  return 2 + topology.groups.reduce((sum, { nodes }) => sum + nodes.length * 2 + 1, 0);
+}

@@ -1,0 +1,50 @@
+import type { Container, Image, Network, Volume } from '../docker/types.ts';
+import type { Layout, NodeFacts } from '../postgres/layout.ts';
+
+/** A PostgreSQL container of the cluster, with what its volume says. */
+export type ObservedNode = {
+  readonly container: Container;
+  readonly group: string;
+  readonly slot: number;
+  readonly volume: string;
+  readonly layout: Layout;
+  readonly facts: NodeFacts;
+};
+
+/** A balancer container, with what its links say. */
+export type ObservedBalancer = {
+  readonly container: Container;
+  readonly group: string;
+  /** Names of revisions. */
+  readonly config: string | undefined;
+  readonly started: string | undefined;
+  /** What the readers' names were last made to mean, and in which run of the container. */
+  readonly readers: string | undefined;
+};
+
+/** A data volume. */
+export type ObservedVolume = {
+  readonly volume: Volume;
+  readonly group: string;
+  readonly slot: number;
+  readonly generation: number;
+};
+
+/** A resource that is not ours and holds a name we want. */
+export type Taken = { readonly kind: 'container' | 'network' | 'volume'; readonly name: string; readonly by: string };
+
+/** The world as one look at the engine gave it. */
+export type Snapshot = {
+  readonly cluster: string;
+  readonly networks: readonly Network[];
+  /** All networks of the engine, looked at only where one of ours is missing. */
+  readonly otherNetworks: readonly Network[];
+  readonly volumes: readonly ObservedVolume[];
+  readonly nodes: readonly ObservedNode[];
+  readonly balancers: readonly ObservedBalancer[];
+  /** By reference; undefined: not on the engine. */
+  readonly images: Readonly<Record<string, Image | undefined>>;
+  readonly taken: readonly Taken[];
+  /** Files of revisions in force, by container id: read only where they differ from what is wanted. */
+  readonly inForce: Readonly<Record<string, Readonly<Record<string, string>>>>;
+};

@@ -1,0 +1,244 @@
+import type { Engine } from '../docker/engine.ts';
+import { home as balancerHome } from '../balancer/revision.ts';
+import { statusSql } from '../postgres/sql.ts';
+import type { Group, Node, Topology } from '../topology/model.ts';
+import { currentVolume, viewGroup } from './group.ts';
+import { balancerResource, nodeResource } from './names.ts';
+import type { Blocked, Plan } from './plan.ts';
+import type { ObservedNode, Snapshot } from './snapshot.ts';
+
+export type Sync = 'InSync' | 'OutOfSync';
+export type Health = 'Healthy' | 'Progressing' | 'Degraded' | 'Blocked';
+
+export type NodeStatus = {
+  readonly name: string;
+  readonly role: 'leader' | 'replica' | 'unknown';
+  /** The container's state, `missing` where there is none. */
+  readonly state: string;
+  readonly health: Health;
+  readonly replication: { readonly state: string; readonly lag_bytes: number | null } | null;
+  readonly timeline: number | null;
+  readonly ip: string | null;
+  readonly port: number | null;
+  readonly volume: string | null;
+  readonly message: string | null;
+};
+
+export type BalancerStatus = {
+  readonly name: string;
+  readonly state: string;
+  readonly health: Health;
+  readonly ip: string | null;
+  readonly port: number | null;
+  readonly message: string | null;
+};
+
+export type GroupStatus = {
+  readonly name: string;
+  readonly leader: string | null;
+  readonly nodes: readonly NodeStatus[];
+  readonly balancer: BalancerStatus;
+};
+
+export type Condition = {
+  readonly type: string;
+  readonly status: 'True' | 'False';
+  readonly reason: string;
+  readonly message: string;
+};
+
+export type ClusterStatus = {
+  readonly name: string;
+  readonly sync: Sync;
+  readonly health: Health;
+  readonly conditions: readonly Condition[];
+  readonly groups: readonly GroupStatus[];
+  /** Volumes that hold an earlier generation, or belong to no node of the file. */
+  readonly leftovers: readonly string[];
+};
+
+/** What a server says of itself. */
+type Answer = {
+  readonly timeline: number;
+  readonly recovery: boolean;
+  /** Bytes from 0/0. */
+  readonly lsn: number;
+  readonly receiver: string | null;
+};
+
+/** Asks every server and balancer of a cluster, and joins that with what the plan says. Changes nothing. */
+export async function readStatus(
+  engine: Engine,
+  topology: Topology,
+  snapshot: Snapshot,
+  plan: Plan,
+): Promise<ClusterStatus> {
+  const groups = await Promise.all(topology.groups.map((group) => readGroup(engine, topology, snapshot, plan, group)));
+  const sync: Sync = plan.steps.length === 0 && plan.blocked.length === 0 ? 'InSync' : 'OutOfSync';
+  const parts = groups.flatMap(({ nodes, balancer }) => [...nodes.map(({ health }) => health), balancer.health]);
+  const health = worst([...(plan.blocked.length > 0 ? (['Blocked'] as const) : []), ...parts]);
+  return {
+    name: topology.cluster,
+    sync,
+    health,
+    conditions: conditionsOf(sync, plan, groups),
+    groups,
+    leftovers: findLeftovers(topology, snapshot),
+  };
+}
+
+async function readGroup(
+  engine: Engine,
+  topology: Topology,
+  snapshot: Snapshot,
+  plan: Plan,
+  group: Group,
+): Promise<GroupStatus> {
+  const view = viewGroup(group, snapshot);
+  const leaderSlot = view.phase === 'led' ? view.leader.slot : undefined;
+  const answers = await Promise.all(
+    group.nodes.map(async (node) => {
+      const observed = findObserved(snapshot, group, node);
+      return [node, observed, await ask(engine, group, observed)] as const;
+    }),
+  );
+  const leaderLsn = answers.find(([node]) => node.slot === leaderSlot)?.[2]?.lsn;
+  const nodes = answers.map(([node, observed, answer]) =>
+    describeNode({ topology, node, observed, answer, leaderSlot, leaderLsn, blocked: findBlocked(plan, nodeResource(node.name)) }),
+  );
+  return {
+    name: group.name,
+    leader: group.nodes.find(({ slot }) => slot === leaderSlot)?.name ?? null,
+    nodes,
+    balancer: await readBalancer(engine, topology, snapshot, group, plan),
+  };
+}
+
+function describeNode(input: {
+  readonly topology: Topology;
+  readonly node: Node;
+  readonly observed: ObservedNode | undefined;
+  readonly answer: Answer | undefined;
+  readonly leaderSlot: number | undefined;
+  readonly leaderLsn: number | undefined;
+  readonly blocked: Blocked | undefined;
+}): NodeStatus {
+  const { topology, node, observed, answer, leaderSlot, leaderLsn, blocked } = input;
+  const isLeader = node.slot === leaderSlot;
+  const state = observed?.container.state ?? 'missing';
+  const common = {
+    name: node.name,
+    role: leaderSlot === undefined ? 'unknown' : isLeader ? 'leader' : 'replica',
+    state,
+    ip: observed?.container.networks[topology.network.name]?.address ?? null,
+    port: node.port ?? null,
+    volume: observed?.volume ?? null,
+    timeline: answer?.timeline ?? null,
+  } as const;
+  const lag = isLeader || answer === undefined || leaderLsn === undefined ? null : Math.max(0, leaderLsn - answer.lsn);
+  const replication = isLeader ? null : { state: answer?.receiver ?? 'none', lag_bytes: lag };
+  if (blocked !== undefined) {
+    return { ...common, replication, health: 'Blocked', message: blocked.reason.detail };
+  }
+  if (answer === undefined) {
+    const isComing = observed?.facts.state.is === 'cloning' || observed?.facts.state.is === 'bootstrapping';
+    const message = state === 'running' ? (isComing ? observed.facts.state.is : 'does not answer') : state;
+    return { ...common, replication, health: isComing ? 'Progressing' : 'Degraded', message };
+  }
+  if (isLeader) {
+    return { ...common, replication, health: answer.recovery ? 'Degraded' : 'Healthy', message: answer.recovery ? 'in recovery' : null };
+  }
+  const streams = answer.recovery && answer.receiver === 'streaming';
+  const message = streams ? null : answer.recovery ? 'does not stream' : 'takes writes, and does not lead';
+  return { ...common, replication, health: streams ? 'Healthy' : 'Degraded', message };
+}
+
+async function readBalancer(
+  engine: Engine,
+  topology: Topology,
+  snapshot: Snapshot,
+  group: Group,
+  plan: Plan,
+): Promise<BalancerStatus> {
+  const container = snapshot.balancers.find((each) => each.group === group.name)?.container;
+  const common = {
+    name: group.name,
+    state: container?.state ?? 'missing',
+    ip: container?.networks[topology.network.name]?.address ?? null,
+    port: group.balancer.port ?? null,
+  };
+  const blocked = findBlocked(plan, balancerResource(group.name));
+  if (blocked !== undefined) return { ...common, health: 'Blocked', message: blocked.reason.detail };
+  if (container?.state !== 'running') return { ...common, health: 'Degraded', message: common.state };
+  const health = await engine.exec(container.id, { command: ['sh', `${balancerHome}/config/health`], deadline: 10_000 });
+  return health.code === 0
+    ? { ...common, health: 'Healthy', message: null }
+    : { ...common, health: 'Degraded', message: health.stderr.trim().split('\n').at(-1) ?? 'does not answer' };
+}
+
+async function ask(engine: Engine, group: Group, observed: ObservedNode | undefined): Promise<Answer | undefined> {
+  if (observed?.container.state !== 'running') return undefined;
+  const command = ['psql', '-XAtq', '-h', '/var/run/postgresql', '-U', group.user, '-d', 'postgres', '-c', statusSql];
+  const result = await engine.exec(observed.container.id, { command, deadline: 10_000 });
+  if (result.code !== 0) return undefined;
+  const answer: unknown = JSON.parse(result.stdout);
+  return isAnswer(answer) ? answer : undefined;
+}
+
+function isAnswer(value: unknown): value is Answer {
+  return value !== null && typeof value === 'object' && 'timeline' in value && 'recovery' in value && 'lsn' in value;
+}
+
+function findObserved(snapshot: Snapshot, group: Group, node: Node): ObservedNode | undefined {
+  return snapshot.nodes.find((each) => each.group === group.name && each.slot === node.slot);
+}
+
+function findBlocked(plan: Plan, resource: string): Blocked | undefined {
+  return plan.blocked.find((blocked) => blocked.resource === resource);
+}
+
+function findLeftovers(topology: Topology, snapshot: Snapshot): readonly string[] {
+  const current = new Set(
+    topology.groups.flatMap((group) =>
+      group.nodes.map(({ slot }) => currentVolume(group.name, slot, snapshot)?.volume.name),
+    ),
+  );
+  return snapshot.volumes.map(({ volume }) => volume.name).filter((name) => !current.has(name));
+}
+
+const severity: readonly Health[] = ['Healthy', 'Progressing', 'Degraded', 'Blocked'];
+
+function worst(healths: readonly Health[]): Health {
+  return healths.toSorted((a, b) => severity.indexOf(b) - severity.indexOf(a))[0] ?? 'Healthy';
+}
+
+function conditionsOf(sync: Sync, plan: Plan, groups: readonly GroupStatus[]): readonly Condition[] {
+  const nodes = groups.flatMap((group) => group.nodes);
+  const isReady = (healths: readonly { readonly health: Health }[]): boolean =>
+    healths.every(({ health }) => health === 'Healthy');
+  const condition = (type: string, holds: boolean, reason: string, message: string): Condition => ({
+    type,
+    status: holds ? 'True' : 'False',
+    reason: holds ? 'AsExpected' : reason,
+    message: holds ? '' : message,
+  });
+  const unhealthy = (list: readonly { readonly name: string; readonly health: Health; readonly message: string | null }[]): string =>
+    list
+      .filter(({ health }) => health !== 'Healthy')
+      .map(({ name, message }) => `${name}: ${message ?? 'not healthy'}`)
+      .join('; ');
+  const leaders = nodes.filter(({ role }) => role === 'leader');
+  const replicas = nodes.filter(({ role }) => role !== 'leader');
+  const balancers = groups.map(({ balancer }) => balancer);
+  const hasLeaders = leaders.length === groups.length && isReady(leaders);
+  const ready = sync === 'InSync' && hasLeaders && isReady(replicas) && isReady(balancers);
+  const waiting = plan.changes.map(({ resource }) => resource).join(', ');
+  const stalled = plan.blocked.map(({ resource, reason }) => `${resource}: ${reason.detail}`).join('; ');
+  return [
+    condition('Ready', ready, sync === 'InSync' ? 'NotHealthy' : 'OutOfSync', waiting || unhealthy([...nodes, ...balancers])),
+    { type: 'Stalled', status: stalled === '' ? 'False' : 'True', reason: stalled === '' ? 'AsExpected' : 'Blocked', message: stalled },
+    condition('LeaderAvailable', hasLeaders, 'NoLeader', unhealthy(leaders) || 'no node leads'),
+    condition('ReplicasReady', isReady(replicas), 'NotStreaming', unhealthy(replicas)),
+    condition('BalancerReady', isReady(balancers), 'NotAnswering', unhealthy(balancers)),
+  ];
+}
