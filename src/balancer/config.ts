@@ -4,10 +4,10 @@ export const pcpPort = 9898;
 export const restApiPort = 8080;
 
 /**
- * Where everything that must be written at run time goes: a tmpfs, so that no pid file outlives a kill. No image has
- * this folder, since a tmpfs over one that exists takes its mode, not the mode asked for.
+ * Where everything that must be written at run time goes: below the tmpfs on /tmp, so that no pid file outlives a kill.
+ * (A tmpfs of its own would take the mode of the folder that its first mount leaves behind, and be root's.)
  */
-export const runFolder = '/run/pgherd';
+export const runFolder = '/tmp/pgherd';
 
 const backendPort = 5432;
 
@@ -33,7 +33,9 @@ export function balancerParameters(config: BalancerConfig, folder: string): Read
     num_init_children: '32',
     max_pool: '4',
     load_balance_mode: 'on',
-    connect_timeout: '3000',
+    // Longer than the 3 s after which the kernel gives a dead address up: with less the balancer asks again and again
+    // instead of going on without it.
+    connect_timeout: '10000',
     child_life_time: '300',
     ...config.parameters,
     backend_clustering_mode: 'streaming_replication',
@@ -67,9 +69,7 @@ function backends({ writeAddress, readers }: BalancerConfig): Record<string, str
     parameters[`backend_hostname${String(id)}`] = isWriter ? writeAddress : readerName(id);
     parameters[`backend_port${String(id)}`] = String(backendPort);
     parameters[`backend_weight${String(id)}`] = isWriter && readers > 0 ? '0' : '1';
-    parameters[`backend_flag${String(id)}`] = isWriter
-      ? 'ALWAYS_PRIMARY|DISALLOW_TO_FAILOVER'
-      : 'DISALLOW_TO_FAILOVER';
+    parameters[`backend_flag${String(id)}`] = isWriter ? 'ALWAYS_PRIMARY|DISALLOW_TO_FAILOVER' : 'DISALLOW_TO_FAILOVER';
   }
   return parameters;
 }

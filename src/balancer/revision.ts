@@ -9,6 +9,9 @@ import start from './scripts/start.sh';
 /** Where everything pgherd hands to a balancer stands, in the container. */
 export const home = '/etc/pgbalancer';
 
+/** A link that tells what the readers' names were last made to mean; in a folder of root's, who alone may write it. */
+export const readersLink = '/etc/pgherd-readers';
+
 /** Rewrites the readers' lines of the hosts file; run with `sh -c`, since it is needed before any revision is. */
 export const hostsScript = hosts;
 
@@ -54,14 +57,12 @@ export function balancerEntries(revision: BalancerRevision, secrets: BalancerSec
   return [
     { type: 'directory', path: top, mode: 0o755 },
     { type: 'directory', path: folder, mode: 0o700 },
-    ...Object.entries({ ...revision.files, ...passwords }).map(
-      ([path, content]): ArchiveEntry => ({
-        type: 'file',
-        path: `${folder}/${path}`,
-        content,
-        mode: path in scripts ? 0o700 : 0o600,
-      }),
-    ),
+    ...Object.entries({ ...revision.files, ...passwords }).map(([path, content]): ArchiveEntry => ({
+      type: 'file',
+      path: `${folder}/${path}`,
+      content,
+      mode: path in scripts ? 0o700 : 0o600,
+    })),
     { type: 'link', path: `${top}/config`, target: revision.name },
     { type: 'link', path: `${top}/pgbalancer.conf`, target: 'config/pgbalancer.conf' },
   ];

@@ -31,14 +31,21 @@ function createProgram(): Command {
     .argument('[path...]', paths)
     .description('check topology files; asks no engine')
     .addHelpText('after', '\nExamples:\n  pgherd validate\n  pgherd validate shop.yaml topologies/')
-    .action(runs<GlobalOptions>(async (files, _flags, output) => (await import('./commands/validate.ts')).validate(files, output)));
+    .action(
+      runs<GlobalOptions>(async (files, _flags, output) =>
+        (await import('./commands/validate.ts')).validate(files, output),
+      ),
+    );
 
   program
     .command('plan')
     .argument('[path...]', paths)
     .description('show what reconcile would do; changes nothing')
     .option('--detailed-exitcode', 'exit with 2 where something is to be done')
-    .addHelpText('after', '\nExamples:\n  pgherd plan shop.yaml\n  pgherd plan --format json --detailed-exitcode shop.yaml')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pgherd plan shop.yaml\n  pgherd plan --format json --detailed-exitcode shop.yaml',
+    )
     .action(
       runs<GlobalOptions & { detailedExitcode?: boolean }>(async (files, flags, output) =>
         (await import('./commands/plan.ts')).plan(files, flags, output),
@@ -52,7 +59,10 @@ function createProgram(): Command {
     .requiredOption('--once', 'end when they are (watching the files is not in this version)')
     .option('--timeout <seconds>', 'give up after this time', parsePositive, 600)
     .option('--parallel <steps>', 'how many steps at once', parsePositive, 8)
-    .addHelpText('after', '\nExamples:\n  pgherd reconcile --once shop.yaml\n  pgherd reconcile --once --timeout 120 topologies/')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pgherd reconcile --once shop.yaml\n  pgherd reconcile --once --timeout 120 topologies/',
+    )
     .action(
       runs<GlobalOptions & { timeout: number; parallel: number }>(async (files, flags, output) =>
         (await import('./commands/reconcile.ts')).reconcile(files, flags, output),
@@ -64,7 +74,11 @@ function createProgram(): Command {
     .argument('[path...]', paths)
     .description('show how clusters are')
     .addHelpText('after', '\nExamples:\n  pgherd status\n  pgherd status --format json shop.yaml')
-    .action(runs<GlobalOptions>(async (files, flags, output) => (await import('./commands/status.ts')).status(files, flags, output)));
+    .action(
+      runs<GlobalOptions>(async (files, flags, output) =>
+        (await import('./commands/status.ts')).status(files, flags, output),
+      ),
+    );
 
   program
     .command('destroy')
@@ -92,7 +106,9 @@ Examples:
 
 Exit codes: 0 done or nothing to do, 1 error, 2 changes (plan --detailed-exitcode), 3 not converged.`;
 
-function runs<F extends GlobalOptions>(run: Run<F>): (files: readonly string[], flags: unknown, command: Command) => Promise<void> {
+function runs<F extends GlobalOptions>(
+  run: Run<F>,
+): (files: readonly string[], flags: unknown, command: Command) => Promise<void> {
   return async (files, _flags, command) => {
     const flags = command.optsWithGlobals<F>();
     const output = createOutput({ format: flags.format, color: flags.color });

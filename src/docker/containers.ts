@@ -88,7 +88,7 @@ export function containerCalls(
 // The engine writes frames of an 8-byte header (stream, 0, 0, 0, length) and a body where there is no terminal.
 function demultiplex(frames: Buffer): string {
   const parts: Buffer[] = [];
-  for (let at = 0; at + 8 <= frames.length; ) {
+  for (let at = 0; at + 8 <= frames.length;) {
     const end = at + 8 + frames.readUInt32BE(at + 4);
     parts.push(frames.subarray(at + 8, end));
     at = end;

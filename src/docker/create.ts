@@ -54,13 +54,16 @@ function toHostConfig(spec: ContainerSpec): Docker.HostConfig {
     ...(spec.memory === undefined ? {} : { Memory: spec.memory }),
     ...(spec.cpus === undefined ? {} : { NanoCpus: Math.round(spec.cpus * 1e9) }),
     ...(spec.shmSize === undefined ? {} : { ShmSize: spec.shmSize }),
+    ...(spec.sysctls === undefined ? {} : { Sysctls: { ...spec.sysctls } }),
     ...(spec.readOnly === true ? { ReadonlyRootfs: true } : {}),
     ...(spec.dropCapabilities === true ? { CapDrop: ['ALL'], SecurityOpt: ['no-new-privileges'] } : {}),
     ...(spec.autoRemove === true ? { AutoRemove: true } : {}),
   };
 }
 
-function toNetworking(network: Exclude<ContainerSpec['network'], 'none'>): Docker.ContainerCreateOptions['NetworkingConfig'] {
+function toNetworking(
+  network: Exclude<ContainerSpec['network'], 'none'>,
+): Docker.ContainerCreateOptions['NetworkingConfig'] {
   return { EndpointsConfig: { [network.name]: toEndpoint(network) } };
 }
 

@@ -12,7 +12,10 @@ import { volumeCalls } from './volumes.ts';
 /** The Docker engine at an endpoint, behind dockerode. `extraLabels` are put on everything that is created. */
 export async function connectEngine(
   endpoint: Endpoint,
-  options: { readonly onCall?: (call: EngineCall) => void; readonly extraLabels?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly onCall?: (call: EngineCall) => void;
+    readonly extraLabels?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<Engine> {
   const docker = await connectDocker(endpoint, options.onCall);
   const run = runner(endpoint.host);

@@ -81,4 +81,3 @@ export type Engine = {
   /** Attaches standard input, alone. */
   attachInput: (ref: Ref) => Promise<Attachment>;
 };
-

@@ -3,7 +3,12 @@ import { PgherdError, messageOf, type ErrorCode } from '../base/error.ts';
 /** What was asked, for messages: `start container shop-lb1`. */
 export type Asked = { readonly what: string; readonly host: string };
 
-type Reading = { readonly code: ErrorCode; readonly pattern: RegExp; readonly remedy: string; readonly retry?: boolean };
+type Reading = {
+  readonly code: ErrorCode;
+  readonly pattern: RegExp;
+  readonly remedy: string;
+  readonly retry?: boolean;
+};
 
 // The engine says some things by text alone. Source: moby 20.10 to 28, daemon and libnetwork.
 const readings: readonly Reading[] = [

@@ -30,7 +30,12 @@ export function insideCalls(
       }),
     exec: (ref, command) =>
       run(`run ${command.command[0] ?? ''} in container ${ref}`, command.deadline ?? deadlines.write, (abortSignal) =>
-        execute(docker, ref, command, command.signal === undefined ? abortSignal : AbortSignal.any([abortSignal, command.signal])),
+        execute(
+          docker,
+          ref,
+          command,
+          command.signal === undefined ? abortSignal : AbortSignal.any([abortSignal, command.signal]),
+        ),
       ),
     attachInput: (ref) =>
       run(`attach to container ${ref}`, deadlines.read, (abortSignal) => attachInput(docker, ref, abortSignal)),

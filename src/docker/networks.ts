@@ -7,7 +7,9 @@ export function networkCalls(
   docker: Docker,
   run: Run,
   extra: Readonly<Record<string, string>>,
-): Calls<'listNetworks' | 'inspectNetwork' | 'createNetwork' | 'removeNetwork' | 'connectNetwork' | 'disconnectNetwork'> {
+): Calls<
+  'listNetworks' | 'inspectNetwork' | 'createNetwork' | 'removeNetwork' | 'connectNetwork' | 'disconnectNetwork'
+> {
   return {
     listNetworks: (labels) =>
       run('list networks', deadlines.read, async (abortSignal) => {

@@ -85,6 +85,7 @@ export type ContainerSpec = {
     readonly retries: number;
     readonly startPeriod: number;
   };
+  readonly sysctls?: Readonly<Record<string, string>>;
   readonly stdinOnce?: boolean;
   readonly autoRemove?: boolean;
 };

@@ -58,7 +58,13 @@ function isRecord(value: unknown): value is GroupRecord {
   const has = (key: string, type: string): boolean =>
     Object.entries(value).some(([name, member]) => name === key && typeof member === type);
   const format = 'format' in value ? value.format : undefined;
-  return format === 1 && has('version', 'number') && has('leader', 'number') && has('members', 'object') && has('secrets', 'object');
+  return (
+    format === 1 &&
+    has('version', 'number') &&
+    has('leader', 'number') &&
+    has('members', 'object') &&
+    has('secrets', 'object')
+  );
 }
 
 function parseJson(text: string): unknown {

@@ -1,6 +1,14 @@
 import type { ArchiveEntry } from '../base/archive.ts';
 import { canonicalJson, digest } from '../base/canonical.ts';
-import { conninfo, formatHba, formatIdent, formatSettings, nodeSettings, restartSettings, type NodeConfig } from './config.ts';
+import {
+  conninfo,
+  formatHba,
+  formatIdent,
+  formatSettings,
+  nodeSettings,
+  restartSettings,
+  type NodeConfig,
+} from './config.ts';
 import type { Layout } from './layout.ts';
 import { nodeScripts } from './scripts.ts';
 
@@ -22,9 +30,7 @@ export function nodeRevision(config: NodeConfig, layout: Layout): Revision {
     role: `${role.is} ${role.is === 'bootstrap' ? '-' : role.systemIdentifier}\n`,
     superuser: config.superuser,
     database: config.database,
-    ...(role.is === 'follow'
-      ? { conninfo: conninfo(config, role.leaderAddress, layout), slot: role.slot }
-      : {}),
+    ...(role.is === 'follow' ? { conninfo: conninfo(config, role.leaderAddress, layout), slot: role.slot } : {}),
     ...nodeScripts,
   };
   const name = `rev.${digest(canonicalJson(restartSettings(settings)))}.${digest(canonicalJson(files))}`;
@@ -40,14 +46,12 @@ export function revisionNeedsRestart(from: string, to: string): boolean {
 export function revisionEntries(revision: Revision, inForce: boolean): readonly ArchiveEntry[] {
   return [
     { type: 'directory', path: revision.name, mode: 0o700 },
-    ...Object.entries(revision.files).map(
-      ([path, content]): ArchiveEntry => ({
-        type: 'file',
-        path: `${revision.name}/${path}`,
-        content,
-        mode: path in nodeScripts ? 0o700 : 0o600,
-      }),
-    ),
+    ...Object.entries(revision.files).map(([path, content]): ArchiveEntry => ({
+      type: 'file',
+      path: `${revision.name}/${path}`,
+      content,
+      mode: path in nodeScripts ? 0o700 : 0o600,
+    })),
     ...(inForce ? [{ type: 'link', path: 'config', target: revision.name } as const] : []),
   ];
 }

@@ -56,7 +56,9 @@ export const statusSql = `SELECT json_build_object(
   'restart', (SELECT coalesce(json_agg(name), '[]') FROM pg_settings WHERE pending_restart));`;
 
 function literal(text: string): string {
-  return text.includes('\\') ? ` E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'` : `'${text.replaceAll("'", "''")}'`;
+  return text.includes('\\')
+    ? ` E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
+    : `'${text.replaceAll("'", "''")}'`;
 }
 
 function identifier(name: string): string {

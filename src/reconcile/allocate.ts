@@ -12,7 +12,12 @@ export type Addresses = {
   readonly write: (group: string) => { readonly leader: string; readonly balancer: string } | undefined;
 };
 
-type Claim = { readonly key: string; readonly given: string | undefined; readonly kept: string | undefined; readonly preferred: number };
+type Claim = {
+  readonly key: string;
+  readonly given: string | undefined;
+  readonly kept: string | undefined;
+  readonly preferred: number;
+};
 
 /**
  * Gives every container its address: the file's, else the one it has, else the old convention's (group N: `.N.10` its

@@ -23,7 +23,11 @@ export async function lookToDestroy(engine: Engine, cluster: string, withVolumes
  */
 export function planDestroy(snapshot: Snapshot, withVolumes: boolean): Plan {
   const balancers = snapshot.balancers.map(({ group, container }) =>
-    step(balancerResource(group), { do: 'remove-container', container: container.id, stopSeconds: balancerStopSeconds }),
+    step(balancerResource(group), {
+      do: 'remove-container',
+      container: container.id,
+      stopSeconds: balancerStopSeconds,
+    }),
   );
   const remove = (node: ObservedNode, after: readonly string[]): Step =>
     step(
@@ -34,7 +38,9 @@ export function planDestroy(snapshot: Snapshot, withVolumes: boolean): Plan {
   const balancerIds = balancers.map(({ id }) => id);
   const leaders = snapshot.nodes.filter(leads).map((node) => remove(node, balancerIds));
   const leaderIds = leaders.map(({ id }) => id);
-  const followers = snapshot.nodes.filter((node) => !leads(node)).map((node) => remove(node, [...balancerIds, ...leaderIds]));
+  const followers = snapshot.nodes
+    .filter((node) => !leads(node))
+    .map((node) => remove(node, [...balancerIds, ...leaderIds]));
   const containerIds = [...balancers, ...leaders, ...followers].map(({ id }) => id);
   const networks = snapshot.networks.map(({ id, name }) =>
     step(networkResource(name), { do: 'remove-network', id, name }, containerIds),

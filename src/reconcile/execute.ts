@@ -37,7 +37,9 @@ export async function execute(
   const run = async (step: Step): Promise<Outcome> => {
     const before = await Promise.all(step.after.filter((id) => planned.has(id)).map((id) => running.get(id)));
     const isReady = before.every((outcome) => outcome?.result === 'done');
-    const outcome: Outcome = isReady ? await queue.add(() => attempt(step, context, options)) : { step, result: 'skipped' };
+    const outcome: Outcome = isReady
+      ? await queue.add(() => attempt(step, context, options))
+      : { step, result: 'skipped' };
     options.onEnd(outcome);
     return outcome;
   };

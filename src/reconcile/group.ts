@@ -41,16 +41,11 @@ export function viewGroup(group: Group, snapshot: Snapshot): GroupView {
 }
 
 /** The volume a slot's data is in: its container's, else the newest generation. */
-export function currentVolume(
-  group: string,
-  slot: number,
-  snapshot: Snapshot,
-): ObservedVolume | undefined {
+export function currentVolume(group: string, slot: number, snapshot: Snapshot): ObservedVolume | undefined {
   const volumes = snapshot.volumes.filter((each) => each.group === group && each.slot === slot);
   const mounted = snapshot.nodes.find((node) => node.group === group && node.slot === slot)?.volume;
   return (
-    volumes.find(({ volume }) => volume.name === mounted) ??
-    volumes.toSorted((a, b) => b.generation - a.generation)[0]
+    volumes.find(({ volume }) => volume.name === mounted) ?? volumes.toSorted((a, b) => b.generation - a.generation)[0]
   );
 }
 
@@ -69,21 +64,20 @@ export function isCutShort({ container, facts }: ObservedNode): boolean {
   return facts.state.is === 'cloning' && !(container.state === 'running' && container.restartCount === 0);
 }
 
-function hasUnreadVolume(
-  group: Group,
-  nodes: readonly ObservedNode[],
-  volumes: readonly ObservedVolume[],
-): boolean {
+function hasUnreadVolume(group: Group, nodes: readonly ObservedNode[], volumes: readonly ObservedVolume[]): boolean {
   return group.nodes.some(
     ({ slot }) =>
-      !nodes.some((node) => node.slot === slot) && volumes.some((each) => each.group === group.name && each.slot === slot),
+      !nodes.some((node) => node.slot === slot) &&
+      volumes.some((each) => each.group === group.name && each.slot === slot),
   );
 }
 
 function newestRecord(
   nodes: readonly ObservedNode[],
 ): { readonly node: ObservedNode; readonly record: RecordName } | undefined {
-  const recorded = nodes.flatMap((node) => (node.facts.record === undefined ? [] : [{ node, record: node.facts.record }]));
+  const recorded = nodes.flatMap((node) =>
+    node.facts.record === undefined ? [] : [{ node, record: node.facts.record }],
+  );
   return recorded.toSorted((a, b) => b.record.version - a.record.version)[0];
 }
 
@@ -92,7 +86,8 @@ function blockedNoRecord(withData: readonly ObservedNode[]): GroupView {
   return {
     phase: 'blocked',
     reason: { code: 'record-missing', detail: `${volumes} holds data, and no volume says who leads` },
-    remedy: 'put back pgherd/record in the volume from a backup of it; pgherd does not guess, and does not initialise anew',
+    remedy:
+      'put back pgherd/record in the volume from a backup of it; pgherd does not guess, and does not initialise anew',
   };
 }
 

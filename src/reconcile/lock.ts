@@ -65,6 +65,7 @@ export async function takeLock(engine: Engine, options: LockOptions): Promise<Lo
 }
 
 async function create(engine: Engine, name: string, { cluster, image }: LockOptions): Promise<string | undefined> {
+  const volumes = (await engine.inspectImage(image))?.volumes ?? [];
   const who = `${userInfo().username}@${hostname()} (process ${String(process.pid)})`;
   return engine
     .createContainer({
@@ -77,7 +78,8 @@ async function create(engine: Engine, name: string, { cluster, image }: LockOpti
       autoRemove: true,
       readOnly: true,
       dropCapabilities: true,
-      tmpfs: {},
+      // Over the places the image declares as volumes, which would each become an anonymous one.
+      tmpfs: Object.fromEntries(volumes.map((path) => [path, ''])),
     })
     .catch((error: unknown) => {
       if (hasCode(error, 'name-taken')) return undefined;

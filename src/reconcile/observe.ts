@@ -1,7 +1,7 @@
 import type { Engine } from '../docker/engine.ts';
 import type { Container, Image, Network, Volume } from '../docker/types.ts';
 import { factLinks, layoutOf, readFacts, type FactLink, type Layout } from '../postgres/layout.ts';
-import { home as balancerHome } from '../balancer/revision.ts';
+import { home as balancerHome, readersLink } from '../balancer/revision.ts';
 import type { Topology } from '../topology/model.ts';
 import { clusterLabels, labelNames, readGeneration, readSlot } from './names.ts';
 import type { ObservedBalancer, ObservedNode, ObservedVolume, Snapshot, Taken } from './snapshot.ts';
@@ -76,10 +76,14 @@ async function observeNode(engine: Engine, container: Container): Promise<Observ
 
 async function observeBalancer(engine: Engine, container: Container): Promise<ObservedBalancer> {
   const read = async (link: string): Promise<string | undefined> => {
-    const target = await engine.readLink(container.id, `${balancerHome}/${link}`);
+    const target = await engine.readLink(container.id, link);
     return target?.slice(target.lastIndexOf('/') + 1);
   };
-  const [config, started, readers] = await Promise.all([read('config'), read('started'), read('readers')]);
+  const [config, started, readers] = await Promise.all([
+    read(`${balancerHome}/config`),
+    read(`${balancerHome}/started`),
+    read(readersLink),
+  ]);
   return { container, group: container.labels[labelNames.group] ?? '', config, started, readers };
 }
 
@@ -101,11 +105,7 @@ async function inspectImages(
 }
 
 // Only names that our own containers do not hold are asked for: with nothing missing this costs nothing.
-async function findTaken(
-  engine: Engine,
-  topology: Topology,
-  ours: readonly Container[],
-): Promise<readonly Taken[]> {
+async function findTaken(engine: Engine, topology: Topology, ours: readonly Container[]): Promise<readonly Taken[]> {
   const wanted = topology.groups.flatMap(({ balancer, nodes }) => [
     balancer.containerName,
     ...nodes.map(({ containerName }) => containerName),

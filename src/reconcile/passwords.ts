@@ -12,7 +12,10 @@ export type Passwords = {
 /** Reads the passwords from where the file says they are. */
 export async function readPasswords(
   topology: Topology,
-  deps: { readonly env: Readonly<Record<string, string | undefined>>; readonly readFile: (path: string) => Promise<string> },
+  deps: {
+    readonly env: Readonly<Record<string, string | undefined>>;
+    readonly readFile: (path: string) => Promise<string>;
+  },
 ): Promise<Passwords> {
   const read = await Promise.all(
     topology.groups.map(async ({ name, password }) => [name, await readPassword(password, name, deps)] as const),
@@ -21,7 +24,10 @@ export async function readPasswords(
   return {
     of: (group) => passwords.get(group),
     fingerprints: Object.fromEntries(
-      read.map(([group, given]) => [group, given === undefined ? undefined : fingerprintOf(topology.cluster, group, given)]),
+      read.map(([group, given]) => [
+        group,
+        given === undefined ? undefined : fingerprintOf(topology.cluster, group, given),
+      ]),
     ),
   };
 }

@@ -83,7 +83,12 @@ function planRemovedGroups(topology: Topology, snapshot: Snapshot): Part {
   const isKnown = (name: string): boolean => topology.groups.some((group) => group.name === name);
   const balancers = snapshot.balancers
     .filter(({ group }) => !isKnown(group))
-    .map(({ group, container }) => ({ resource: balancerResource(group), kind: 'balancer', container, stopSeconds: balancerStopSeconds }));
+    .map(({ group, container }) => ({
+      resource: balancerResource(group),
+      kind: 'balancer',
+      container,
+      stopSeconds: balancerStopSeconds,
+    }));
   const nodes = snapshot.nodes
     .filter(({ group }) => !isKnown(group))
     .map((node) => ({

@@ -50,6 +50,17 @@ export type ReconcileOptions = {
 const firstBackoff = 500;
 const longestBackoff = 10_000;
 
+/** After these, a server that answered before must be asked again. */
+const interrupting: ReadonlySet<Step['action']['do']> = new Set([
+  'start',
+  'restart',
+  'unpause',
+  'connect',
+  'disconnect',
+  'create-container',
+  'remove-container',
+]);
+
 /** Rounds of the same steps, all done, after which something undoes them. */
 const mostRepeats = 5;
 
@@ -80,6 +91,8 @@ class Run {
   readonly #context: ActionContext;
   /** By resource: what no retry helps. */
   readonly #failures = new Map<string, PgherdError>();
+  /** Resources that have answered in this run. */
+  readonly #answered = new Set<string>();
   #lock: Lock | undefined;
   #done = 0;
   #backoff = firstBackoff;
@@ -116,10 +129,13 @@ class Run {
     for (let round = 1; ; round += 1) {
       const { plan } = await look(this.#engine, this.#topology, this.#passwords.fingerprints);
       const steps = withoutFailed(plan.steps, this.#failures);
-      if (round === 1 || steps.length > 0) this.#options.onProgress({ type: 'planned', plan: { ...plan, steps }, round });
+      if (round === 1 || steps.length > 0)
+        this.#options.onProgress({ type: 'planned', plan: { ...plan, steps }, round });
       const isSettled = steps.length === 0;
       if (isSettled && (plan.blocked.length > 0 || this.#failures.size > 0)) return this.#result(plan, false);
-      const checks = plan.checks.map(({ resource, action }) => ({ id: `${resource}: ${action.do}`, resource, action, after: [] }));
+      const checks = plan.checks
+        .filter(({ resource }) => !this.#answered.has(resource))
+        .map(({ resource, action }): Step => ({ id: `${resource}: ${action.do}`, resource, action, after: [] }));
       if (isSettled && checks.length === 0) return this.#result(plan, true);
       if (this.#signal.aborted) return this.#result(plan, false);
       if (!isSettled && (await this.#takeLock())) continue;
@@ -150,7 +166,10 @@ class Run {
 
   /** An image of the cluster that the engine has; the first is pulled where it has none. */
   async #lockImage(): Promise<string> {
-    const images = this.#topology.groups.flatMap(({ nodes, balancer }) => [...nodes.map(({ image }) => image), balancer.image]);
+    const images = this.#topology.groups.flatMap(({ nodes, balancer }) => [
+      ...nodes.map(({ image }) => image),
+      balancer.image,
+    ]);
     for (const image of images) {
       if ((await this.#engine.inspectImage(image)) !== undefined) return image;
     }
@@ -172,7 +191,7 @@ class Run {
       },
     });
     for (const outcome of outcomes) {
-      if (outcome.result === 'done') this.#done += 1;
+      if (outcome.result === 'done') this.#noteDone(outcome.step);
       if (outcome.result !== 'failed' || !(outcome.error instanceof PgherdError)) continue;
       if (hasCode(outcome.error, 'engine-unreachable', 'engine-permission', 'lock-lost')) throw outcome.error;
       if (!outcome.error.retry && outcome.error.code !== 'interrupted') {
@@ -182,8 +201,17 @@ class Run {
     return outcomes;
   }
 
+  #noteDone({ resource, action }: Step): void {
+    const isWait = action.do === 'await-node' || action.do === 'await-balancer';
+    if (!isWait) this.#done += 1;
+    if (isWait || action.do === 'finish-bootstrap') this.#answered.add(resource);
+    else if (interrupting.has(action.do)) this.#answered.delete(resource);
+  }
+
   async #backOff(outcomes: readonly Outcome[]): Promise<void> {
-    const error = outcomes.map((outcome) => (outcome.result === 'failed' ? outcome.error : undefined)).find(isRetryable);
+    const error = outcomes
+      .map((outcome) => (outcome.result === 'failed' ? outcome.error : undefined))
+      .find(isRetryable);
     if (error === undefined) {
       this.#backoff = firstBackoff;
       return;
@@ -241,7 +269,7 @@ function isRetryable(error: unknown): error is PgherdError {
 /** Steps without those of resources that failed for good, and without what waits for them. */
 function withoutFailed(steps: readonly Step[], failures: ReadonlyMap<string, PgherdError>): readonly Step[] {
   const dropped = new Set(steps.filter(({ resource }) => failures.has(resource)).map(({ id }) => id));
-  for (let size = -1; size !== dropped.size; ) {
+  for (let size = -1; size !== dropped.size;) {
     size = dropped.size;
     for (const step of steps) if (step.after.some((id) => dropped.has(id))) dropped.add(step.id);
   }

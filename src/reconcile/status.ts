@@ -104,7 +104,15 @@ async function readGroup(
   );
   const leaderLsn = answers.find(([node]) => node.slot === leaderSlot)?.[2]?.lsn;
   const nodes = answers.map(([node, observed, answer]) =>
-    describeNode({ topology, node, observed, answer, leaderSlot, leaderLsn, blocked: findBlocked(plan, nodeResource(node.name)) }),
+    describeNode({
+      topology,
+      node,
+      observed,
+      answer,
+      leaderSlot,
+      leaderLsn,
+      blocked: findBlocked(plan, nodeResource(node.name)),
+    }),
   );
   return {
     name: group.name,
@@ -146,7 +154,12 @@ function describeNode(input: {
     return { ...common, replication, health: isComing ? 'Progressing' : 'Degraded', message };
   }
   if (isLeader) {
-    return { ...common, replication, health: answer.recovery ? 'Degraded' : 'Healthy', message: answer.recovery ? 'in recovery' : null };
+    return {
+      ...common,
+      replication,
+      health: answer.recovery ? 'Degraded' : 'Healthy',
+      message: answer.recovery ? 'in recovery' : null,
+    };
   }
   const streams = answer.recovery && answer.receiver === 'streaming';
   const message = streams ? null : answer.recovery ? 'does not stream' : 'takes writes, and does not lead';
@@ -170,7 +183,10 @@ async function readBalancer(
   const blocked = findBlocked(plan, balancerResource(group.name));
   if (blocked !== undefined) return { ...common, health: 'Blocked', message: blocked.reason.detail };
   if (container?.state !== 'running') return { ...common, health: 'Degraded', message: common.state };
-  const health = await engine.exec(container.id, { command: ['sh', `${balancerHome}/config/health`], deadline: 10_000 });
+  const health = await engine.exec(container.id, {
+    command: ['sh', `${balancerHome}/config/health`],
+    deadline: 10_000,
+  });
   return health.code === 0
     ? { ...common, health: 'Healthy', message: null }
     : { ...common, health: 'Degraded', message: health.stderr.trim().split('\n').at(-1) ?? 'does not answer' };
@@ -222,7 +238,9 @@ function conditionsOf(sync: Sync, plan: Plan, groups: readonly GroupStatus[]): r
     reason: holds ? 'AsExpected' : reason,
     message: holds ? '' : message,
   });
-  const unhealthy = (list: readonly { readonly name: string; readonly health: Health; readonly message: string | null }[]): string =>
+  const unhealthy = (
+    list: readonly { readonly name: string; readonly health: Health; readonly message: string | null }[],
+  ): string =>
     list
       .filter(({ health }) => health !== 'Healthy')
       .map(({ name, message }) => `${name}: ${message ?? 'not healthy'}`)
@@ -235,8 +253,18 @@ function conditionsOf(sync: Sync, plan: Plan, groups: readonly GroupStatus[]): r
   const waiting = plan.changes.map(({ resource }) => resource).join(', ');
   const stalled = plan.blocked.map(({ resource, reason }) => `${resource}: ${reason.detail}`).join('; ');
   return [
-    condition('Ready', ready, sync === 'InSync' ? 'NotHealthy' : 'OutOfSync', waiting || unhealthy([...nodes, ...balancers])),
-    { type: 'Stalled', status: stalled === '' ? 'False' : 'True', reason: stalled === '' ? 'AsExpected' : 'Blocked', message: stalled },
+    condition(
+      'Ready',
+      ready,
+      sync === 'InSync' ? 'NotHealthy' : 'OutOfSync',
+      waiting || unhealthy([...nodes, ...balancers]),
+    ),
+    {
+      type: 'Stalled',
+      status: stalled === '' ? 'False' : 'True',
+      reason: stalled === '' ? 'AsExpected' : 'Blocked',
+      message: stalled,
+    },
     condition('LeaderAvailable', hasLeaders, 'NoLeader', unhealthy(leaders) || 'no node leads'),
     condition('ReplicasReady', isReady(replicas), 'NotStreaming', unhealthy(replicas)),
     condition('BalancerReady', isReady(balancers), 'NotAnswering', unhealthy(balancers)),

@@ -5,4 +5,5 @@ umask 077
 rev=$(cd "$(dirname "$0")" && pwd -P)
 home=$(dirname "$rev")
 ln -sfn "$(basename "$rev")" "$home/started.new" && mv -fT "$home/started.new" "$home/started"
+mkdir -p /tmp/pgherd
 exec "$(cat "$rev/binary")" -n -D -f "$rev/pgbalancer.conf"

@@ -48,7 +48,12 @@ export async function destroy(paths: readonly string[], flags: DestroyFlags, out
   return code;
 }
 
-async function isConfirmed(cluster: string, withVolumes: boolean, flags: DestroyFlags, output: Output): Promise<boolean> {
+async function isConfirmed(
+  cluster: string,
+  withVolumes: boolean,
+  flags: DestroyFlags,
+  output: Output,
+): Promise<boolean> {
   if (flags.yes === true) return true;
   if (!process.stdin.isTTY) {
     output.note('error: destroy asks before it acts, and there is no terminal to ask on\n  remedy: add --yes');

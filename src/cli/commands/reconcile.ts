@@ -74,7 +74,8 @@ function printResult(result: Result, output: Output, paint: Paint, milliseconds:
     output.print(`${result.cluster}: ${paint('green', 'converged')}, ${what}.`);
     return;
   }
-  const stopped = result.stopped === undefined ? '' : ` (${result.stopped === 'timed-out' ? 'timed out' : 'interrupted'})`;
+  const stopped =
+    result.stopped === undefined ? '' : ` (${result.stopped === 'timed-out' ? 'timed out' : 'interrupted'})`;
   output.note(`${result.cluster}: ${paint('red', 'not converged')} after ${took}${stopped}`);
   for (const { resource, reason, remedy } of result.blocked) {
     output.note(`  ${resource} is blocked: ${reason.detail} [${reason.code}]\n    remedy: ${remedy}`);

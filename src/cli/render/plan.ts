@@ -35,7 +35,9 @@ export function renderPlan(plan: Plan, paint: Paint): string {
     return `${plan.cluster}: nothing to do, everything is as the file says.`;
   }
   const used = new Set([...plan.changes.map(symbolOf), ...(plan.blocked.length > 0 ? ['!'] : [])]);
-  const key = legend.filter(([symbol]) => used.has(symbol)).map(([symbol, meaning]) => `  ${paintSymbol(symbol, paint)} ${meaning}`);
+  const key = legend
+    .filter(([symbol]) => used.has(symbol))
+    .map(([symbol, meaning]) => `  ${paintSymbol(symbol, paint)} ${meaning}`);
   const parts = [
     `${paint('bold', plan.cluster)} is not as its file says:\n${key.join('\n')}`,
     ...plan.changes.map((change) => renderChange(change, paint)),
@@ -52,12 +54,19 @@ export function planToJson(plan: Plan): Record<string, unknown> {
     kind,
     actions,
     reason,
-    fields: fields.map(({ path, before, after, effect }) => ({ path, before: before ?? null, after: after ?? null, effect })),
+    fields: fields.map(({ path, before, after, effect }) => ({
+      path,
+      before: before ?? null,
+      after: after ?? null,
+      effect,
+    })),
   }));
   return {
     format_version: 1,
     cluster: plan.cluster,
-    fingerprint: digest(canonicalJson(JSON.parse(JSON.stringify([changes, plan.blocked])) as Parameters<typeof canonicalJson>[0])),
+    fingerprint: digest(
+      canonicalJson(JSON.parse(JSON.stringify([changes, plan.blocked])) as Parameters<typeof canonicalJson>[0]),
+    ),
     changes,
     blocked: plan.blocked,
     summary: summarise(plan),
@@ -82,7 +91,9 @@ function renderBlocked({ resource, reason, remedy }: Blocked, paint: Paint): str
   return `${paintSymbol('!', paint)} ${paint('bold', resource)} is blocked: ${reason.detail} [${reason.code}]\n    remedy: ${remedy}`;
 }
 
-type Summary = Readonly<Record<'create' | 'update' | 'restart' | 'recreate' | 'remove' | 'blocked' | 'unchanged', number>>;
+type Summary = Readonly<
+  Record<'create' | 'update' | 'restart' | 'recreate' | 'remove' | 'blocked' | 'unchanged', number>
+>;
 
 export function summarise(plan: Plan): Summary {
   const count = (...verbs: readonly string[]): number =>

@@ -6,7 +6,9 @@ const columns = ['NODE', 'ROLE', 'STATE', 'HEALTH', 'REPLICATION', 'LAG', 'ADDRE
 /** A cluster's status as text: one table a group, then what is amiss and what is left over. */
 export function renderStatus(status: ClusterStatus, paint: Paint): string {
   const head = `${paint('bold', status.name)}: ${paintHealth(status.health, paint)}, ${status.sync}`;
-  const amiss = status.conditions.filter(({ type, status: holds }) => (type === 'Stalled' ? holds === 'True' : holds === 'False'));
+  const amiss = status.conditions.filter(({ type, status: holds }) =>
+    type === 'Stalled' ? holds === 'True' : holds === 'False',
+  );
   return [
     head,
     ...status.groups.map((group) => renderGroup(group, paint)),
@@ -35,7 +37,9 @@ function renderGroup({ nodes, balancer }: GroupStatus, paint: Paint): string {
       node.state,
       node.health,
       node.replication?.state ?? '',
-      node.replication?.lag_bytes === null || node.replication === null ? '' : `${String(node.replication.lag_bytes)} B`,
+      node.replication?.lag_bytes === null || node.replication === null
+        ? ''
+        : `${String(node.replication.lag_bytes)} B`,
       node.ip ?? '',
       String(node.port ?? ''),
       node.message ?? '',

@@ -1,5 +1,5 @@
 import { PgherdError } from '../../base/error.ts';
-import { balancerEntries, balancerRevision, home, hostsScript } from '../../balancer/revision.ts';
+import { balancerEntries, balancerRevision, home, hostsScript, readersLink } from '../../balancer/revision.ts';
 import type { BalancerConfig } from '../../balancer/config.ts';
 import { monitorRole } from '../../postgres/config.ts';
 import type { ActionContext } from '../actions.ts';
@@ -52,12 +52,14 @@ export const balancerActions = {
     const container = await context.engine.inspectContainer(action.container);
     const marker = readersMarker(action.name, container?.startedAt ?? 0);
     const result = await context.engine.exec(action.container, {
-      command: ['sh', '-c', hostsScript, 'hosts', `${home}/readers`, marker],
+      command: ['sh', '-c', hostsScript, 'hosts', readersLink, marker],
       user: '0:0',
       input: action.lines,
     });
     if (result.code === 0) return;
-    throw new PgherdError('node-failed', `${action.container}: its hosts file: ${result.stderr.trim()}`, { retry: true });
+    throw new PgherdError('node-failed', `${action.container}: its hosts file: ${result.stderr.trim()}`, {
+      retry: true,
+    });
   },
   'await-balancer': async ({ container }: Of<'await-balancer'>, context: ActionContext) => {
     const result = await context.engine.exec(container, {

@@ -1,6 +1,6 @@
 import { canonicalJson, digest } from '../../base/canonical.ts';
-import { parseParameters, pcpPort, restApiPort, runFolder, sqlPort, type BalancerConfig } from '../../balancer/config.ts';
-import { mapReaders, toExtraHosts, toHostsLines } from '../../balancer/hosts.ts';
+import { parseParameters, pcpPort, restApiPort, sqlPort, type BalancerConfig } from '../../balancer/config.ts';
+import { mapReaders, toExtraHosts, toHostsLines, type Replica } from '../../balancer/hosts.ts';
 import { balancerRevision, home, type BalancerRevision } from '../../balancer/revision.ts';
 import type { Container, ContainerSpec } from '../../docker/types.ts';
 import { formatSecretsName } from '../../postgres/layout.ts';
@@ -12,11 +12,21 @@ import { readersMarker } from './balancer-actions.ts';
 import { compareLimits, compareSpec } from './container.ts';
 import { compareMainEndpoint, compareWriteEndpoint, endpointStep, joinEndpoints } from './endpoints.ts';
 
+/**
+ * The address of a container that has just gone answers nothing, and the kernel goes on asking for half a minute, with
+ * every new session waiting. Two questions, 3 s, are enough on a bridge.
+ * Source: https://docs.kernel.org/networking/ip-sysctl.html
+ */
+const balancerSysctls = { 'net.ipv4.tcp_syn_retries': '1' };
+
 /** Seconds a balancer has to end its sessions. */
 export const balancerStopSeconds = 10;
 
-/** The balancer of a group: made where it is missing, set right where it differs. */
-export function planBalancer(context: GroupContext): Part {
+/**
+ * The balancer of a group: made where it is missing, set right where it differs.
+ * `starting`: slots of replicas that the same plan starts, after which they serve.
+ */
+export function planBalancer(context: GroupContext, starting: ReadonlySet<number>): Part {
   const { group, snapshot } = context;
   const observed = snapshot.balancers.find((each) => each.group === group.name);
   if (observed === undefined) return planMissing(context);
@@ -24,7 +34,7 @@ export function planBalancer(context: GroupContext): Part {
   const limits = compareLimits(group.balancer, observed.container);
   const spec = compareSpec(specLabel(context), observed.container);
   const recreate = [...spec, ...limits.fields.filter(({ effect }) => effect === 'recreate')];
-  if (recreate.length === 0) return planInPlace(context, observed, limits);
+  if (recreate.length === 0) return planInPlace(context, observed, limits, starting);
   const remove = step(resource, {
     do: 'remove-container',
     container: observed.container.id,
@@ -44,7 +54,9 @@ export function planBalancer(context: GroupContext): Part {
     ],
     // Where it cannot be made again at once (no image, say), it is left as it is.
     steps:
-      first?.action.do === 'create-container' ? [remove, { ...first, after: [...first.after, remove.id] }, ...rest] : create,
+      first?.action.do === 'create-container'
+        ? [remove, { ...first, after: [...first.after, remove.id] }, ...rest]
+        : create,
   };
 }
 
@@ -96,6 +108,7 @@ function planInPlace(
   context: GroupContext,
   observed: ObservedBalancer,
   limits: ReturnType<typeof compareLimits>,
+  starting: ReadonlySet<number>,
 ): Part {
   const { group, addresses, view } = context;
   const { container } = observed;
@@ -139,13 +152,14 @@ function planInPlace(
   if (restart) steps.push(step(resource, { do: 'restart', container: container.id, stopSeconds: balancerStopSeconds }));
   if (!isRunning) steps.push(step(resource, { do: 'start', container: container.id }));
   const isInterrupted = restart || !isRunning || container.state === 'paused';
-  const readers = readersStep(context, resource, observed, isInterrupted);
+  const readers = readersStep(context, resource, observed, isInterrupted, starting);
   if (readers !== undefined) {
     steps.push(readers.step);
     fields.push(readers.field);
   }
   if (isInterrupted) steps.push(wait);
-  const reason = endpoints.reason ?? reasonOf(container, { differs, restart, isRunning, readers: readers !== undefined });
+  const reason =
+    endpoints.reason ?? reasonOf(container, { differs, restart, isRunning, readers: readers !== undefined });
   const verb = !isRunning ? 'start' : restart ? 'restart' : 'update';
   const isHealthy = container.health.status === 'healthy';
   return {
@@ -177,7 +191,12 @@ function describe(
 
 function reasonOf(
   container: Container,
-  found: { readonly differs: boolean; readonly restart: boolean; readonly isRunning: boolean; readonly readers: boolean },
+  found: {
+    readonly differs: boolean;
+    readonly restart: boolean;
+    readonly isRunning: boolean;
+    readonly readers: boolean;
+  },
 ): Change['reason'] | undefined {
   if (container.state === 'created') return { code: 'stopped', detail: 'created, and never started' };
   if (container.state === 'paused') return { code: 'paused', detail: 'its container is paused' };
@@ -185,8 +204,11 @@ function reasonOf(
     return { code: 'stopped', detail: `its container is ${container.state} (exit code ${String(container.exitCode)})` };
   }
   if (found.differs) return { code: 'configuration', detail: 'its configuration is not as the file says' };
-  if (found.restart) return { code: 'restart-pending', detail: 'it has not been restarted since its configuration changed' };
-  return found.readers ? { code: 'readers', detail: "its readers' names do not mean the replicas that serve" } : undefined;
+  if (found.restart)
+    return { code: 'restart-pending', detail: 'it has not been restarted since its configuration changed' };
+  return found.readers
+    ? { code: 'readers', detail: "its readers' names do not mean the replicas that serve" }
+    : undefined;
 }
 
 function createSteps(context: GroupContext): readonly Step[] {
@@ -195,7 +217,8 @@ function createSteps(context: GroupContext): readonly Step[] {
   const resource = balancerResource(group.name);
   const address = addresses.balancer(group.name);
   const write = addresses.write(group.name);
-  if (snapshot.images[balancer.image] === undefined) return [step(resource, { do: 'pull-image', image: balancer.image })];
+  if (snapshot.images[balancer.image] === undefined)
+    return [step(resource, { do: 'pull-image', image: balancer.image })];
   if (address === undefined || write === undefined) return [];
   const create = step(resource, { do: 'create-container', spec: balancerContainer(context, address) });
   const connect = endpointStep(resource, {
@@ -227,12 +250,14 @@ function balancerContainer(context: GroupContext, address: string): ContainerSpe
     ports: ports.flatMap(({ container, host }) =>
       host === undefined ? [] : [{ container, host, address: topology.bindAddress }],
     ),
-    tmpfs: { [runFolder]: 'mode=1777', '/tmp': 'mode=1777' },
-    extraHosts: toExtraHosts(readerAddresses(context)),
+    tmpfs: { '/tmp': 'mode=1777' },
+    // What a restart without pgherd falls back to: every replica under its own name.
+    extraHosts: toExtraHosts(followers(context, undefined).map((replica) => replica.address)),
     restart: balancer.restart,
     ...(balancer.memory === undefined ? {} : { memory: balancer.memory }),
     ...(balancer.cpus === undefined ? {} : { cpus: balancer.cpus }),
     dropCapabilities: true,
+    sysctls: balancerSysctls,
     stopSignal: 'SIGINT',
     stopTimeout: balancerStopSeconds,
     healthcheck: { command: ['sh', `${home}/config/health`], interval: 10, timeout: 6, retries: 3, startPeriod: 30 },
@@ -277,18 +302,20 @@ function secretsName({ view }: GroupContext): string {
   return secrets === undefined ? '' : formatSecretsName(secrets);
 }
 
-// Followers in slot order: reader 1 is the first of them, whoever leads.
-function readerAddresses({ addresses, group, snapshot, view }: GroupContext): readonly string[] {
+// In slot order: reader 1 is the first follower, whoever leads. One whose container is not running is silent, and every
+// new session would wait for it. `starting` undefined: all are taken to serve.
+function followers(
+  { addresses, group, snapshot, view }: GroupContext,
+  starting: ReadonlySet<number> | undefined,
+): readonly Replica[] {
   const leader = view.phase === 'led' ? view.leader.slot : group.nodes[0].slot;
-  const replicas = group.nodes
+  return group.nodes
     .filter(({ slot }) => slot !== leader)
     .map(({ slot }) => {
       const container = snapshot.nodes.find((each) => each.group === group.name && each.slot === slot)?.container;
-      // One that is not there yet will be; one that has stopped is stood in for until it is back.
-      const serves = container === undefined || container.state === 'running' || container.state === 'created';
+      const serves = starting === undefined || starting.has(slot) || container?.state === 'running';
       return { address: addresses.node(group.name, slot) ?? '127.0.0.1', serves };
     });
-  return mapReaders(replicas);
 }
 
 // At its start a balancer has what ExtraHosts says; what was written since counts for that run only.
@@ -297,8 +324,9 @@ function readersStep(
   resource: string,
   { container, readers }: ObservedBalancer,
   isInterrupted: boolean,
+  starting: ReadonlySet<number>,
 ): { readonly step: Step; readonly field: FieldChange } | undefined {
-  const wanted = readerAddresses(context);
+  const wanted = mapReaders(followers(context, starting));
   const lines = toHostsLines(wanted);
   const name = digest(lines);
   const isWritten = !isInterrupted && readers?.endsWith(`.${String(container.startedAt)}`) === true;
@@ -309,7 +337,7 @@ function readersStep(
   return {
     step: step(resource, { do: 'write-readers', container: container.id, lines, name }),
     field: {
-      path: 'readers',
+      path: 'readers.hosts',
       before: isWritten ? undefined : container.extraHosts.join(', '),
       after: toExtraHosts(wanted).join(', '),
       effect: 'live',
@@ -321,17 +349,34 @@ function sameHosts(a: readonly string[], b: readonly string[]): boolean {
   return canonicalJson([...a].sort()) === canonicalJson([...b].sort());
 }
 
-function parameterFields(context: GroupContext, container: Container, wanted: BalancerRevision): readonly FieldChange[] {
+function parameterFields(
+  context: GroupContext,
+  container: Container,
+  wanted: BalancerRevision,
+): readonly FieldChange[] {
   const live = context.snapshot.inForce[container.id];
   if (live === undefined) return [];
   const before = parseParameters(live['pgbalancer.conf'] ?? '');
+  const backends = countBackends(before);
+  const wantedBackends = countBackends(wanted.parameters);
+  const readers: readonly FieldChange[] =
+    backends === wantedBackends
+      ? []
+      : [{ path: 'readers', before: String(backends - 1), after: String(wantedBackends - 1), effect: 'restart' }];
   const names = [...new Set([...Object.keys(before), ...Object.keys(wanted.parameters)])].sort();
-  return names
+  // A backend more or less is several parameters; what a reader wants to know is how many there are.
+  const parameters = names
     .filter((name) => before[name] !== wanted.parameters[name])
-    .map((name) => ({
+    .filter((name) => backends === wantedBackends || !name.startsWith('backend_'))
+    .map((name): FieldChange => ({
       path: `config.${name}`,
       before: before[name],
       after: wanted.parameters[name],
       effect: 'restart',
     }));
+  return [...readers, ...parameters];
+}
+
+function countBackends(parameters: Readonly<Record<string, string>>): number {
+  return Object.keys(parameters).filter((name) => name.startsWith('backend_hostname')).length;
 }

@@ -122,7 +122,11 @@ function gone(container: string): PgherdError {
 
 /** What differs in the limits and the restart policy, and whether the engine can change it on a live container. */
 export function compareLimits(
-  wanted: { readonly memory: number | undefined; readonly cpus: number | undefined; readonly restart: Container['restart'] },
+  wanted: {
+    readonly memory: number | undefined;
+    readonly cpus: number | undefined;
+    readonly restart: Container['restart'];
+  },
   live: Container,
 ): { readonly fields: readonly FieldChange[]; readonly limits: Limits } {
   const fields: FieldChange[] = [];
@@ -130,10 +134,20 @@ export function compareLimits(
   const cpus = wanted.cpus ?? 0;
   // The engine takes 0 for 'unchanged': a limit can be changed on a live container, not taken away.
   if (memory !== live.memory) {
-    fields.push({ path: 'memory', before: bytes(live.memory), after: bytes(memory), effect: memory === 0 ? 'recreate' : 'live' });
+    fields.push({
+      path: 'memory',
+      before: bytes(live.memory),
+      after: bytes(memory),
+      effect: memory === 0 ? 'recreate' : 'live',
+    });
   }
   if (cpus !== live.cpus) {
-    fields.push({ path: 'cpus', before: limit(live.cpus), after: limit(cpus), effect: cpus === 0 ? 'recreate' : 'live' });
+    fields.push({
+      path: 'cpus',
+      before: limit(live.cpus),
+      after: limit(cpus),
+      effect: cpus === 0 ? 'recreate' : 'live',
+    });
   }
   if (wanted.restart !== live.restart) {
     fields.push({ path: 'restart', before: live.restart, after: wanted.restart, effect: 'live' });
@@ -155,7 +169,11 @@ function limit(value: number): string {
 /** Bytes as a file would say them. */
 export function bytes(value: number): string {
   if (value === 0) return 'no limit';
-  for (const [unit, size] of [['GiB', 2 ** 30], ['MiB', 2 ** 20], ['KiB', 2 ** 10]] as const) {
+  for (const [unit, size] of [
+    ['GiB', 2 ** 30],
+    ['MiB', 2 ** 20],
+    ['KiB', 2 ** 10],
+  ] as const) {
     if (value % size === 0) return `${String(value / size)} ${unit}`;
   }
   return `${String(value)} B`;

@@ -52,7 +52,12 @@ export function joinEndpoints(...parts: readonly EndpointChanges[]): EndpointCha
   };
 }
 
-function compareEndpoint(context: GroupContext, resource: string, container: Container, wanted: Wanted): EndpointChanges {
+function compareEndpoint(
+  context: GroupContext,
+  resource: string,
+  container: Container,
+  wanted: Wanted,
+): EndpointChanges {
   const live: Network | undefined = context.snapshot.networks.find(({ name }) => name === wanted.network);
   const held = container.networks[wanted.network];
   // A container that never started has no id of its network yet.

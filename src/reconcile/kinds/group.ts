@@ -18,7 +18,9 @@ export function planGroup(context: GroupContext): Part {
   const resource = groupResource(group.name);
   const blocked = view.phase === 'blocked' ? [{ resource, reason: view.reason, remedy: view.remedy }] : [];
   const nodes = mergeParts(planNodes(context));
-  const balancer = planBalancer(context);
+  const starts = nodes.steps.filter(({ action }) => action.do === 'start' || action.do === 'unpause');
+  const starting = group.nodes.filter(({ name }) => starts.some(({ resource }) => resource === nodeResource(name)));
+  const balancer = planBalancer(context, new Set(starting.map(({ slot }) => slot)));
   if (view.phase !== 'led') {
     return mergeParts([{ blocked }, nodes, balancer]);
   }
@@ -80,7 +82,12 @@ function planMembership(context: GroupContext, view: Led, balancer: Part): Membe
   return { before, after, changes, blocked: [] };
 }
 
-function recordAction(context: GroupContext, view: Led, members: readonly number[], renewPassword: boolean): Step['action'] {
+function recordAction(
+  context: GroupContext,
+  view: Led,
+  members: readonly number[],
+  renewPassword: boolean,
+): Step['action'] {
   const { group } = context;
   const targets = group.nodes.flatMap((node) => {
     const observed = findNode(context, node.slot);
@@ -124,7 +131,9 @@ function planRemoval(
     );
     steps.push(remove);
     const kept = topology.volumes.onRemove === 'retain';
-    const detail = kept ? `not in the file; its volume ${node.volume} is kept` : `not in the file; volumes.on_remove is delete`;
+    const detail = kept
+      ? `not in the file; its volume ${node.volume} is kept`
+      : `not in the file; volumes.on_remove is delete`;
     changes.push({
       resource: nodeResource(name),
       kind: 'node',
@@ -137,7 +146,13 @@ function planRemoval(
     for (const { volume } of volumes) {
       const resource = volumeResource(volume.name);
       steps.push(step(resource, { do: 'remove-volume', name: volume.name }, [remove.id]));
-      changes.push({ resource, kind: 'volume', actions: ['delete'], reason: { code: 'not-in-file', detail }, fields: [] });
+      changes.push({
+        resource,
+        kind: 'volume',
+        actions: ['delete'],
+        reason: { code: 'not-in-file', detail },
+        fields: [],
+      });
     }
   }
   // The leader keeps its slots and the record its list until all of them are gone.
@@ -155,7 +170,10 @@ export function nodeName(group: string, { slot }: Pick<ObservedNode, 'slot'>): s
   return slot === 0 ? `${group}-primary` : `${group}-replica${String(slot)}`;
 }
 
-function placed({ container, layout }: ObservedNode): { readonly container: string; readonly layout: ObservedNode['layout'] } {
+function placed({ container, layout }: ObservedNode): {
+  readonly container: string;
+  readonly layout: ObservedNode['layout'];
+} {
   return { container: container.id, layout };
 }
 
@@ -190,9 +208,12 @@ function orderSteps(
     if (!isLeader && each.action.do === 'start') waits.push(...membership, ...(followersFirst ? [] : leaderUp));
     return waits.length === 0 ? each : { ...each, after: [...new Set([...each.after, ...waits])] };
   });
-  // Sessions need a leader, not the replicas: those are stood in for until they serve.
+  // Sessions need a leader, and replicas that are at least there to refuse: one not started yet would be waited for.
+  const started = steps.filter(({ action }) => action.do === 'start' || action.do === 'unpause').map(({ id }) => id);
   const balancer = balancerSteps.map((each) =>
-    each.action.do === 'start' || each.action.do === 'restart' ? { ...each, after: [...each.after, ...leaderUp] } : each,
+    each.action.do === 'start' || each.action.do === 'restart' || each.action.do === 'write-readers'
+      ? { ...each, after: [...new Set([...each.after, ...leaderUp, ...started])] }
+      : each,
   );
   return [...ordered, ...balancer];
 }
@@ -255,4 +276,3 @@ function passwordChange(resource: string): Change {
     fields: [{ path: 'password', before: '(sensitive)', after: '(sensitive)', effect: 'live' }],
   };
 }
-

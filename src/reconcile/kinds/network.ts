@@ -31,10 +31,18 @@ export type NetworkAction =
 export function planNetworks(topology: Topology, snapshot: Snapshot): Part {
   const { name, subnet, writeName, writeSubnet } = topology.network;
   const main = planNetwork(topology, snapshot, { name, kind: 'network', internal: false, subnet });
-  const write = planNetwork(topology, snapshot, { name: writeName, kind: 'write-network', internal: true, subnet: writeSubnet });
+  const write = planNetwork(topology, snapshot, {
+    name: writeName,
+    kind: 'write-network',
+    internal: true,
+    subnet: writeSubnet,
+  });
   // Engines give out subnets one at a time; the second may be carved out of what the first left.
   const mainCreated = main.steps?.at(-1)?.id;
-  const chained = mainCreated === undefined ? write.steps : write.steps?.map((each) => ({ ...each, after: [...each.after, mainCreated] }));
+  const chained =
+    mainCreated === undefined
+      ? write.steps
+      : write.steps?.map((each) => ({ ...each, after: [...each.after, mainCreated] }));
   return {
     changes: [...(main.changes ?? []), ...(write.changes ?? [])],
     steps: [...(main.steps ?? []), ...(chained ?? [])],
@@ -64,7 +72,9 @@ function planNetwork(topology: Topology, snapshot: Snapshot, wanted: Wanted): Pa
         kind: wanted.kind,
         actions: ['create'],
         reason: { code: 'missing', detail: 'not on the engine' },
-        fields: [{ path: 'subnet', before: undefined, after: wanted.subnet ?? "(the engine's choice)", effect: 'recreate' }],
+        fields: [
+          { path: 'subnet', before: undefined, after: wanted.subnet ?? "(the engine's choice)", effect: 'recreate' },
+        ],
       },
     ],
     steps: inOrder([...remove, create]),
@@ -78,14 +88,21 @@ function compareNetwork(resource: string, wanted: Wanted, live: Network): Part {
     blocked: [
       {
         resource,
-        reason: { code: 'subnet-changed', detail: `its subnet is ${subnet ?? 'unknown'}, the file says ${wanted.subnet}` },
-        remedy: 'a live subnet cannot change: put the old one back, or `pgherd destroy` (volumes are kept) and reconcile',
+        reason: {
+          code: 'subnet-changed',
+          detail: `its subnet is ${subnet ?? 'unknown'}, the file says ${wanted.subnet}`,
+        },
+        remedy:
+          'a live subnet cannot change: put the old one back, or `pgherd destroy` (volumes are kept) and reconcile',
       },
     ],
   };
 }
 
-function findHindrance(snapshot: Snapshot, wanted: Wanted): { reason: { code: string; detail: string }; remedy: string } | undefined {
+function findHindrance(
+  snapshot: Snapshot,
+  wanted: Wanted,
+): { reason: { code: string; detail: string }; remedy: string } | undefined {
   const taken = snapshot.taken.find(({ kind, name }) => kind === 'network' && name === wanted.name);
   if (taken !== undefined) {
     return {
@@ -97,7 +114,10 @@ function findHindrance(snapshot: Snapshot, wanted: Wanted): { reason: { code: st
   const holder = subnet === undefined ? undefined : snapshot.otherNetworks.find((other) => overlaps(other, subnet));
   if (holder === undefined) return undefined;
   return {
-    reason: { code: 'subnet-overlap', detail: `${wanted.subnet ?? ''} overlaps the network ${holder.name} (${holder.subnets.join(', ')})` },
+    reason: {
+      code: 'subnet-overlap',
+      detail: `${wanted.subnet ?? ''} overlaps the network ${holder.name} (${holder.subnets.join(', ')})`,
+    },
     remedy: `give another subnet, or remove that network with \`docker network rm ${holder.name}\` if nobody needs it`,
   };
 }
@@ -137,7 +157,12 @@ function assertOurs(network: Network, context: ActionContext): void {
 
 type Create = Extract<NetworkAction, { do: 'create-network' }>;
 
-async function create(action: Create, subnet: string | undefined, how: 'given' | 'chosen' | 'probe', { engine }: ActionContext): Promise<string> {
+async function create(
+  action: Create,
+  subnet: string | undefined,
+  how: 'given' | 'chosen' | 'probe',
+  { engine }: ActionContext,
+): Promise<string> {
   const labels = { ...action.labels, [labelNames.subnet]: how };
   return engine.createNetwork({ name: action.name, internal: action.internal, subnet, labels });
 }
@@ -158,13 +183,15 @@ async function createChosen(action: Create, context: ActionContext): Promise<voi
   const probe = await create(action, undefined, 'probe', context);
   const offered = (await context.engine.inspectNetwork(probe))?.subnets[0];
   await context.engine.removeNetwork(probe);
-  if (offered === undefined) throw new PgherdError('subnet-exhausted', `the engine offers no subnet for ${action.name}`);
+  if (offered === undefined)
+    throw new PgherdError('subnet-exhausted', `the engine offers no subnet for ${action.name}`);
   await create(action, firstHalf(offered), 'chosen', context);
 }
 
 function firstHalf(text: string): string {
   const offered = parseCidr(text);
-  if (offered === undefined) throw new PgherdError('subnet-exhausted', `the engine offers the subnet "${text}", which is none`);
+  if (offered === undefined)
+    throw new PgherdError('subnet-exhausted', `the engine offers the subnet "${text}", which is none`);
   return offered.prefix > 28 ? text : formatCidr({ ...offered, prefix: offered.prefix + 1 });
 }
 

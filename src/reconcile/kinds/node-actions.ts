@@ -59,7 +59,12 @@ export type NodeAction =
       readonly renewPassword: boolean;
       readonly targets: readonly (Placed & { readonly image: string })[];
     }
-  | { readonly do: 'set-slots'; readonly node: Placed; readonly superuser: string; readonly followers: readonly number[] }
+  | {
+      readonly do: 'set-slots';
+      readonly node: Placed;
+      readonly superuser: string;
+      readonly followers: readonly number[];
+    }
   | { readonly do: 'set-password'; readonly group: string; readonly node: Placed; readonly superuser: string };
 
 type Of<K extends NodeAction['do']> = Extract<NodeAction, { do: K }>;
@@ -230,7 +235,18 @@ export async function ownerOf(context: ActionContext, container: string, image: 
 }
 
 async function runSql(context: ActionContext, node: Placed, superuser: string, sql: string): Promise<void> {
-  const command = ['psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-h', '/var/run/postgresql', '-U', superuser, '-d', 'postgres'];
+  const command = [
+    'psql',
+    '-XAtq',
+    '-v',
+    'ON_ERROR_STOP=1',
+    '-h',
+    '/var/run/postgresql',
+    '-U',
+    superuser,
+    '-d',
+    'postgres',
+  ];
   const result = await context.engine.exec(node.container, { command, input: sql });
   if (result.code !== 0) throw await explain(context, node.container, `SQL in ${node.container}`, result.stderr);
 }
@@ -249,7 +265,12 @@ async function runScript(
     ...(input === undefined ? {} : { input }),
   });
   if (result.code === 0) return result.stdout.trim();
-  throw await explain(context, node.container, `${script.split('/').at(-1) ?? script} in ${node.container}`, result.stderr);
+  throw await explain(
+    context,
+    node.container,
+    `${script.split('/').at(-1) ?? script} in ${node.container}`,
+    result.stderr,
+  );
 }
 
 // Where the server itself gave up, its own last words say more than those of who waited for it.

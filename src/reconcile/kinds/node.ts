@@ -9,7 +9,13 @@ import { nodeResource, volumeName, volumeResource } from '../names.ts';
 import { inOrder, step, type Blocked, type Change, type FieldChange, type Part, type Step } from '../plan.ts';
 import type { ObservedNode } from '../snapshot.ts';
 import { compareLimits, compareSpec } from './container.ts';
-import { compareMainEndpoint, compareWriteEndpoint, joinEndpoints, endpointStep, type EndpointChanges } from './endpoints.ts';
+import {
+  compareMainEndpoint,
+  compareWriteEndpoint,
+  joinEndpoints,
+  endpointStep,
+  type EndpointChanges,
+} from './endpoints.ts';
 import type { NodeSettings } from './node-actions.ts';
 import { nodeContainer, nodeSpecLabel, nodeStopSeconds } from './node-spec.ts';
 import { compareRevision, type RevisionChanges } from './revisions.ts';
@@ -87,7 +93,10 @@ function planMissing(context: GroupContext, node: Node): Part {
         fields: createdFields(context, node),
       },
     ],
-    steps: [...(volume === undefined ? [volumeStep] : []), ...after(create, volume === undefined ? [volumeStep.id] : [])],
+    steps: [
+      ...(volume === undefined ? [volumeStep] : []),
+      ...after(create, volume === undefined ? [volumeStep.id] : []),
+    ],
   };
 }
 
@@ -106,7 +115,11 @@ function planAnew(context: GroupContext, node: Node, observed: ObservedNode): Pa
   const volumeSteps = isMade
     ? []
     : [step(volumeResource(name), createVolume(topology.cluster, group.name, node.slot, generation))];
-  const remove = step(resource, removeAction(observed), volumeSteps.map(({ id }) => id));
+  const remove = step(
+    resource,
+    removeAction(observed),
+    volumeSteps.map(({ id }) => id),
+  );
   const what = observed.facts.state.is === 'bootstrapping' ? 'a bootstrap that was' : 'a clone that was';
   return {
     changes: [
@@ -164,7 +177,13 @@ function planInPlace(
   const ordered = inOrder(steps);
   const changes: Change[] = [];
   if (ordered.length > 0) {
-    changes.push({ resource, kind: 'node', actions: [config.verb], reason: reasonFor(limits.fields, endpoints, config), fields });
+    changes.push({
+      resource,
+      kind: 'node',
+      actions: [config.verb],
+      reason: reasonFor(limits.fields, endpoints, config),
+      fields,
+    });
   }
   return { changes, steps: ordered, checks: config.checks };
 }
@@ -209,7 +228,11 @@ function createSteps(context: GroupContext, node: Node, volume: string): readonl
 }
 
 /** From an empty volume to a server that leads; the followers' slots are there before anyone follows. */
-export function bootstrapSteps(context: GroupContext, node: Node, layout: ReturnType<typeof layoutOf>): readonly Step[] {
+export function bootstrapSteps(
+  context: GroupContext,
+  node: Node,
+  layout: ReturnType<typeof layoutOf>,
+): readonly Step[] {
   const { group, topology, addresses } = context;
   const resource = nodeResource(node.name);
   const placed = { container: node.containerName, layout };
@@ -295,4 +318,3 @@ function findWrongSystem(context: GroupContext, node: Node, observed: ObservedNo
     remedy: `move that volume away if its data is needed, else remove the container and the volume; the node is then cloned anew`,
   };
 }
-

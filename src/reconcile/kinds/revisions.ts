@@ -29,7 +29,12 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   if (role === undefined || wanted === undefined) return nothing;
   if (role.is === 'bootstrap') {
     const detail = 'created, and never initialised';
-    return { ...nothing, verb: 'start', steps: bootstrapSteps(context, node, observed.layout), reason: { code: 'stopped', detail } };
+    return {
+      ...nothing,
+      verb: 'start',
+      steps: bootstrapSteps(context, node, observed.layout),
+      reason: { code: 'stopped', detail },
+    };
   }
   if (view.phase !== 'led') return nothing;
   const resource = nodeResource(node.name);
@@ -50,13 +55,16 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
         settings: nodeSettings(context, node),
         role,
         atStart: !isRunning || restart,
-        record: lacksRecord ? { container: view.source.container.id, layout: view.source.layout, record: view.record } : undefined,
+        record: lacksRecord
+          ? { container: view.source.container.id, layout: view.source.layout, record: view.record }
+          : undefined,
       }),
     );
   }
   if (container.state === 'paused') steps.push(step(resource, { do: 'unpause', container: container.id }));
   if (!isRunning) steps.push(step(resource, { do: 'start', container: container.id }));
-  else if (restart) steps.push(step(resource, { do: 'restart', container: container.id, stopSeconds: nodeStopSeconds }));
+  else if (restart)
+    steps.push(step(resource, { do: 'restart', container: container.id, stopSeconds: nodeStopSeconds }));
   else if (differs || (facts.started !== undefined && facts.loaded !== wanted.name)) {
     steps.push(step(resource, { do: 'reload', node: placed, revision: wanted.name }));
   }
@@ -84,7 +92,8 @@ function reasonOf(
     return { code: 'stopped', detail };
   }
   if (found.differs) return { code: 'configuration', detail: 'its configuration is not as the file says' };
-  if (found.restart) return { code: 'restart-pending', detail: 'it has not been restarted since its configuration changed' };
+  if (found.restart)
+    return { code: 'restart-pending', detail: 'it has not been restarted since its configuration changed' };
   return { code: 'reload-pending', detail: 'it has not loaded what its volume says' };
 }
 
