@@ -7,7 +7,7 @@ export const restApiPort = 8080;
  * Where everything that must be written at run time goes: below the tmpfs on /tmp, so that no pid file outlives a kill.
  * (A tmpfs of its own would take the mode of the folder that its first mount leaves behind, and be root's.)
  */
-export const runFolder = '/tmp/pgherd';
+const runFolder = '/tmp/pgherd';
 
 const backendPort = 5432;
 

@@ -4,6 +4,7 @@ import Docker from 'dockerode';
 import { PgherdError } from '../base/error.ts';
 import type { Endpoint } from './endpoint.ts';
 import { toFailure } from './failure.ts';
+import { readHeader } from './reply.ts';
 import type { EngineCall } from './types.ts';
 
 // The API versions this code was tried with: 1.41 is what Engine 20.10 speaks, 1.44 the least that Engine 29 does.
@@ -47,19 +48,11 @@ async function apiVersion(docker: Docker): Promise<string> {
         abortSignal: AbortSignal.timeout(pingDeadline),
       },
       (error: unknown, reply: unknown) => {
-        if (error !== null) reject(error instanceof Error ? error : new Error(String(error)));
-        else resolve(readVersion(reply));
+        if (error instanceof Error) reject(error);
+        else resolve(readHeader(reply, 'api-version') ?? '');
       },
     );
   });
-}
-
-function readVersion(reply: unknown): string {
-  if (reply === null || typeof reply !== 'object') return '';
-  if ('resume' in reply && typeof reply.resume === 'function') reply.resume();
-  const headers = 'headers' in reply ? reply.headers : undefined;
-  if (headers === null || typeof headers !== 'object' || !('api-version' in headers)) return '';
-  return String(headers['api-version']);
 }
 
 // dockerode hands the agent on to its modem, which its types leave out.

@@ -1,6 +1,7 @@
 import type Docker from 'dockerode';
 import { PgherdError } from '../base/error.ts';
 import { toFailure } from './failure.ts';
+import { orNull } from './reply.ts';
 import { deadlines, orUndefined, type Calls, type Run } from './run.ts';
 
 export function imageCalls(docker: Docker, run: Run, host: string): Calls<'inspectImage' | 'pullImage'> {
@@ -9,8 +10,7 @@ export function imageCalls(docker: Docker, run: Run, host: string): Calls<'inspe
       orUndefined(
         run(`inspect image ${ref}`, deadlines.read, async (abortSignal) => {
           const image = await inspectable(docker, ref).inspect({ abortSignal });
-          const volumes: Record<string, unknown> | null | undefined = image.Config.Volumes;
-          return { id: image.Id, volumes: Object.keys(volumes ?? {}) };
+          return { id: image.Id, volumes: Object.keys(orNull(image.Config.Volumes) ?? {}) };
         }),
       ),
     pullImage: async (ref) => {

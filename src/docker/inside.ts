@@ -3,6 +3,7 @@ import type Docker from 'dockerode';
 import { packArchive, unpackArchive } from './archive.ts';
 import { attachInput } from './attach.ts';
 import { execute } from './exec.ts';
+import { readHeader } from './reply.ts';
 import { deadlines, orUndefined, type Calls, type Run } from './run.ts';
 
 export function insideCalls(
@@ -44,12 +45,8 @@ export function insideCalls(
 
 // Source: https://docs.docker.com/engine/api/v1.41/#tag/Container/operation/ContainerArchiveInfo
 function readLinkTarget(reply: unknown): string | undefined {
-  if (reply === null || typeof reply !== 'object') return undefined;
-  if ('resume' in reply && typeof reply.resume === 'function') reply.resume();
-  const headers = 'headers' in reply ? reply.headers : undefined;
-  if (headers === null || typeof headers !== 'object') return undefined;
-  const header = 'x-docker-container-path-stat' in headers ? headers['x-docker-container-path-stat'] : undefined;
-  if (typeof header !== 'string') return undefined;
+  const header = readHeader(reply, 'x-docker-container-path-stat');
+  if (header === undefined) return undefined;
   const stat: unknown = JSON.parse(Buffer.from(header, 'base64').toString('utf8'));
   if (stat === null || typeof stat !== 'object' || !('linkTarget' in stat)) return undefined;
   return typeof stat.linkTarget === 'string' && stat.linkTarget !== '' ? stat.linkTarget : undefined;

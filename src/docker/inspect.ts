@@ -1,4 +1,5 @@
 import type Docker from 'dockerode';
+import { orNull } from './reply.ts';
 import type { Container, ContainerState, Network, Volume } from './types.ts';
 
 /**
@@ -35,15 +36,13 @@ export function mapNetwork(raw: Docker.NetworkInspectInfo): Network {
     name: raw.Name,
     labels: raw.Labels ?? {},
     internal: raw.Internal,
-    subnets: (raw.IPAM?.Config ?? []).flatMap((config) => (config['Subnet'] === undefined ? [] : [config['Subnet']])),
+    subnets: (orNull(raw.IPAM?.Config) ?? []).flatMap(({ Subnet }) => (Subnet === undefined ? [] : [Subnet])),
   };
 }
 
 export function mapVolume(raw: Docker.VolumeInspectInfo): Volume {
-  // Volumes made without labels come back with null.
-  const labels: Record<string, string> | null = raw.Labels;
   const createdAt = 'CreatedAt' in raw && typeof raw.CreatedAt === 'string' ? raw.CreatedAt : '';
-  return { name: raw.Name, labels: labels ?? {}, createdAt };
+  return { name: raw.Name, labels: orNull(raw.Labels) ?? {}, createdAt };
 }
 
 // A restarting container also says Running, so the flags are asked in this order.
@@ -58,7 +57,7 @@ function mapState(state: Docker.ContainerInspectInfo['State']): ContainerState {
 
 function mapHealth(health: Docker.ContainerInspectInfo['State']['Health']): Container['health'] {
   if (health === undefined) return { status: 'none', output: '' };
-  const last = health.Log?.at(-1);
+  const last = orNull(health.Log)?.at(-1);
   const status = health.Status;
   return {
     status: status === 'starting' || status === 'healthy' || status === 'unhealthy' ? status : 'none',
@@ -77,10 +76,14 @@ function mapRestart(name: string | undefined): Container['restart'] {
 function mapEndpoints(networks: Docker.ContainerInspectInfo['NetworkSettings']['Networks']): Container['networks'] {
   const endpoints: Record<string, Container['networks'][string]> = {};
   for (const [name, endpoint] of Object.entries(networks)) {
-    const config: { IPv4Address?: string } | null | undefined = endpoint.IPAMConfig;
-    endpoints[name] = { networkId: endpoint.NetworkID, address: config?.IPv4Address ?? undefined };
+    endpoints[name] = { networkId: endpoint.NetworkID, address: readAddress(endpoint.IPAMConfig) };
   }
   return endpoints;
+}
+
+function readAddress(config: unknown): string | undefined {
+  if (config === null || typeof config !== 'object' || !('IPv4Address' in config)) return undefined;
+  return typeof config.IPv4Address === 'string' && config.IPv4Address !== '' ? config.IPv4Address : undefined;
 }
 
 // The engine writes year 1 for 'never'.

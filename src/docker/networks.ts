@@ -57,5 +57,5 @@ function inspectable(
   docker: Docker,
   ref: string,
 ): { inspect: (options: { readonly abortSignal: AbortSignal }) => Promise<Docker.NetworkInspectInfo> } {
-  return docker.getNetwork(ref) as never;
+  return docker.getNetwork(ref);
 }

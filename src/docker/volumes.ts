@@ -2,6 +2,7 @@ import type Docker from 'dockerode';
 import { PgherdError } from '../base/error.ts';
 import type { Engine } from './engine.ts';
 import { mapVolume } from './inspect.ts';
+import { orNull } from './reply.ts';
 import { deadlines, orUndefined, settled, toFilters, type Calls, type Run } from './run.ts';
 
 export function volumeCalls(
@@ -20,8 +21,7 @@ export function volumeCalls(
     listVolumes: (labels) =>
       run('list volumes', deadlines.read, async (abortSignal) => {
         const { Volumes } = await docker.listVolumes({ filters: toFilters(labels), abortSignal });
-        const volumes: readonly Docker.VolumeInspectInfo[] | null = Volumes;
-        return (volumes ?? []).map(mapVolume).sort((a, b) => (a.name < b.name ? -1 : 1));
+        return (orNull(Volumes) ?? []).map(mapVolume).sort((a, b) => (a.name < b.name ? -1 : 1));
       }),
     createVolume: async (name, labels) => {
       await run(`create volume ${name}`, deadlines.write, (abortSignal) =>

@@ -5,7 +5,7 @@ import { execute } from './execute.ts';
 import { takeLock, type Lock } from './lock.ts';
 import type { ReconcileOptions, Result, World } from './reconcile.ts';
 import { nodeName } from './kinds/group.ts';
-import { balancerStopSeconds } from './kinds/balancer.ts';
+import { balancerStopSeconds } from './kinds/balancer-spec.ts';
 import { nodeStopSeconds } from './kinds/node-spec.ts';
 import { balancerResource, clusterLabels, networkResource, nodeResource, volumeResource } from './names.ts';
 import { observe } from './observe.ts';
@@ -31,7 +31,7 @@ export function planDestroy(snapshot: Snapshot, withVolumes: boolean): Plan {
   );
   const remove = (node: ObservedNode, after: readonly string[]): Step =>
     step(
-      nodeResource(nodeName(node.group, node)),
+      nodeResource(nodeName(node)),
       { do: 'remove-container', container: node.container.id, stopSeconds: nodeStopSeconds },
       after,
     );

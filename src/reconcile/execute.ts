@@ -35,8 +35,8 @@ export async function execute(
   if (planned.size !== steps.length) throw new Error('two steps of a plan have one id');
 
   const run = async (step: Step): Promise<Outcome> => {
-    const before = await Promise.all(step.after.filter((id) => planned.has(id)).map((id) => running.get(id)));
-    const isReady = before.every((outcome) => outcome?.result === 'done');
+    const before = await Promise.all(step.after.flatMap((id) => running.get(id) ?? []));
+    const isReady = before.every((outcome) => outcome.result === 'done');
     const outcome: Outcome = isReady
       ? await queue.add(() => attempt(step, context, options))
       : { step, result: 'skipped' };

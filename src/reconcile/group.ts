@@ -14,13 +14,15 @@ export type GroupView =
       readonly leader: ObservedNode;
       readonly systemIdentifier: string;
       readonly record: RecordName;
+      /** The record is still the one the bootstrap began with. */
+      readonly isBootstrapRecord: boolean;
       /** A node that holds the record. */
       readonly source: ObservedNode;
     }
   | { readonly phase: 'blocked'; readonly reason: Reason; readonly remedy: string };
 
 /** A record of this version says that the bootstrap has begun, every later one that it has ended. */
-export const bootstrapRecordVersion = 1;
+const bootstrapRecordVersion = 1;
 
 export function viewGroup(group: Group, snapshot: Snapshot): GroupView {
   const nodes = snapshot.nodes.filter((node) => node.group === group.name);
@@ -34,7 +36,8 @@ export function viewGroup(group: Group, snapshot: Snapshot): GroupView {
   const leader = nodes.find(({ slot }) => slot === record.leader);
   if (leader?.facts.state.is === 'data') {
     const { systemIdentifier } = leader.facts.state;
-    return { phase: 'led', leader, systemIdentifier, record, source: source.node };
+    const isBootstrapRecord = record.version === bootstrapRecordVersion;
+    return { phase: 'led', leader, systemIdentifier, record, isBootstrapRecord, source: source.node };
   }
   if (record.version <= bootstrapRecordVersion && withData.length === 0) return { phase: 'fresh' };
   return blockedNoLeader(group, record, leader, withData);

@@ -3,11 +3,12 @@ import { allocateAddresses } from './allocate.ts';
 import type { GroupContext } from './context.ts';
 import { viewGroup } from './group.ts';
 import { home as balancerHome } from '../balancer/revision.ts';
-import { balancerStopSeconds, wantedRevision as wantedBalancer } from './kinds/balancer.ts';
+import { wantedRevision as wantedBalancer } from './kinds/balancer-config.ts';
+import { balancerStopSeconds } from './kinds/balancer-spec.ts';
 import { nodeName, planGroup } from './kinds/group.ts';
 import { planNetworks } from './kinds/network.ts';
 import { nodeStopSeconds } from './kinds/node-spec.ts';
-import { findNode, wantedRevision } from './kinds/node.ts';
+import { findNode, wantedRevision } from './kinds/node-config.ts';
 import { balancerResource, nodeResource } from './names.ts';
 import { mergeParts, step, type Part, type Plan } from './plan.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -92,7 +93,7 @@ function planRemovedGroups(topology: Topology, snapshot: Snapshot): Part {
   const nodes = snapshot.nodes
     .filter(({ group }) => !isKnown(group))
     .map((node) => ({
-      resource: nodeResource(nodeName(node.group, node)),
+      resource: nodeResource(nodeName(node)),
       kind: 'node',
       container: node.container,
       stopSeconds: nodeStopSeconds,

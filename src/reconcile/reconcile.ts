@@ -137,11 +137,11 @@ class Run {
         .filter(({ resource }) => !this.#answered.has(resource))
         .map(({ resource, action }): Step => ({ id: `${resource}: ${action.do}`, resource, action, after: [] }));
       if (isSettled && checks.length === 0) return this.#result(plan, true);
-      if (this.#signal.aborted) return this.#result(plan, false);
+      if (this.#isCalledOff()) return this.#result(plan, false);
       if (!isSettled && (await this.#takeLock())) continue;
       const outcomes = await this.#execute(isSettled ? checks : steps);
       if (isSettled && outcomes.every(({ result }) => result === 'done')) return this.#result(plan, true);
-      if (this.#signal.aborted) return this.#result(plan, false, outcomes);
+      if (this.#isCalledOff()) return this.#result(plan, false, outcomes);
       if (!isSettled) this.#refuseToSpin(steps, outcomes);
       await this.#backOff(outcomes);
     }
@@ -201,6 +201,10 @@ class Run {
     return outcomes;
   }
 
+  #isCalledOff(): boolean {
+    return this.#signal.aborted;
+  }
+
   #noteDone({ resource, action }: Step): void {
     const isWait = action.do === 'await-node' || action.do === 'await-balancer';
     if (!isWait) this.#done += 1;
@@ -248,7 +252,7 @@ class Run {
       done: this.#done,
       blocked: plan.blocked,
       failures: [...[...this.#failures].map(([resource, error]) => ({ resource, error })), ...retried],
-      stopped: converged || !this.#signal.aborted ? undefined : isTimedOut ? 'timed-out' : 'interrupted',
+      stopped: converged || !this.#isCalledOff() ? undefined : isTimedOut ? 'timed-out' : 'interrupted',
     };
   }
 }

@@ -95,7 +95,7 @@ type Summary = Readonly<
   Record<'create' | 'update' | 'restart' | 'recreate' | 'remove' | 'blocked' | 'unchanged', number>
 >;
 
-export function summarise(plan: Plan): Summary {
+function summarise(plan: Plan): Summary {
   const count = (...verbs: readonly string[]): number =>
     plan.changes.filter(({ actions }) => verbs.includes(actions.join('+'))).length;
   const touched = new Set([...plan.changes, ...plan.blocked].map(({ resource }) => resource)).size;

@@ -167,7 +167,7 @@ function limit(value: number): string {
 }
 
 /** Bytes as a file would say them. */
-export function bytes(value: number): string {
+function bytes(value: number): string {
   if (value === 0) return 'no limit';
   for (const [unit, size] of [
     ['GiB', 2 ** 30],
@@ -187,6 +187,11 @@ export function compareSpec(wanted: string, live: Container): readonly FieldChan
   return paths
     .filter((path) => before.get(path) !== after.get(path))
     .map((path) => ({ path, before: before.get(path), after: after.get(path), effect: 'recreate' }));
+}
+
+/** One field of the spec that a container was made with. */
+export function readSpecField(container: Container, path: string): string | undefined {
+  return flatten(parse(container.labels[labelNames.spec])).get(path);
 }
 
 function parse(text: string | undefined): unknown {

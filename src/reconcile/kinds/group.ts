@@ -7,7 +7,9 @@ import { groupResource, nodeResource, volumeResource } from '../names.ts';
 import { mergeParts, step, type Change, type Part, type Step } from '../plan.ts';
 import type { ObservedNode } from '../snapshot.ts';
 import { planBalancer } from './balancer.ts';
-import { findNode, nodeSettings, planNodes, roleOf } from './node.ts';
+import { readSpecField } from './container.ts';
+import { planNodes } from './node.ts';
+import { findNode, nodeSettings, roleOf } from './node-config.ts';
 import { nodeStopSeconds } from './node-spec.ts';
 
 type Led = Extract<GroupView, { phase: 'led' }>;
@@ -53,7 +55,7 @@ function planMembership(context: GroupContext, view: Led, balancer: Part): Membe
   const known = view.record.members;
   const arrived = wanted.filter((slot) => !known.includes(slot));
   const leaving = known.filter((slot) => !wanted.includes(slot));
-  const isFirst = view.record.version === 1;
+  const isFirst = view.isBootstrapRecord;
   const renew = fingerprint !== undefined && fingerprint !== view.source.facts.secrets?.fingerprint;
   const before: Step[] = [];
   if (arrived.length > 0 || isFirst || renew) {
@@ -68,7 +70,7 @@ function planMembership(context: GroupContext, view: Led, balancer: Part): Membe
     const slots = setSlots(context, view, grown);
     before.push(...(renew ? [password] : []), record, ...(arrived.length > 0 ? [slots] : []));
   }
-  const removal = planRemoval(context, view, departed, balancer);
+  const removal = planRemoval(context, departed, balancer);
   const after = [...removal.steps];
   if (before.length === 0 && leaving.length > 0) {
     const removed = removal.steps.map(({ id }) => id);
@@ -113,7 +115,6 @@ function setSlots(context: GroupContext, view: Led, members: readonly number[], 
 
 function planRemoval(
   context: GroupContext,
-  view: Led,
   departed: readonly ObservedNode[],
   balancer: Part,
 ): { readonly steps: readonly Step[]; readonly changes: readonly Change[] } {
@@ -123,7 +124,7 @@ function planRemoval(
   const steps: Step[] = [];
   const changes: Change[] = [];
   for (const node of departed) {
-    const name = nodeName(group.name, node);
+    const name = nodeName(node);
     const remove = step(
       nodeResource(name),
       { do: 'remove-container', container: node.container.id, stopSeconds: nodeStopSeconds },
@@ -155,8 +156,7 @@ function planRemoval(
       });
     }
   }
-  // The leader keeps its slots and the record its list until all of them are gone.
-  return view.phase === 'led' ? { steps, changes } : { steps: [], changes: [] };
+  return { steps, changes };
 }
 
 function departedNodes({ group, snapshot }: GroupContext): readonly ObservedNode[] {
@@ -165,8 +165,10 @@ function departedNodes({ group, snapshot }: GroupContext): readonly ObservedNode
   );
 }
 
-/** The name of a node that the file no longer has: its container's hostname would need an inspect, its slot says enough. */
-export function nodeName(group: string, { slot }: Pick<ObservedNode, 'slot'>): string {
+/** The name of a node that the file may no longer have, from what its container was made with. */
+export function nodeName({ container, group, slot }: ObservedNode): string {
+  const host = readSpecField(container, 'host');
+  if (host !== undefined) return host;
   return slot === 0 ? `${group}-primary` : `${group}-replica${String(slot)}`;
 }
 
@@ -251,7 +253,7 @@ function blockedLeader({ group }: GroupContext, leader: ObservedNode): NonNullab
     resource: groupResource(group.name),
     reason: {
       code: 'leader-removed',
-      detail: `${nodeName(group.name, leader)} leads, and is no longer in the file`,
+      detail: `${nodeName(leader)} leads, and is no longer in the file`,
     },
     remedy: 'put it back into the file, and hand over leadership before you remove it',
   };

@@ -1,22 +1,14 @@
-import type { Role } from '../../postgres/config.ts';
-import { slotName } from '../../postgres/config.ts';
 import { layoutOf } from '../../postgres/layout.ts';
-import { nodeRevision, type Revision } from '../../postgres/revision.ts';
 import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
 import { currentVolume, isCutShort, nextGeneration } from '../group.ts';
 import { nodeResource, volumeName, volumeResource } from '../names.ts';
 import { inOrder, step, type Blocked, type Change, type FieldChange, type Part, type Step } from '../plan.ts';
 import type { ObservedNode } from '../snapshot.ts';
+import { bootstrapSteps } from './bootstrap.ts';
 import { compareLimits, compareSpec } from './container.ts';
-import {
-  compareMainEndpoint,
-  compareWriteEndpoint,
-  joinEndpoints,
-  endpointStep,
-  type EndpointChanges,
-} from './endpoints.ts';
-import type { NodeSettings } from './node-actions.ts';
+import { compareMainEndpoint, compareWriteEndpoint, joinEndpoints, type EndpointChanges } from './endpoints.ts';
+import { findNode, roleOf } from './node-config.ts';
 import { nodeContainer, nodeSpecLabel, nodeStopSeconds } from './node-spec.ts';
 import { compareRevision, type RevisionChanges } from './revisions.ts';
 import { createVolume } from './volume.ts';
@@ -24,35 +16,6 @@ import { createVolume } from './volume.ts';
 /** The nodes of a group: made where they are missing, set right where they differ. */
 export function planNodes(context: GroupContext): readonly Part[] {
   return context.group.nodes.map((node) => planNode(context, node));
-}
-
-export function findNode(context: GroupContext, slot: number): ObservedNode | undefined {
-  return context.snapshot.nodes.find((each) => each.group === context.group.name && each.slot === slot);
-}
-
-export function nodeSettings(context: GroupContext, node: Node): NodeSettings {
-  const { user, database } = context.group;
-  return { name: node.name, superuser: user, database, parameters: node.parameters, hba: node.hba };
-}
-
-/** What a node is to be, undefined while nobody can know. */
-export function roleOf(context: GroupContext, node: Node): Role | undefined {
-  const { view, addresses, group } = context;
-  if (view.phase === 'fresh') return node.slot === group.nodes[0].slot ? { is: 'bootstrap' } : undefined;
-  if (view.phase !== 'led') return undefined;
-  const { systemIdentifier } = view;
-  if (node.slot === view.leader.slot) return { is: 'lead', systemIdentifier };
-  const leaderAddress = addresses.node(group.name, view.leader.slot);
-  if (leaderAddress === undefined) return undefined;
-  return { is: 'follow', systemIdentifier, leaderAddress, slot: slotName(node.slot) };
-}
-
-/** The revision a node is to have, undefined while nobody can know. */
-export function wantedRevision(context: GroupContext, node: Node): Revision | undefined {
-  const role = roleOf(context, node);
-  const observed = findNode(context, node.slot);
-  const layout = observed?.layout ?? layoutOf(context.snapshot.images[node.image]?.volumes ?? []);
-  return role === undefined ? undefined : nodeRevision({ ...nodeSettings(context, node), role }, layout);
 }
 
 function planNode(context: GroupContext, node: Node): Part {
@@ -225,46 +188,6 @@ function createSteps(context: GroupContext, node: Node, volume: string): readonl
   const role = roleOf(context, node);
   if (role?.is !== 'bootstrap') return [create];
   return [create, ...after(bootstrapSteps(context, node, layout), [create.id])];
-}
-
-/** From an empty volume to a server that leads; the followers' slots are there before anyone follows. */
-export function bootstrapSteps(
-  context: GroupContext,
-  node: Node,
-  layout: ReturnType<typeof layoutOf>,
-): readonly Step[] {
-  const { group, topology, addresses } = context;
-  const resource = nodeResource(node.name);
-  const placed = { container: node.containerName, layout };
-  const settings = nodeSettings(context, node);
-  const write = addresses.write(group.name);
-  if (write === undefined) return [];
-  return inOrder([
-    step(resource, {
-      do: 'prepare-bootstrap',
-      group: group.name,
-      slot: node.slot,
-      node: placed,
-      image: node.image,
-      settings,
-      initScripts: group.initScripts,
-    }),
-    endpointStep(resource, {
-      do: 'connect',
-      container: node.containerName,
-      network: topology.network.writeName,
-      address: write.leader,
-      aliases: [],
-    }),
-    step(resource, { do: 'start', container: node.containerName }),
-    step(resource, {
-      do: 'finish-bootstrap',
-      group: group.name,
-      node: placed,
-      settings,
-      followers: group.nodes.filter(({ slot }) => slot !== node.slot).map(({ slot }) => slot),
-    }),
-  ]);
 }
 
 function removeAction(observed: ObservedNode): Step['action'] {

@@ -7,7 +7,8 @@ import type { GroupContext } from '../context.ts';
 import { nodeResource } from '../names.ts';
 import { step, type Check, type FieldChange, type Reason, type Step, type Verb } from '../plan.ts';
 import type { ObservedNode } from '../snapshot.ts';
-import { bootstrapSteps, nodeSettings, roleOf, wantedRevision } from './node.ts';
+import { bootstrapSteps } from './bootstrap.ts';
+import { nodeSettings, roleOf, wantedRevision } from './node-config.ts';
 import { nodeStopSeconds } from './node-spec.ts';
 
 export type RevisionChanges = {

@@ -1,0 +1,36 @@
+import { slotName, type Role } from '../../postgres/config.ts';
+import { layoutOf } from '../../postgres/layout.ts';
+import { nodeRevision, type Revision } from '../../postgres/revision.ts';
+import type { Node } from '../../topology/model.ts';
+import type { GroupContext } from '../context.ts';
+import type { ObservedNode } from '../snapshot.ts';
+import type { NodeSettings } from './node-actions.ts';
+
+export function findNode(context: GroupContext, slot: number): ObservedNode | undefined {
+  return context.snapshot.nodes.find((each) => each.group === context.group.name && each.slot === slot);
+}
+
+export function nodeSettings(context: GroupContext, node: Node): NodeSettings {
+  const { user, database } = context.group;
+  return { name: node.name, superuser: user, database, parameters: node.parameters, hba: node.hba };
+}
+
+/** What a node is to be, undefined while nobody can know. */
+export function roleOf(context: GroupContext, node: Node): Role | undefined {
+  const { view, addresses, group } = context;
+  if (view.phase === 'fresh') return node.slot === group.nodes[0].slot ? { is: 'bootstrap' } : undefined;
+  if (view.phase !== 'led') return undefined;
+  const { systemIdentifier } = view;
+  if (node.slot === view.leader.slot) return { is: 'lead', systemIdentifier };
+  const leaderAddress = addresses.node(group.name, view.leader.slot);
+  if (leaderAddress === undefined) return undefined;
+  return { is: 'follow', systemIdentifier, leaderAddress, slot: slotName(node.slot) };
+}
+
+/** The revision a node is to have, undefined while nobody can know. */
+export function wantedRevision(context: GroupContext, node: Node): Revision | undefined {
+  const role = roleOf(context, node);
+  const observed = findNode(context, node.slot);
+  const layout = observed?.layout ?? layoutOf(context.snapshot.images[node.image]?.volumes ?? []);
+  return role === undefined ? undefined : nodeRevision({ ...nodeSettings(context, node), role }, layout);
+}
