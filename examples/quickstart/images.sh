@@ -64,9 +64,13 @@ if { ! have postgres:17 || ! have pgbalancer:latest; } && ! command -v mmdebstra
   apt-get install -y -qq --no-install-recommends mmdebstrap debian-archive-keyring >&2
 fi
 
-postgres_user='chroot "$1" groupadd -r -g 999 postgres; chroot "$1" useradd -r -g postgres -u 999 -d /var/lib/postgresql'
+# The tools that make users are not there yet when the hook runs, and the package would choose another number.
+postgres_user='echo postgres:x:999: >>"$1/etc/group"
+echo postgres:x:999:999:PostgreSQL:/var/lib/postgresql:/bin/bash >>"$1/etc/passwd"
+echo "postgres:*:1::::::" >>"$1/etc/shadow"'
 no_cluster='mkdir -p "$1/etc/postgresql-common"; echo create_main_cluster=false >"$1/etc/postgresql-common/createcluster.conf"'
-get postgres:17 postgres "$postgres_user; $no_cluster" postgresql-17 &
+get postgres:17 postgres "$postgres_user
+$no_cluster" postgresql-17 &
 first=$!
 get pgbalancer:latest pgbalancer true pgpool2,postgresql-client-17 &
 second=$!

@@ -1,0 +1,443 @@
+import { describe, expect, it } from 'vitest';
+import { formatSteps, type Plan } from '../../src/reconcile/plan.ts';
+import { planCluster } from '../../src/reconcile/planner.ts';
+import type { Snapshot } from '../../src/reconcile/snapshot.ts';
+import {
+  changeBalancer,
+  changeNode,
+  convergedSnapshot,
+  emptySnapshot,
+  topologyOf,
+  withContainer,
+  withFacts,
+} from './support.ts';
+
+const file = `
+cluster_name: shop
+network: { subnet: 172.31.0.0/16, rw_subnet: 172.30.255.0/24 }
+balancers:
+  - { name: lb1, port: 19999, replicas: 2 }
+`;
+const topology = topologyOf(file);
+
+function plan(snapshot: Snapshot, text = file): Plan {
+  return planCluster(topologyOf(text), snapshot, {});
+}
+
+/** Changes as `resource: actions (reason)`, one a line. */
+function changes({ changes: list }: Plan): string {
+  return list.map(({ resource, actions, reason }) => `${resource}: ${actions.join('+')} (${reason.code})`).join('\n');
+}
+
+/** Fields as `resource path: before -> after (effect)`, one a line. */
+function fields({ changes: list }: Plan): string {
+  return list
+    .flatMap(({ resource, fields: changed }) =>
+      changed.map(
+        ({ path, before, after, effect }) => `${resource} ${path}: ${before ?? '-'} -> ${after ?? '-'} (${effect})`,
+      ),
+    )
+    .join('\n');
+}
+
+function lines(text: string): string {
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => line.trim())
+    .join('\n');
+}
+
+describe('on an engine that has nothing of the cluster', () => {
+  it('creates everything, and bootstraps the primary', () => {
+    expect(formatSteps(plan(emptySnapshot(topology)))).toBe(
+      lines(`
+        network/shop: create-network
+        network/shop_rw: create-network <- network/shop: create-network
+        volume/shop_lb1_0_1: create-volume
+        node/lb1-primary: create-container <- volume/shop_lb1_0_1: create-volume, network/shop: create-network, network/shop_rw: create-network
+        node/lb1-primary: prepare-bootstrap <- node/lb1-primary: create-container
+        node/lb1-primary: connect shop_rw <- node/lb1-primary: prepare-bootstrap, network/shop: create-network, network/shop_rw: create-network
+        node/lb1-primary: start <- node/lb1-primary: connect shop_rw
+        node/lb1-primary: finish-bootstrap <- node/lb1-primary: start
+        volume/shop_lb1_1_1: create-volume
+        node/lb1-replica1: create-container <- volume/shop_lb1_1_1: create-volume, network/shop: create-network, network/shop_rw: create-network
+        volume/shop_lb1_2_1: create-volume
+        node/lb1-replica2: create-container <- volume/shop_lb1_2_1: create-volume, network/shop: create-network, network/shop_rw: create-network
+        balancer/lb1: create-container <- network/shop: create-network, network/shop_rw: create-network
+        balancer/lb1: connect shop_rw <- balancer/lb1: create-container, network/shop: create-network, network/shop_rw: create-network
+      `),
+    );
+  });
+
+  it('waits for the engine to choose a subnet where the file gives none, and shows what comes after', () => {
+    const text = 'cluster_name: shop\nbalancers: [{ name: lb1, replicas: 1 }]';
+    const made = plan(emptySnapshot(topologyOf(text)), text);
+    expect(formatSteps(made)).toBe(
+      lines(`
+        network/shop: create-network
+        network/shop_rw: create-network <- network/shop: create-network
+        volume/shop_lb1_0_1: create-volume
+        volume/shop_lb1_1_1: create-volume
+      `),
+    );
+    expect(changes(made)).toContain('node/lb1-replica1: create (missing)');
+    expect(changes(made)).toContain('balancer/lb1: create (missing)');
+  });
+
+  it('pulls an image that is missing, and goes on with the rest', () => {
+    const snapshot = {
+      ...emptySnapshot(topology),
+      images: { ...emptySnapshot(topology).images, 'pgbalancer:latest': undefined },
+    };
+    const steps = formatSteps(plan(snapshot));
+    expect(steps).toContain('balancer/lb1: pull-image');
+    expect(steps).toContain('node/lb1-primary: finish-bootstrap');
+    expect(steps).not.toContain('balancer/lb1: create-container');
+  });
+
+  it('is blocked by a foreign container of the same name, and goes on with the rest', () => {
+    const taken = [{ kind: 'container', name: 'shop-lb1-replica1', by: 'image nginx' }] as const;
+    const made = plan({ ...emptySnapshot(topology), taken });
+    expect(made.blocked.map(({ resource, reason }) => `${resource} ${reason.code}`)).toEqual([
+      'node/lb1-replica1 name-taken',
+    ]);
+    expect(formatSteps(made)).toContain('node/lb1-replica2: create-container');
+  });
+
+  it('is blocked by a foreign network on the subnet, and makes no container without it', () => {
+    const foreign = { id: 'x', name: 'other', labels: {}, internal: false, subnets: ['172.31.5.0/24'] };
+    const made = plan({ ...emptySnapshot(topology), otherNetworks: [foreign] });
+    expect(made.blocked.map(({ resource, reason }) => `${resource} ${reason.code}`)).toEqual([
+      'network/shop subnet-overlap',
+    ]);
+    expect(formatSteps(made)).not.toContain('create-container');
+  });
+});
+
+describe('after the bootstrap', () => {
+  const bootstrapped = changeNode(convergedSnapshot(topology), 'lb1', 0, (node) =>
+    withFacts(node, {
+      config: 'rev.a.b',
+      started: 'rev.a.b',
+      loaded: 'rev.a.b',
+      record: { version: 1, leader: 0, members: [0] },
+    }),
+  );
+  const fresh = [1, 2].reduce(
+    (snapshot, slot) =>
+      changeNode(snapshot, 'lb1', slot, (node) =>
+        withFacts(withContainer(node, { state: 'created' }), {
+          state: { is: 'empty' },
+          config: undefined,
+          started: undefined,
+          loaded: undefined,
+          record: undefined,
+          secrets: undefined,
+        }),
+      ),
+    bootstrapped,
+  );
+
+  it('records the members before anyone follows, makes their slots, and starts the balancer once readers are there', () => {
+    const made = plan(
+      changeBalancer(fresh, 'lb1', (balancer) => ({
+        ...balancer,
+        container: { ...balancer.container, state: 'created' },
+        config: undefined,
+        started: undefined,
+      })),
+    );
+    expect(formatSteps(made)).toBe(
+      lines(`
+        group/lb1: write-record
+        group/lb1: set-slots
+        node/lb1-primary: write-config
+        node/lb1-primary: restart <- node/lb1-primary: write-config
+        node/lb1-primary: await-node <- node/lb1-primary: restart
+        node/lb1-replica1: write-config <- group/lb1: write-record, group/lb1: set-slots
+        node/lb1-replica1: start <- node/lb1-replica1: write-config, group/lb1: write-record, group/lb1: set-slots, node/lb1-primary: await-node
+        node/lb1-replica1: await-node <- node/lb1-replica1: start
+        node/lb1-replica2: write-config <- group/lb1: write-record, group/lb1: set-slots
+        node/lb1-replica2: start <- node/lb1-replica2: write-config, group/lb1: write-record, group/lb1: set-slots, node/lb1-primary: await-node
+        node/lb1-replica2: await-node <- node/lb1-replica2: start
+        balancer/lb1: write-balancer
+        balancer/lb1: start <- balancer/lb1: write-balancer, node/lb1-primary: await-node, node/lb1-replica1: start, node/lb1-replica2: start
+        balancer/lb1: await-balancer <- balancer/lb1: start
+      `),
+    );
+  });
+
+  it('sets a volume aside whose bootstrap was cut short, and begins again in the next generation', () => {
+    const cut = changeNode(emptyButFor(0), 'lb1', 0, (node) =>
+      withFacts(node, { state: { is: 'bootstrapping' }, record: { version: 1, leader: 0, members: [0] } }),
+    );
+    const made = plan(cut);
+    expect(changes(made)).toContain('node/lb1-primary: delete+create (cut-short)');
+    expect(fields(made)).toContain('node/lb1-primary volume: shop_lb1_0_1 -> shop_lb1_0_2 (recreate)');
+    expect(formatSteps(made)).toContain('volume/shop_lb1_0_2: create-volume');
+    expect(formatSteps(made)).not.toContain('remove-volume');
+  });
+});
+
+describe('a converged cluster', () => {
+  const converged = convergedSnapshot(topology);
+
+  it('has nothing to do', () => {
+    expect(plan(converged)).toMatchObject({ changes: [], steps: [], blocked: [], checks: [] });
+  });
+
+  it('has what does not say that it is healthy asked before it counts as converged', () => {
+    const starting = changeNode(converged, 'lb1', 2, (node) =>
+      withContainer(node, { health: { status: 'starting', output: '' } }),
+    );
+    expect(plan(starting)).toMatchObject({ steps: [], checks: [{ resource: 'node/lb1-replica2' }] });
+  });
+
+  it('grows by replicas without touching a server that runs', () => {
+    const made = plan(converged, file.replace('replicas: 2', 'replicas: 3'));
+    expect(changes(made)).toBe(
+      lines(`
+        volume/shop_lb1_3_1: create (missing)
+        node/lb1-replica3: create (missing)
+        balancer/lb1: restart (configuration)
+      `),
+    );
+    expect(formatSteps(made)).toBe(
+      lines(`
+        group/lb1: write-record
+        group/lb1: set-slots
+        volume/shop_lb1_3_1: create-volume
+        node/lb1-replica3: create-container <- volume/shop_lb1_3_1: create-volume
+        balancer/lb1: write-balancer
+        balancer/lb1: restart <- balancer/lb1: write-balancer
+        balancer/lb1: write-readers <- balancer/lb1: restart
+        balancer/lb1: await-balancer <- balancer/lb1: write-readers
+      `),
+    );
+  });
+
+  it('shrinks: sessions leave first, then the servers go, then their slots and their names in the record; volumes stay', () => {
+    const made = plan(converged, file.replace('replicas: 2', 'replicas: 1'));
+    expect(changes(made)).toBe(
+      lines(`
+        node/lb1-replica2: delete (not-in-file)
+        balancer/lb1: restart (configuration)
+      `),
+    );
+    expect(formatSteps(made)).toBe(
+      lines(`
+        balancer/lb1: write-balancer
+        balancer/lb1: restart <- balancer/lb1: write-balancer
+        balancer/lb1: write-readers <- balancer/lb1: restart
+        balancer/lb1: await-balancer <- balancer/lb1: write-readers
+        node/lb1-replica2: remove-container <- balancer/lb1: await-balancer
+        group/lb1: set-slots <- node/lb1-replica2: remove-container
+        group/lb1: write-record <- group/lb1: set-slots
+      `),
+    );
+  });
+
+  it('removes the volumes of a removed replica only where the file says so', () => {
+    const text = `${file.replace('replicas: 2', 'replicas: 1')}volumes: { on_remove: delete }`;
+    expect(formatSteps(plan(converged, text))).toContain(
+      'volume/shop_lb1_2_1: remove-volume <- node/lb1-replica2: remove-container',
+    );
+  });
+
+  it('finishes a removal that was cut short after the container', () => {
+    const gone = changeNode(converged, 'lb1', 2, () => undefined);
+    const left = { ...gone, volumes: gone.volumes.filter(({ slot }) => slot !== 2) };
+    const made = plan(left, file.replace('replicas: 2', 'replicas: 1'));
+    expect(changes(made)).toContain('group/lb1: update (members)');
+    expect(formatSteps(made)).toContain('group/lb1: write-record <- group/lb1: set-slots');
+  });
+
+  it('restarts servers one at a time for a parameter that needs it, and reloads for one that does not', () => {
+    const restart = plan(converged, `${file}postgres: { parameters: { shared_buffers: 64MB } }`);
+    expect(formatSteps(restart)).toContain(
+      'node/lb1-replica1: restart <- node/lb1-replica1: write-config, node/lb1-primary: await-node',
+    );
+    expect(formatSteps(restart)).toContain(
+      'node/lb1-replica2: restart <- node/lb1-replica2: write-config, node/lb1-replica1: await-node',
+    );
+    const reload = plan(converged, `${file}postgres: { parameters: { work_mem: 8MB } }`);
+    expect(formatSteps(reload)).not.toContain('restart');
+    expect(formatSteps(reload)).toContain('node/lb1-primary: reload <- node/lb1-primary: write-config');
+  });
+
+  it('tells the parameter that differs, once the file in force was read', () => {
+    const [node] = converged.nodes;
+    if (node === undefined) throw new Error('no node');
+    const text = `${file}postgres: { parameters: { work_mem: 8MB } }`;
+    const inForce = { [node.container.id]: { 'postgresql.conf': "work_mem = '4MB'\n" } };
+    expect(fields(plan({ ...converged, inForce }, text))).toContain(
+      'node/lb1-primary parameters.work_mem: 4MB -> 8MB (live)',
+    );
+  });
+
+  it('changes limits on live containers, and makes one anew only to take a limit away', () => {
+    const limited = `${file}postgres: { memory: 256MB }`;
+    expect(fields(plan(converged, limited))).toContain('node/lb1-primary memory: no limit -> 256 MiB (live)');
+    expect(changes(plan(convergedSnapshot(topologyOf(limited))))).toContain(
+      'node/lb1-primary: delete+create (changed)',
+    );
+  });
+
+  it('makes a container anew on its volume where a field cannot change, the balancer alone for its port', () => {
+    const made = plan(converged, file.replace('19999', '19998'));
+    expect(fields(made)).toBe('balancer/lb1 port: 19999 -> 19998 (recreate)');
+    expect(formatSteps(made)).toBe(
+      lines(`
+        balancer/lb1: remove-container
+        balancer/lb1: create-container <- balancer/lb1: remove-container
+        balancer/lb1: connect shop_rw <- balancer/lb1: create-container
+      `),
+    );
+  });
+
+  it('is blocked by another subnet: a live network cannot change', () => {
+    const made = plan(converged, file.replace('172.31.0.0/16', '172.29.0.0/16'));
+    expect(made.blocked.map(({ reason }) => reason.code)).toContain('subnet-changed');
+  });
+});
+
+describe('drift', () => {
+  const converged = convergedSnapshot(topology);
+
+  it.each([
+    ['exited', 'node/lb1-replica1: start (stopped)', 'node/lb1-replica1: start'],
+    ['restarting', 'node/lb1-replica1: start (stopped)', 'node/lb1-replica1: start'],
+    ['paused', 'node/lb1-replica1: update (paused)', 'node/lb1-replica1: unpause'],
+  ] as const)('a replica that is %s is put right', (state, change, step) => {
+    const made = plan(changeNode(converged, 'lb1', 1, (node) => withContainer(node, { state })));
+    expect(changes(made)).toBe(change);
+    expect(formatSteps(made)).toContain(step);
+  });
+
+  it('a container removed by hand is made again on its volume', () => {
+    const made = plan(changeNode(converged, 'lb1', 1, () => undefined));
+    expect(made.changes[0]?.reason.detail).toBe('its container is gone, its volume shop_lb1_1_1 is kept');
+    expect(formatSteps(made)).not.toContain('create-volume');
+  });
+
+  it('a node off its network is connected again', () => {
+    const made = plan(changeNode(converged, 'lb1', 1, (node) => withContainer(node, { networks: {} })));
+    expect(changes(made)).toBe('node/lb1-replica1: update (disconnected)');
+    expect(fields(made)).toBe('node/lb1-replica1 networks.shop: - -> 172.31.1.21 (live)');
+  });
+
+  it('the write address is taken from a node that does not lead, and given to the one that does', () => {
+    const swapped = changeNode(
+      changeNode(converged, 'lb1', 0, (node) =>
+        withContainer(node, { networks: { shop: node.container.networks['shop'] ?? { networkId: '', address: '' } } }),
+      ),
+      'lb1',
+      1,
+      (node) =>
+        withContainer(node, {
+          networks: { ...node.container.networks, shop_rw: { networkId: 'id-shop_rw', address: '172.30.255.2' } },
+        }),
+    );
+    const made = plan(swapped);
+    expect(changes(made)).toContain('node/lb1-replica1: update (write-address)');
+    expect(formatSteps(made)).toContain('node/lb1-primary: connect shop_rw');
+    expect(formatSteps(made)).toContain('node/lb1-replica1: disconnect shop_rw');
+  });
+
+  it('a server that did not load or was not restarted for what its volume says is told so', () => {
+    const unloaded = changeNode(converged, 'lb1', 1, (node) => withFacts(node, { loaded: 'rev.x.y' }));
+    expect(changes(plan(unloaded))).toBe('node/lb1-replica1: update (reload-pending)');
+    const unrestarted = changeNode(converged, 'lb1', 1, (node) => withFacts(node, { started: 'rev.x.y' }));
+    expect(changes(plan(unrestarted))).toBe('node/lb1-replica1: restart (restart-pending)');
+  });
+
+  it("a replica that stopped is stood in for in the balancer's hosts until it is started", () => {
+    const blocked = changeNode(converged, 'lb1', 1, (node) => withContainer(node, { state: 'dead' }));
+    const made = plan(blocked);
+    // It is started by the same plan, so its name keeps its address.
+    expect(changes(made)).not.toContain('readers');
+  });
+
+  it('a clone that was cut short is set aside; one under way is waited for', () => {
+    const cloning = (restartCount: number): Snapshot =>
+      changeNode(converged, 'lb1', 1, (node) =>
+        withFacts(withContainer(node, { restartCount, health: { status: 'starting', output: '' } }), {
+          state: { is: 'cloning' },
+        }),
+      );
+    expect(plan(cloning(0))).toMatchObject({ steps: [], checks: [{ resource: 'node/lb1-replica1' }] });
+    expect(changes(plan(cloning(1)))).toContain('node/lb1-replica1: delete+create (cut-short)');
+  });
+});
+
+describe('what a group had is never made up for by something empty', () => {
+  const converged = convergedSnapshot(topology);
+
+  it("the leader's volume gone while others hold data blocks the group, and nothing is made or removed", () => {
+    const gone = changeNode(converged, 'lb1', 0, () => undefined);
+    const made = plan({ ...gone, volumes: gone.volumes.filter(({ slot }) => slot !== 0) });
+    expect(made.blocked).toEqual([
+      expect.objectContaining({
+        resource: 'group/lb1',
+        reason: {
+          code: 'leader-data-gone',
+          detail:
+            "lb1-primary leads by the group's record, and its data volume is gone; " +
+            'the data is still in shop_lb1_1_1, shop_lb1_2_1',
+        },
+      }),
+    ]);
+    expect(made.steps).toEqual([]);
+  });
+
+  it('volumes without containers are read before anything is decided', () => {
+    const kept = { ...emptySnapshot(topology), networks: converged.networks, volumes: converged.volumes };
+    const steps = formatSteps(plan(kept));
+    expect(steps).toContain('node/lb1-primary: create-container');
+    expect(steps).not.toMatch(/bootstrap|create-volume|write-config|: start/);
+  });
+
+  it('data without a record blocks: nobody guesses who leads', () => {
+    const unrecorded = [0, 1, 2].reduce(
+      (snapshot, slot) => changeNode(snapshot, 'lb1', slot, (node) => withFacts(node, { record: undefined })),
+      converged,
+    );
+    expect(plan(unrecorded).blocked.map(({ reason }) => reason.code)).toEqual(['record-missing']);
+  });
+
+  it('a volume of another system blocks its node, and no other', () => {
+    const other = changeNode(converged, 'lb1', 1, (node) =>
+      withFacts(node, { state: { is: 'data', systemIdentifier: '42' } }),
+    );
+    const made = plan(other);
+    expect(made.blocked.map(({ resource, reason }) => `${resource} ${reason.code}`)).toEqual([
+      'node/lb1-replica1 other-system',
+    ]);
+    expect(made.steps).toEqual([]);
+  });
+
+  it('the newest record says who leads, not the file', () => {
+    const moved = [0, 1, 2].reduce(
+      (snapshot, slot) =>
+        changeNode(snapshot, 'lb1', slot, (node) =>
+          withFacts(node, { record: { version: 3, leader: 1, members: [0, 1, 2] } }),
+        ),
+      converged,
+    );
+    const steps = formatSteps(plan(moved));
+    expect(steps).toContain('node/lb1-replica1: connect shop_rw');
+    expect(steps).toContain('node/lb1-primary: disconnect shop_rw');
+  });
+});
+
+/** A snapshot with networks, and one node of the group alone. */
+function emptyButFor(slot: number): Snapshot {
+  const converged = convergedSnapshot(topology);
+  return {
+    ...converged,
+    volumes: converged.volumes.filter((each) => each.slot === slot),
+    nodes: converged.nodes.filter((each) => each.slot === slot),
+    balancers: [],
+  };
+}
