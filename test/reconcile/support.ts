@@ -1,4 +1,4 @@
-import type { Container, Network } from '../../src/docker/types.ts';
+import type { Container, Image, Network } from '../../src/docker/types.ts';
 import { layoutOf, type NodeFacts } from '../../src/postgres/layout.ts';
 import { allocateAddresses } from '../../src/reconcile/allocate.ts';
 import { viewGroup } from '../../src/reconcile/group.ts';
@@ -23,8 +23,8 @@ export function topologyOf(text: string): Topology {
 
 /** An engine that has the images and nothing else. */
 export function emptySnapshot(topology: Topology): Snapshot {
-  const images = topology.groups.flatMap(({ balancer, nodes }) => [
-    [balancer.image, { id: 'sha256:1', volumes: [] }] as const,
+  const images = topology.groups.flatMap(({ balancer, nodes }): readonly (readonly [string, Image])[] => [
+    [balancer.image, { id: 'sha256:1', volumes: [] }],
     ...nodes.map(({ image }) => [image, { id: 'sha256:2', volumes: [mount] }] as const),
   ]);
   return {

@@ -5,8 +5,8 @@ set -eu
 rev=$(cd "$(dirname "$0")" && pwd -P)
 export PGPASSFILE=$rev/pgpass PGCONNECT_TIMEOUT=4
 ask() { psql -XAtq -F ' ' -h 127.0.0.1 -p 9999 -U pgherd_monitor -d postgres -c "$1"; }
-where="host(inet_server_addr()), (SELECT system_identifier FROM pg_control_system()), pg_is_in_recovery()"
-writer=$(ask "/*NO LOAD BALANCE*/ SELECT $where")
-reader=$(ask "SELECT $where")
+writer=$(ask "/*NO LOAD BALANCE*/ SELECT host(inet_server_addr()), (SELECT system_identifier FROM pg_control_system()), pg_is_in_recovery()")
+# Stable functions only: a volatile one would be taken for a write.
+reader=$(ask "SELECT host(inet_server_addr()), current_setting('transaction_read_only')")
 echo "writer $writer reader $reader"
 case $writer in *' f') ;; *) exit 1 ;; esac

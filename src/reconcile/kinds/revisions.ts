@@ -1,4 +1,5 @@
 import { needsRestart } from '../../postgres/parameters.ts';
+import { nodeScripts } from '../../postgres/scripts.ts';
 import { parseSettings } from '../../postgres/config.ts';
 import { revisionNeedsRestart, type Revision } from '../../postgres/revision.ts';
 import type { Container } from '../../docker/types.ts';
@@ -77,7 +78,7 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
     verb: !isRunning ? 'start' : restart ? 'restart' : 'update',
     fields: differs ? settingFields(context, container, wanted) : [],
     steps,
-    reason: reasonOf(container, { differs, restart, isRunning }),
+    reason: steps.length > 0 ? reasonOf(container, { differs, restart, isRunning }) : undefined,
     checks: isHealthy || isInterrupted ? [] : [{ resource, action: wait.action }],
   };
 }
@@ -85,7 +86,7 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
 function reasonOf(
   container: Container,
   found: { readonly differs: boolean; readonly restart: boolean; readonly isRunning: boolean },
-): Reason | undefined {
+): Reason {
   if (container.state === 'created') return { code: 'stopped', detail: 'created, and never started' };
   if (container.state === 'paused') return { code: 'paused', detail: 'its container is paused' };
   if (!found.isRunning) {
@@ -119,7 +120,11 @@ function settingFields(context: GroupContext, container: Container, wanted: Revi
       after: excerpt(wanted.files[file]),
       effect: 'live',
     }));
-  return [...settings, ...others];
+  const isOtherVersion = Object.entries(nodeScripts).some(([file, script]) => live[file] !== script);
+  const scripts: readonly FieldChange[] = isOtherVersion
+    ? [{ path: 'scripts', before: "(another version's)", after: "(this version's)", effect: 'live' }]
+    : [];
+  return [...settings, ...others, ...scripts];
 }
 
 // One word of a role says it all; of a longer file, that it changed.
