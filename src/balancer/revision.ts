@@ -1,5 +1,5 @@
 import type { ArchiveEntry } from '../base/archive.ts';
-import { canonicalJson, digest } from '../base/canonical.ts';
+import { revisionName } from '../base/revision.ts';
 import { balancerParameters, formatParameters, type BalancerConfig } from './config.ts';
 import awaitReady from './scripts/await.sh';
 import health from './scripts/health.sh';
@@ -24,7 +24,7 @@ export type BalancerSecrets = {
 };
 
 export type BalancerRevision = {
-  /** `rev.<digest>`; passwords count by their version only. */
+  /** As `revisionName` makes it; passwords count by their version only. */
   readonly name: string;
   readonly files: Readonly<Record<string, string>>;
   readonly parameters: Readonly<Record<string, string>>;
@@ -33,13 +33,13 @@ export type BalancerRevision = {
 /** `secretsName`: names the version of the passwords that `secretEntries` puts beside it. */
 export function balancerRevision(config: BalancerConfig, secretsName: string): BalancerRevision {
   const parameters = balancerParameters(config, `${home}/config`);
-  const files: Record<string, string> = {
+  const read = {
     'pgbalancer.conf': formatParameters(parameters),
     binary: config.flavor === 'pgpool' ? 'pgpool' : 'pgbalancer',
     secrets: secretsName,
-    ...scripts,
   };
-  return { name: `rev.${digest(canonicalJson(files))}`, files, parameters };
+  const files = { ...read, ...scripts };
+  return { name: revisionName(read, files), files, parameters };
 }
 
 /**

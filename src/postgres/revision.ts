@@ -1,5 +1,5 @@
 import type { ArchiveEntry } from '../base/archive.ts';
-import { canonicalJson, digest } from '../base/canonical.ts';
+import { revisionName } from '../base/revision.ts';
 import {
   conninfo,
   formatHba,
@@ -33,13 +33,8 @@ export function nodeRevision(config: NodeConfig, layout: Layout): Revision {
     ...(role.is === 'follow' ? { conninfo: conninfo(config, role.leaderAddress, layout), slot: role.slot } : {}),
     ...nodeScripts,
   };
-  const name = `rev.${digest(canonicalJson(restartSettings(settings)))}.${digest(canonicalJson(files))}`;
+  const name = revisionName(restartSettings(settings), files);
   return { name, files, settings };
-}
-
-/** Whether going from one revision to the other takes a restart of the server. */
-export function revisionNeedsRestart(from: string, to: string): boolean {
-  return restartPart(from) !== restartPart(to);
 }
 
 /** The revision below `pgherd/`; with `inForce`, also the link that puts it in force at the next start. */
@@ -54,8 +49,4 @@ export function revisionEntries(revision: Revision, inForce: boolean): readonly 
     })),
     ...(inForce ? [{ type: 'link', path: 'config', target: revision.name } as const] : []),
   ];
-}
-
-function restartPart(name: string): string | undefined {
-  return name.split('.')[1];
 }

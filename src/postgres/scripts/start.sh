@@ -6,10 +6,25 @@ serve() {
   # The container is alone on its volume, so a lock file is a leftover; it would name process 1, which lives.
   rm -f "$data/postmaster.pid"
   printf "include '%s/config/postgresql.conf'\n" "$home" >"$data/postgresql.conf"
-  if [ "$role" = follow ]; then : >"$data/standby.signal"; fi
-  mark started "$(basename "$rev")"
+  raised=
+  if [ "$role" = follow ]; then : >"$data/standby.signal"; raised=$(raise); fi
+  mark started "$(basename "$rev" | sed "${raised:+s/\.[^.]*/.raised/}")"
   mark loaded "$(basename "$rev")"
-  exec postgres -D "$data"
+  # shellcheck disable=SC2086 # options without spaces
+  exec postgres -D "$data" $raised
+}
+
+# A standby does not start with less of these than the leader had when it wrote the WAL replayed so far. It takes that
+# much until it has replayed the leader's new value, and says that it still wants a restart: `started` is rev.raised.B.
+raise() {
+  pg_controldata -D "$data" | awk -F ' setting: *|:' -v file="$rev/postgresql.conf" '
+    BEGIN {
+      split("max_worker_processes 8 max_wal_senders 10 max_connections 100 max_prepared_transactions 0 max_locks_per_transaction 64", defaults, " ")
+      for (i = 1; i in defaults; i += 2) wanted[defaults[i]] = defaults[i + 1]
+      while ((getline line < file) > 0) if (split(line, part, / = .|.$/) && part[1] in wanted) wanted[part[1]] = part[2]
+    }
+    / setting:/ { sub(/_xacts$/, "_transactions", $1); sub(/_xact$/, "_transaction", $1) }
+    / setting:/ && $1 in wanted && $2 + 0 > wanted[$1] + 0 { print "-c", $1 "=" $2 }'
 }
 
 bootstrap() {

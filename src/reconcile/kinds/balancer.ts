@@ -1,3 +1,4 @@
+import { revisionNeedsRestart } from '../../base/revision.ts';
 import type { Container } from '../../docker/types.ts';
 import type { GroupContext } from '../context.ts';
 import { balancerResource } from '../names.ts';
@@ -118,7 +119,7 @@ function planInPlace(
   }
   const isRunning = container.state === 'running' || container.state === 'paused';
   const differs = observed.config !== wanted.name;
-  const restart = isRunning && observed.started !== wanted.name;
+  const restart = isRunning && (observed.started === undefined || revisionNeedsRestart(observed.started, wanted.name));
   if (differs) {
     fields.push(...parameterFields(context, container, wanted));
     steps.push(

@@ -1,7 +1,8 @@
 import { needsRestart } from '../../postgres/parameters.ts';
 import { nodeScripts } from '../../postgres/scripts.ts';
 import { parseSettings } from '../../postgres/config.ts';
-import { revisionNeedsRestart, type Revision } from '../../postgres/revision.ts';
+import { revisionNeedsRestart } from '../../base/revision.ts';
+import type { Revision } from '../../postgres/revision.ts';
 import type { Container } from '../../docker/types.ts';
 import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';

@@ -1,0 +1,11 @@
+import { canonicalJson, digest, type Json } from './canonical.ts';
+
+/** Names a configuration by its content: `rev.<what a restart applies>.<all of it>`. */
+export function revisionName(restart: Json, all: Json): string {
+  return `rev.${digest(canonicalJson(restart))}.${digest(canonicalJson(all))}`;
+}
+
+/** Whether going from one revision to the other takes a restart. */
+export function revisionNeedsRestart(from: string, to: string): boolean {
+  return from.split('.')[1] !== to.split('.')[1];
+}
