@@ -155,11 +155,11 @@ describe('after the bootstrap', () => {
         node/lb1-primary: write-config
         node/lb1-primary: restart <- node/lb1-primary: write-config
         node/lb1-primary: await-node <- node/lb1-primary: restart
-        node/lb1-replica1: write-config <- group/lb1: write-record, group/lb1: set-slots
-        node/lb1-replica1: start <- node/lb1-replica1: write-config, group/lb1: write-record, group/lb1: set-slots, node/lb1-primary: await-node
+        node/lb1-replica1: write-config <- group/lb1: write-record
+        node/lb1-replica1: start <- node/lb1-replica1: write-config, group/lb1: write-record, node/lb1-primary: await-node
         node/lb1-replica1: await-node <- node/lb1-replica1: start
-        node/lb1-replica2: write-config <- group/lb1: write-record, group/lb1: set-slots
-        node/lb1-replica2: start <- node/lb1-replica2: write-config, group/lb1: write-record, group/lb1: set-slots, node/lb1-primary: await-node
+        node/lb1-replica2: write-config <- group/lb1: write-record
+        node/lb1-replica2: start <- node/lb1-replica2: write-config, group/lb1: write-record, node/lb1-primary: await-node
         node/lb1-replica2: await-node <- node/lb1-replica2: start
         balancer/lb1: write-balancer
         balancer/lb1: start <- balancer/lb1: write-balancer, node/lb1-primary: await-node, node/lb1-replica1: start, node/lb1-replica2: start

@@ -195,8 +195,14 @@ function orderSteps(
   const idsOf = (resource: string): readonly string[] =>
     steps.filter((each) => each.resource === resource).map(({ id }) => id);
   const lastOf = (resource: string): readonly string[] => idsOf(resource).slice(-1);
-  const membership = idsOf(groupResource(group.name));
-  const leaderUp = lastOf(leaderResource);
+  // The bootstrap made the slots already; who clones before one is there tries again.
+  const membership = steps
+    .filter(({ resource }) => resource === groupResource(group.name))
+    .filter(({ action }) => action.do === 'write-record' || !view.isBootstrapRecord)
+    .map(({ id }) => id);
+  // A leader that runs, and is only told something new, is up.
+  const isInterrupted = steps.some(({ resource, action }) => resource === leaderResource && interrupts(action));
+  const leaderUp = isInterrupted ? lastOf(leaderResource) : [];
   const followersFirst = leader !== undefined && raisesStandbyBound(context, leader);
   const restarting = steps.filter(({ action }) => action.do === 'restart');
   const chain = restartChain(restarting, leaderResource, followersFirst, lastOf);
@@ -218,6 +224,10 @@ function orderSteps(
       : each,
   );
   return [...ordered, ...balancer];
+}
+
+function interrupts(action: Step['action']): boolean {
+  return action.do === 'start' || action.do === 'restart' || action.do === 'unpause' || action.do === 'connect';
 }
 
 function restartChain(
