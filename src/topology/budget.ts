@@ -29,7 +29,7 @@ export type Budget = {
 const own = 5;
 /** Replication beside one stream for each follower: a clone and the rewind of a rejoining node. */
 const sparesForReplication = 2;
-/** Followers that a default leaves room for, so that adding one restarts nobody. */
+/** Replicas that a value left open leaves room for, so that adding one restarts nobody. */
 const expectedReplicas = 8;
 
 /**
@@ -40,10 +40,11 @@ const expectedReplicas = 8;
  * sees the pool once, and any node can become either. Replication and reserved connections come on top. Since
  * PostgreSQL 12 senders have places of their own; they are counted all the same, as room to spare.
  *
- * Values that the file leaves open do not depend on how many replicas there are, since changing them is a restart. Where
- * `max_connections` is given and the pool is not, the pool is made to fit: `max_pool` from 4 down to 1 first, which
- * costs only cached connections, then `num_init_children`. Where it is not given, it is what the pool needs, rounded up
- * to ten, at least PostgreSQL's default of 100.
+ * Values that the file leaves open are the same for any number of replicas up to `expectedReplicas`, since changing them
+ * is a restart of every node. Where `max_connections` is given and the pool is not, the pool is made to fit: `max_pool`
+ * from 4 down to 1 first, which costs only cached connections, then `num_init_children` down to 1. Where it is not given,
+ * it is what the pool needs, rounded up to ten, at least PostgreSQL's default of 100. Values that are given are taken as
+ * they are, and `needed` tells what they need with the replicas there are now.
  */
 export function planConnections(input: BudgetInput): Budget {
   const reserved = input.reserved + own;
@@ -57,7 +58,7 @@ export function planConnections(input: BudgetInput): Budget {
   while (input.pool === undefined && pool > 1 && count(children, pool, readersPerReplica, most) > limit) pool -= 1;
   if (input.children === undefined && count(children, pool, readersPerReplica, most) > limit) {
     const fitting = Math.floor((limit - count(0, pool, 0, most)) / (pool * readersPerReplica));
-    if (fitting >= 1) children = fitting;
+    children = Math.max(1, fitting);
   }
   const backends = Math.min(readersPerReplica, Math.max(1, input.replicas));
   const sum =

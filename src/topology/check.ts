@@ -1,6 +1,6 @@
 import { suggest } from '../base/suggest.ts';
 import type { Issue } from './diagnostic.ts';
-import { formatPath, type Path } from './path.ts';
+import { formatPath, maySayPassword, shorten, type Path } from './path.ts';
 import type { TopologyFile } from './types.gen.ts';
 import { validate, type SchemaError } from './validate.gen.js';
 
@@ -73,17 +73,17 @@ function isNode(path: Path): boolean {
 }
 
 function describeUnknownKey(path: Path, key: string, schema: SchemaError['parentSchema']): Issue {
-  const named = { path: [...path, key], at: 'key', secret: /pass|secret|token/i.test(key) } as const;
+  const named = { path: [...path, key], at: 'key', secret: maySayPassword([key]) } as const;
   const patterns = schema['patternProperties'];
   if (patterns !== undefined) {
-    const message = `${JSON.stringify(key)} is not the name of a parameter`;
+    const message = `${JSON.stringify(shorten(key))} is not the name of a parameter`;
     return { ...named, code: 'unknown-key', message, hint: 'letters, digits and "_" only' };
   }
   const known = Object.keys(asRecord(schema['properties']));
   const near = suggest(key, known);
   let hint = near === undefined ? `known here: ${known.join(', ')}` : `did you mean "${near}"?`;
   if (isNode(path) && ofTheGroup.includes(key)) hint = 'it belongs to the group: put it under "postgres"';
-  return { ...named, code: 'unknown-key', message: `unknown key ${JSON.stringify(key)}`, hint };
+  return { ...named, code: 'unknown-key', message: `unknown key ${JSON.stringify(shorten(key))}`, hint };
 }
 
 function suggestRemedy(error: SchemaError, path: Path, root: unknown): string | undefined {
@@ -91,11 +91,16 @@ function suggestRemedy(error: SchemaError, path: Path, root: unknown): string | 
   const types = [parentSchema['type']].flat();
   if (path.at(-1) === 'password') return 'keep the password in a file or a variable, or let pgherd generate it';
   if (data === null) return 'give it a value, or remove the key';
-  if (typeof data === 'number' && types.includes('string')) return 'put it in quotes';
+  if (typeof data === 'number' && types.includes('string')) {
+    if (!types.includes('integer')) return types.includes('number') ? undefined : 'put it in quotes';
+    return data > 0 ? 'a number is whole bytes; a fraction needs a unit, such as 1.5GB' : undefined;
+  }
   if (typeof data === 'string' && error.keyword === 'type') {
     if (data.trim() !== '' && Number.isFinite(Number(data)))
       return types.some((type) => type === 'integer' || type === 'number') ? 'remove the quotes' : undefined;
   }
+  if (path.at(-2) === 'hba' && typeof data === 'string' && /^\s*local\b/.test(data))
+    return "local lines are pgherd's own: its probes and health checks come in that way";
   const choices = parentSchema['enum'];
   if (typeof data === 'string' && Array.isArray(choices)) {
     const near = suggest(
@@ -118,7 +123,7 @@ function describeValue(value: unknown, error: SchemaError): string {
   if (typeof value === 'number') return wantsNumber ? `"${value}"` : `the number ${value}`;
   if (typeof value === 'boolean') return value ? 'true' : 'false';
   const text = readText(value) ?? typeof value;
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}...` : text);
+  return JSON.stringify(shorten(text));
 }
 
 function describeKeys(keys: readonly string[]): string {
@@ -156,12 +161,16 @@ function setAt(root: unknown, path: Path, value: unknown): void {
   if (key !== undefined) Reflect.set(findParent(root, path), key, value);
 }
 
-/** Takes the value at the path out; of a list it leaves an empty item, so that the others keep their positions. */
+/**
+ * Takes the value at the path out. Of a list of mappings it leaves an empty one, so that the others keep their
+ * positions; of a list of texts nothing stays that could be taken for one of them.
+ */
 function removeAt(root: unknown, path: Path): void {
   const parent = findParent(root, path);
   const key = path.at(-1);
   if (key === undefined) return;
-  if (Array.isArray(parent)) parent[Number(key)] = {};
+  if (Array.isArray(parent) && ['balancers', 'replicas'].includes(String(path.at(-2)))) parent[Number(key)] = {};
+  else if (Array.isArray(parent)) removeAt(root, path.slice(0, -1));
   else Reflect.deleteProperty(parent, key);
 }
 

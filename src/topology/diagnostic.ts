@@ -1,4 +1,4 @@
-import { formatPath, type Path } from './path.ts';
+import { formatPath, shorten, type Path } from './path.ts';
 
 export type Severity = 'error' | 'warning';
 
@@ -65,15 +65,18 @@ export function locateIssue(source: Source, span: Span, issue: Issue): Diagnosti
     file: source.file,
     line,
     column,
-    path: formatPath(issue.path),
+    path: formatPath(issue.path.map((part) => (typeof part === 'string' ? shorten(part) : part))),
     code: issue.code,
     message: issue.message,
     ...(issue.hint === undefined ? {} : { hint: issue.hint }),
-    ...(issue.secret === true ? {} : { sourceLine }),
+    ...(issue.secret === true || literalPassword.test(sourceLine) ? {} : { sourceLine }),
     length,
     severity: issue.severity ?? 'error',
   };
 }
+
+/** A line that seems to hold a password in plain text; it is not shown, whatever is wrong with it. */
+const literalPassword = /\b(?:pass|password|passwd|pwd|secret|token)["']?\s*:\s*["']?[^\s{"'#]/i;
 
 /** A diagnostic about a file as a whole. */
 export function createFileDiagnostic(file: string, code: string, message: string, hint?: string): Diagnostic {

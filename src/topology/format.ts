@@ -27,8 +27,10 @@ function formatExcerpt(sourceLine: string, column: number, length: number): stri
   return [`  ${shown}`, `  ${indent}${carets}`];
 }
 
-/** A file must not be able to steer the terminal. */
+/** Characters that steer a terminal, and those without width, that hide or turn around what is said. */
+// eslint-disable-next-line no-control-regex -- control characters are what it is about
+const invisible = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
 function hideControls(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what it is about
-  return text.replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, '\uFFFD');
+  return text.replace(invisible, '\uFFFD');
 }

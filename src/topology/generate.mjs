@@ -157,14 +157,26 @@ async function renderReadme() {
   return `${before}\n\n${table}\n\n${text.slice(text.indexOf(end))}`;
 }
 
+/** Where else a field may stand, as the heading of the table explains it. */
+function findLevel(path) {
+  if (/^balancers\[\]\.(primary|replicas\[\])\./.test(path)) return 'node';
+  if (/^balancers\[\]\.(postgres|replication|failover|rollout)\b/.test(path)) return 'group';
+  return path.startsWith('balancers[]') ? 'balancer' : 'cluster';
+}
+
 function renderTable() {
+  const types = { object: 'mapping', array: 'list', string: 'text' };
   const code = (value) => `\`${(typeof value === 'string' ? value : JSON.stringify(value)).replaceAll('|', '\\|')}\``;
   // the same settings at several levels are one row
   const rows = new Map();
   for (const { path, field, required } of listFields()) {
-    const fallback = required ? 'required' : (field['x-default'] ?? code(field.default));
+    const empty = JSON.stringify(field.default) === '{}' || JSON.stringify(field.default) === '[]';
+    const fallback = required ? 'required' : (field['x-default'] ?? (empty ? 'none' : code(field.default)));
     const cells = [
-      [field.type].flat().join(' or '),
+      [field.type]
+        .flat()
+        .map((type) => types[type] ?? type)
+        .join(' or '),
       fallback,
       field['x-change'],
       code(field.examples[0]),
@@ -176,12 +188,18 @@ function renderTable() {
     row.paths.push(path);
     rows.set(key, row);
   }
-  const lines = [...rows.values()].map(
-    ({ paths, cells }) => `| ${[paths.map(code).join('<br>'), ...cells].join(' | ')} |`,
-  );
+  const lines = [...rows.values()].map(({ paths: [first, ...others], cells }) => {
+    const also = new Set(others.map(findLevel).filter((level) => level === 'node' || level !== findLevel(first)));
+    return `| ${[code(first), [...also].join(', '), ...cells].join(' | ')} |`;
+  });
   return [
-    '| field | type | default | change | example | meaning |',
-    '| --- | --- | --- | --- | --- | --- |',
+    'A field may stand in other places *too*, and the innermost wins: for a *group* under `balancers[]` (such as',
+    '`balancers[].postgres.image`), for a *node* in `balancers[].primary` and each of `balancers[].replicas[]` (such as',
+    '`balancers[].primary.image`), for a *balancer* in `balancers[]` itself (such as `balancers[].memory`). A *change* of',
+    'a field is made `live`, by a `restart`, by making the container anew (`recreate`; data stay), or takes `none`.',
+    '',
+    '| field | too | type | default | change | example | meaning |',
+    '| --- | --- | --- | --- | --- | --- | --- |',
     ...lines,
   ].join('\n');
 }

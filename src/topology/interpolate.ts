@@ -1,5 +1,5 @@
 import type { Issue } from './diagnostic.ts';
-import { formatPath, type Path } from './path.ts';
+import { formatPath, maySayPassword, type Path } from './path.ts';
 import type { Tree } from './tree.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -32,35 +32,36 @@ export function interpolateTree(tree: Tree, env: Environment): Interpolated {
     }
     if (typeof node.value !== 'string' || !node.value.includes('$')) return node;
     const result = interpolate(node.value, env);
-    if ('problem' in result) issues.push({ path, at: 'value', code: 'variable', ...result.problem });
+    if ('problem' in result) issues.push(describeProblem(path, result.problem));
     else if (result.replaced) paths.add(formatPath(path));
     return 'problem' in result ? node : { ...node, value: result.text };
   }
 }
 
-type Result =
-  | { readonly text: string; readonly replaced: boolean }
-  | { readonly problem: { readonly message: string; readonly hint: string } };
+type Problem = { readonly message: string; readonly hint: string };
+type Result = { readonly text: string; readonly replaced: boolean } | { readonly problem: Problem };
+
+function describeProblem(path: Path, problem: Problem): Issue {
+  return { path, at: 'value', code: 'variable', ...problem, ...(maySayPassword(path) ? { secret: true } : {}) };
+}
 
 const pattern = /\$(?:\$|\{([a-zA-Z_][a-zA-Z0-9_]*)(?:(:?[-?])((?:[^$}]|\$(?!\{))*))?\}|\{)/g;
 
 /** The text with its variables replaced, or the first thing wrong with them. */
 export function interpolate(text: string, env: Environment): Result {
-  let problem: { message: string; hint: string } | undefined;
+  let problem: Problem | undefined;
   let replaced = false;
   const output = text.replace(
     pattern,
     (match: string, name?: string, operator?: string, rest: string | undefined = '') => {
       if (match === '$$') return '$';
       if (name === undefined) {
-        problem ??= {
-          message: `"${text}" is not a complete variable`,
-          hint: 'write ${NAME}, ${NAME:-default} or $$ for a dollar sign',
-        };
+        // the text itself is not repeated: it may be long, or a password
+        problem ??= { message: 'a variable is not complete', hint: suggestSpelling(text) };
         return match;
       }
       replaced = true;
-      const value = env[name];
+      const value = Object.hasOwn(env, name) ? env[name] : undefined;
       const missing = value === undefined || (value === '' && operator?.startsWith(':') === true);
       if (!missing) return value;
       if (operator?.endsWith('-') === true) return rest.replaceAll('$$', '$');
@@ -72,4 +73,10 @@ export function interpolate(text: string, env: Environment): Result {
     },
   );
   return problem === undefined ? { text: output, replaced } : { problem };
+}
+
+function suggestSpelling(text: string): string {
+  return /\$\{[^}]*\$\{/.test(text)
+    ? 'variables do not nest: a default is plain text'
+    : 'write ${NAME}, ${NAME:-default} or $$ for a dollar sign';
 }

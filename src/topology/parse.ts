@@ -1,10 +1,18 @@
 import { checkShape } from './check.ts';
-import { createSource, locateIssue, sortDiagnostics, type Diagnostic, type Issue, type Source } from './diagnostic.ts';
-import { readDocument } from './document.ts';
+import {
+  createFileDiagnostic,
+  createSource,
+  locateIssue,
+  sortDiagnostics,
+  type Diagnostic,
+  type Issue,
+  type Source,
+} from './diagnostic.ts';
+import { limits, readDocument } from './document.ts';
 import { interpolateTree, type Environment } from './interpolate.ts';
 import type { Topology } from './model.ts';
 import { resolveTopology, type Resolved } from './resolve.ts';
-import { checkRules } from './rules.ts';
+import { checkCount, checkRules } from './rules.ts';
 import { locatePath, toValue, type Tree } from './tree.ts';
 import type { TopologyFile } from './types.gen.ts';
 
@@ -33,7 +41,7 @@ export function parseTopology(
 
 export function readTopology(text: string, file: string, env: Environment, cwd: string): Parsed {
   const source = createSource(file, text.replace(/^\uFEFF/, ''));
-  const { tree, problems } = readDocument(source.text);
+  const { tree, problems } = readDocument(source.text, file.endsWith('.json') ? 'JSON' : 'YAML');
   if (tree === undefined) {
     return {
       source,
@@ -46,10 +54,13 @@ export function readTopology(text: string, file: string, env: Environment, cwd: 
   // a variable that is not set is the reason for whatever else is wrong with its value
   const unset = new Set(interpolated.issues.map(({ path }) => JSON.stringify(path)));
   const shape = checked.issues.filter(({ path }) => !unset.has(JSON.stringify(path)));
-  const resolved = checked.file === undefined ? undefined : resolveTopology(checked.file, file, cwd);
+  const counts = checked.file === undefined ? [] : checkCount(checked.file);
+  const resolved =
+    checked.file === undefined || counts.length > 0 ? undefined : resolveTopology(checked.file, file, cwd);
   const rules = checked.file === undefined || resolved === undefined ? [] : checkRules(checked.file, resolved, bad);
-  const issues = [...interpolated.issues, ...shape, ...rules];
-  const diagnostics = hideSecretLines(sortDiagnostics(issues.map((issue) => locate(source, tree, issue))));
+  const issues = [...interpolated.issues, ...shape, ...counts, ...rules];
+  const located = issues.map((issue) => locate(source, tree, issue));
+  const diagnostics = keepFirst(hideSecretLines(sortDiagnostics(located)));
   if (checked.file === undefined || resolved === undefined) return { source, diagnostics };
   return { source, diagnostics, content: { tree, raw: checked.file, resolved } };
 }
@@ -61,6 +72,17 @@ function hideSecretLines(diagnostics: readonly Diagnostic[]): Diagnostic[] {
     const { sourceLine, ...rest } = diagnostic;
     return sourceLine === undefined || hidden.has(diagnostic.line) ? rest : diagnostic;
   });
+}
+
+/** A file with thousands of mistakes has one, said often. */
+function keepFirst(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
+  const rest = diagnostics.slice(limits.errors);
+  const [next] = rest.toSorted((a, b) => a.severity.localeCompare(b.severity));
+  if (next === undefined) return diagnostics;
+  const { file, line, severity } = next;
+  const message = `${rest.length} more of this kind or another from line ${line} on`;
+  const last = { ...createFileDiagnostic(file, 'too-many', message), severity };
+  return [...diagnostics.slice(0, limits.errors), last];
 }
 
 export function locate(source: Source, tree: Tree, issue: Issue): Diagnostic {

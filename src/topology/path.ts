@@ -15,3 +15,13 @@ export function formatPath(path: Path): string {
 export function startsWithPath(path: Path, prefix: Path): boolean {
   return prefix.length <= path.length && prefix.every((part, index) => part === path[index]);
 }
+
+/** Whether what stands at the path may be a password, and must not be shown. */
+export function maySayPassword(path: Path): boolean {
+  return path.some((part) => typeof part === 'string' && /pass|secret|token/i.test(part));
+}
+
+/** Text for a message: what is longer than a name can reasonably be is cut. */
+export function shorten(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}

@@ -28,6 +28,10 @@ export function checkParameters(raw: TopologyFile): Issue[] {
       const reason = explainOwned(kind, name);
       if (reason !== undefined)
         return [{ path: at, at: 'key', code: 'owned-parameter', message: `pgherd sets this itself: ${reason}` }];
+      if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) {
+        const message = 'a number this large loses digits';
+        return [{ path: at, at: 'value', code: 'parameter', message, hint: 'put it in quotes' }];
+      }
       return kind === 'postgres'
         ? checkPostgresValue(name, String(value), at)
         : checkBalancerValue(name, String(value), at);
@@ -77,6 +81,10 @@ function checkWhole(value: string, least: number, most: number, path: Path): Iss
   return [{ path, at: 'value', code: 'parameter', message }];
 }
 
+const senders = ['max_wal_senders', 'max_replication_slots'] as const;
+/** What a node has of each where the file does not say; a test holds it to what nodes are given. */
+export const defaultSenders = 20;
+
 /** Connections that fit, and senders and slots for every follower. */
 export function checkConnections(raw: TopologyFile, { topology, budgets, origins }: Resolved): Issue[] {
   // a parameter of an outer layer is in force for several nodes, and reported once
@@ -84,18 +92,25 @@ export function checkConnections(raw: TopologyFile, { topology, budgets, origins
   for (const [index, group] of topology.groups.entries()) {
     const budget = budgets.get(group);
     if (budget === undefined) continue;
+    const followers = group.nodes.length - 1;
     for (const node of group.nodes) {
-      for (const name of ['max_connections', 'max_wal_senders', 'max_replication_slots']) {
+      for (const name of ['max_connections', ...senders]) {
         const path = findLayer(raw, index, origins.get(node) ?? [], name);
         const value = node.parameters[name];
         if (path === undefined || value === undefined || !/^[0-9]{1,9}$/.test(value)) continue;
         const found =
           name === 'max_connections'
             ? checkMaxConnections(Number(value), budget, Number(group.nodes[0].parameters[name]))
-            : checkSenders(Number(value), group.nodes.length - 1);
+            : checkSenders(Number(value), followers);
         if (found !== undefined) issues.set(formatPath(path), { ...found, path, at: 'value' });
       }
     }
+    const open = senders.filter((name) => group.nodes.some(({ parameters }) => parameters[name] === undefined));
+    const found = open.length === 0 ? undefined : checkSenders(defaultSenders, followers);
+    if (found === undefined) continue;
+    const path = ['balancers', index, 'replicas'];
+    const message = `${open.join(' and ')} not given: ${found.message}`;
+    issues.set(formatPath(path), { ...found, message, hint: 'give them under "parameters"', path, at: 'value' });
   }
   return [...issues.values()];
 }

@@ -5,13 +5,12 @@ import { fieldPaths } from './fields.gen.ts';
 import type { Group, Node } from './model.ts';
 import { formatPath, startsWithPath, type Path } from './path.ts';
 import type { Resolved } from './resolve.ts';
+import { checkHba } from './rules-hba.ts';
 import { checkNetwork } from './rules-network.ts';
 import { checkConnections, checkParameters } from './rules-parameters.ts';
+import { checkSizes } from './rules-sizes.ts';
+import { checkVersion } from './rules-version.ts';
 import type { TopologyFile } from './types.gen.ts';
-import { parseSize } from './units.ts';
-
-/** Docker refuses less. https://docs.docker.com/engine/containers/resource_constraints/ */
-const leastMemory = 6 * 2 ** 20;
 
 /**
  * What a schema cannot say, within one file. `removed` are the paths that the schema has reported already: nothing is
@@ -28,12 +27,24 @@ export function checkRules(raw: TopologyFile, resolved: Resolved, removed: reado
     ...checkParameters(raw),
     ...checkConnections(raw, resolved),
     ...checkNames(resolved),
-    ...checkMemory(raw),
+    ...checkSizes(raw),
     ...checkHba(raw),
-    ...checkQuorum(raw, resolved),
     ...checkIgnored(raw),
+    ...checkVersion(raw),
   ];
   return issues.filter(({ path }) => !removed.some((gone) => gone.length > 0 && startsWithPath(path, gone)));
+}
+
+/** https://docs.docker.com/engine/network/drivers/bridge/#connection-limit-for-bridge-networks */
+const mostContainers = 1000;
+
+/** Whether there are more containers than a network can hold; nothing else is asked of such a file. */
+export function checkCount(raw: TopologyFile): Issue[] {
+  const counts = raw.balancers.map(({ replicas = 0 }) => 2 + (Array.isArray(replicas) ? replicas.length : replicas));
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  if (total <= mostContainers) return [];
+  const message = `${total} containers are more than the ${mostContainers} that one network holds`;
+  return [{ path: ['balancers'], at: 'key', code: 'too-many-containers', message, hint: 'use several clusters' }];
 }
 
 /** Names that pgherd or the host's own conventions have a use for, and names too long for a host name. */
@@ -72,58 +83,6 @@ function pathOf(origins: Resolved['origins'], part: Node | Group | Group['balanc
   return origins.get(part) ?? [];
 }
 
-function checkMemory(raw: TopologyFile): Issue[] {
-  return listSettings(raw).flatMap(({ path, settings }): Issue[] => {
-    const { memory } = settings;
-    if (memory === undefined || parseSize(memory) >= leastMemory) return [];
-    const message = `expected at least 6MB, got ${JSON.stringify(String(memory))}`;
-    return [
-      { path: [...path, 'memory'], at: 'value', code: 'memory', message, hint: 'a number without a unit is bytes' },
-    ];
-  });
-}
-
-/** https://www.postgresql.org/docs/current/auth-pg-hba-conf.html */
-function checkHba(raw: TopologyFile): Issue[] {
-  return listSettings(raw).flatMap(({ path, settings }) =>
-    (settings.hba ?? []).flatMap((line, index): Issue[] => {
-      const words = splitHba(line);
-      const at = [...path, 'hba', index];
-      if (words.length < (words[0] === 'local' ? 4 : 5)) {
-        const message = `a line of pg_hba.conf needs ${words[0] === 'local' ? 'database, user and method' : 'database, user, address and method'}`;
-        return [{ path: at, at: 'value', code: 'hba', message, hint: 'e.g. host all app 10.0.0.0/8 scram-sha-256' }];
-      }
-      if (words[0] === 'local' || !words.slice(4).includes('trust')) return [];
-      const message = 'trust over TCP lets anyone in who reaches the port';
-      return [{ path: at, at: 'value', code: 'hba', message, hint: 'use scram-sha-256' }];
-    }),
-  );
-}
-
-/** The fields of a line: quotes hold spaces and `#` together, a list may have spaces after its commas. */
-function splitHba(line: string): string[] {
-  const fields: string[] = [];
-  for (const [token, word] of line.replace(/,\s+/g, ',').matchAll(/((?:"[^"]*"|[^\s"#])+)|#/g)) {
-    if (token === '#') break;
-    fields.push(word ?? '');
-  }
-  return fields;
-}
-
-function checkQuorum(raw: TopologyFile, { topology, origins }: Resolved): Issue[] {
-  return topology.groups.flatMap((group, index): Issue[] => {
-    const { mode, syncReplicas } = group.replication;
-    const replicas = group.nodes.length - 1;
-    if (mode !== 'quorum' || syncReplicas <= replicas) return [];
-    const own = raw.balancers[index]?.replication;
-    const key =
-      own?.sync_replicas !== undefined || raw.replication?.sync_replicas !== undefined ? 'sync_replicas' : 'mode';
-    const path = own?.[key] === undefined ? ['replication', key] : [...(origins.get(group) ?? []), 'replication', key];
-    const message = `commits in ${group.name} would wait for ever: sync_replicas ${syncReplicas}, replicas ${replicas}`;
-    return [{ path, at: 'value', code: 'quorum', message, hint: 'lower sync_replicas, or add replicas' }];
-  });
-}
-
 function checkIgnored(raw: TopologyFile): Issue[] {
   return (raw.ignore_changes ?? []).flatMap((ignored, index): Issue[] => {
     const field = ignored.replace(/\[[^\]]*\]/g, '[]').replace(/\[\]$/, '');
@@ -143,21 +102,4 @@ function checkIgnored(raw: TopologyFile): Issue[] {
       },
     ];
   });
-}
-
-type Settings = { readonly memory?: number | string | undefined; readonly hba?: readonly string[] | undefined };
-
-/** Every place in the file where a node or balancer is given settings. */
-function listSettings(raw: TopologyFile): { path: Path; settings: Settings }[] {
-  const groups = raw.balancers.flatMap((balancer, index) => {
-    const path = ['balancers', index];
-    const replicas = Array.isArray(balancer.replicas) ? balancer.replicas : [];
-    return [
-      { path, settings: { memory: balancer.memory } },
-      { path: [...path, 'postgres'], settings: balancer.postgres ?? {} },
-      { path: [...path, 'primary'], settings: balancer.primary ?? {} },
-      ...replicas.map((settings, at) => ({ path: [...path, 'replicas', at], settings })),
-    ];
-  });
-  return [{ path: ['postgres'], settings: raw.postgres ?? {} }, ...groups];
 }

@@ -1,6 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, type ParsedNode } from 'yaml';
 import type { Issue, Span } from './diagnostic.ts';
-import type { Path } from './path.ts';
+import { shorten, type Path } from './path.ts';
 
 /** A parsed value that knows where it stands. */
 export type Tree = Span &
@@ -13,18 +13,22 @@ export type Tree = Span &
 type Entry = { readonly key: Span; readonly value: Tree };
 type Problem = { readonly issue: Issue; readonly span: Span };
 
-/** What a parsed document says, aliases followed (they share a subtree), or the first thing that is not allowed. */
+/**
+ * What a parsed document says, aliases followed (they share a subtree), or the keys that occur twice, or the first thing
+ * that is not allowed.
+ */
 export function buildTree(
   contents: ParsedNode,
   text: string,
-  limits: { readonly values: number; readonly aliases: number },
+  limits: { readonly values: number; readonly aliases: number; readonly errors: number },
 ): { tree?: Tree; problems: readonly Problem[] } {
   const anchors = new Map<string, { tree: Tree; size: number } | 'open'>();
+  const repeated: Problem[] = [];
   let aliases = 0;
   try {
     const { tree, size } = build(contents, []);
     if (size > limits.values) return { problems: [tooLarge(contents)] };
-    return { tree, problems: [] };
+    return repeated.length > 0 ? { problems: repeated.slice(0, limits.errors) } : { tree, problems: [] };
   } catch (error) {
     if (error instanceof Refusal) return { problems: [error.problem] };
     throw error;
@@ -72,6 +76,7 @@ export function buildTree(
     for (const pair of node.items) {
       const key = keyOf(pair.key, path);
       const at = spanOf(pair.key);
+      if (entries.has(key)) repeated.push(describeRepeated(key, at, path));
       if (pair.value === null) {
         entries.set(key, { key: at, value: { ...at, kind: 'scalar', value: null } });
         continue;
@@ -99,6 +104,14 @@ export function buildTree(
     if (node.anchor !== undefined)
       throw refuse(span, path, 'key', 'a key cannot have an anchor', 'put it on the value');
     const key = String(node.value);
+    if (/^\/[/*]/.test(key) && node.type === 'PLAIN')
+      throw refuse(
+        { start: span.start, end: span.start + 2 },
+        path,
+        'comment',
+        'this is not a comment',
+        'write # instead',
+      );
     if (key === '__proto__') throw refuse(span, path, 'key', 'the key __proto__ is not allowed', 'remove it');
     if (key === '<<') throw refuse(span, path, 'key', 'merge keys (<<) are not allowed', 'write the keys out');
     return key;
@@ -164,6 +177,11 @@ class Refusal extends Error {
 
 function refuse(span: Span, path: Path, code: string, message: string, hint: string): Refusal {
   return new Refusal({ issue: { path, at: 'value', code, message, hint }, span });
+}
+
+function describeRepeated(key: string, span: Span, path: Path): Problem {
+  const message = `the key ${shorten(key)} occurs twice`;
+  return { issue: { path, at: 'key', code: 'duplicate-key', message, hint: 'keep one of them' }, span };
 }
 
 function tooLarge(node: ParsedNode): Problem {

@@ -4,18 +4,18 @@
  * A value; true and false mean on and off.
  *
  * This interface was referenced by `PostgresParameters`'s JSON-Schema definition
- * via the `patternProperty` "^[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_$]*)?$".
+ * via the `patternProperty` "^[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)?$".
  *
  * This interface was referenced by `undefined`'s JSON-Schema definition
- * via the `patternProperty` "^[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_$]*)?$".
+ * via the `patternProperty` "^[a-zA-Z_][a-zA-Z0-9_]*$".
  */
 export type ParameterValue = string | number | boolean;
 /**
- * Lines of pg_hba.conf, placed before pgherd's own.
+ * Lines of pg_hba.conf for connections over TCP, placed before pgherd's own; `trust` and `local` lines are refused.
  */
 export type Hba = string[];
 /**
- * Memory limit.
+ * Memory limit, at least 6MB; units are powers of 1024.
  */
 export type Memory = number | string;
 /**
@@ -23,7 +23,7 @@ export type Memory = number | string;
  */
 export type Cpus = number;
 /**
- * Size of /dev/shm.
+ * Size of /dev/shm, at least 1MB.
  */
 export type ShmSize = number | string;
 /**
@@ -98,7 +98,7 @@ export interface TopologyFile {
     on_remove?: 'retain' | 'delete';
   };
   /**
-   * Fields whose drift is left alone.
+   * Fields whose drift is left alone. Not acted on by this version.
    */
   ignore_changes?: string[];
   /**
@@ -143,11 +143,11 @@ export interface Postgres {
  */
 export interface Password {
   /**
-   * File that holds the password; relative to the topology file.
+   * File that holds the password: one line, not empty, a newline at its end does not count. Relative to the topology file.
    */
   file?: string;
   /**
-   * Environment variable that holds the password.
+   * Environment variable that holds the password: one line, not empty.
    */
   env?: string;
   /**
@@ -183,20 +183,20 @@ export interface Healthcheck {
   start_period?: number | string;
 }
 /**
- * How commits are replicated; a group overrides the top level key by key.
+ * How commits are replicated; a group overrides the top level key by key. This version does `async` only and refuses the rest.
  */
 export interface Replication {
   /**
-   * `async`: a commit does not wait; `quorum`: it waits for `sync_replicas` of them.
+   * `async`: a commit does not wait; `quorum`: it waits for `sync_replicas` replicas, refused by this version.
    */
   mode?: 'async' | 'quorum';
   /**
-   * Replicas that must have a commit, in quorum mode.
+   * Replicas that must have a commit, in quorum mode; refused by this version.
    */
   sync_replicas?: number;
 }
 /**
- * What happens when the leader is gone; a group overrides the top level key by key.
+ * What happens when the leader is gone; a group overrides the top level key by key. Not acted on by this version.
  */
 export interface Failover {
   /**
@@ -213,7 +213,7 @@ export interface Failover {
   max_lag?: number | string;
 }
 /**
- * How changes roll over the nodes of a group; a group overrides the top level key by key.
+ * How changes roll over the nodes of a group; a group overrides the top level key by key. Not acted on by this version.
  */
 export interface Rollout {
   /**
@@ -252,7 +252,7 @@ export interface Balancer {
    */
   image?: string;
   /**
-   * What the image holds.
+   * What the image holds: the program `pgbalancer`, run as its user `pgbalancer`, or stock pgpool-II, the program `pgpool`, run as its user `postgres`. The image needs `sh`, `psql` and the program on its PATH.
    */
   flavor?: 'pgbalancer' | 'pgpool';
   /**
@@ -262,7 +262,7 @@ export interface Balancer {
     [k: string]: ParameterValue;
   };
   /**
-   * Share of reads that the leader takes, where a replica has 1.
+   * Share of reads that the leader takes, where a replica has 1. Not acted on by this version.
    */
   weight?: number;
   memory?: Memory;

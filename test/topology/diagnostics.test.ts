@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { diagnose } from './support.ts';
+import { diagnose, parseSound } from './support.ts';
 
 describe('text that is not a topology at all', () => {
   it('an empty file', () =>
@@ -254,37 +254,37 @@ balancers:
     replicas: two
 `),
     ).toMatchInlineSnapshot(`
-  "topology.yaml:2:15: cluster_name: expected a name of at most 40 letters, digits, "_", "." or "-", starting and ending with a letter or digit, got the number 17
-    cluster_name: 17
-                  ^^
-    hint: put it in quotes
-  topology.yaml:3:10: network: expected a mapping, got "my_net"
-    network: my_net
-             ^^^^^^
-  topology.yaml:5:9: postgres.image: expected the name of an image, such as postgres:17, got nothing
-      image:
-            ^
-    hint: give it a value, or remove the key
-  topology.yaml:6:3: postgres.memory: expected a size such as 512MB, 1g or a number of bytes, got a list
-      memory: [512MB]
-      ^^^^^^
-  topology.yaml:7:9: postgres.cpus: expected a number of CPUs such as 0.5 or 2, got "two"
-      cpus: two
-            ^^^
-  topology.yaml:8:27: postgres.healthcheck.retries: expected a whole number from 1 to 1000, got "1.5"
-      healthcheck: { retries: 1.5 }
-                              ^^^
-  topology.yaml:11:11: balancers[0].port: expected a port from 1 to 65535, got "19999"
-        port: "19999"
-              ^^^^^^^
-    hint: remove the quotes
-  topology.yaml:12:15: balancers[0].config.num_init_children: expected one line of text, a number, true or false, got a list
-        config: { num_init_children: [32] }
-                  ^^^^^^^^^^^^^^^^^
-  topology.yaml:13:15: balancers[0].replicas: expected a list of at most 127 replicas, or their number, got "two"
-        replicas: two
-                  ^^^"
-`));
+      "topology.yaml:2:15: cluster_name: expected a name of at most 40 letters, digits, "_", "." or "-", starting and ending with a letter or digit, got the number 17
+        cluster_name: 17
+                      ^^
+        hint: put it in quotes
+      topology.yaml:3:10: network: expected a mapping, got "my_net"
+        network: my_net
+                 ^^^^^^
+      topology.yaml:5:9: postgres.image: expected the name of an image, such as postgres:17, got nothing
+          image:
+                ^
+        hint: give it a value, or remove the key
+      topology.yaml:6:3: postgres.memory: expected a size such as 512MB, 1g or a number of bytes, got a list
+          memory: [512MB]
+          ^^^^^^
+      topology.yaml:7:9: postgres.cpus: expected a number of CPUs from 0.01 to 1024, such as 0.5 or 2, got "two"
+          cpus: two
+                ^^^
+      topology.yaml:8:27: postgres.healthcheck.retries: expected a whole number from 1 to 1000, got "1.5"
+          healthcheck: { retries: 1.5 }
+                                  ^^^
+      topology.yaml:11:11: balancers[0].port: expected a port from 1 to 65535, got "19999"
+            port: "19999"
+                  ^^^^^^^
+        hint: remove the quotes
+      topology.yaml:12:15: balancers[0].config.num_init_children: expected one line of text, a number, true or false, got a list
+            config: { num_init_children: [32] }
+                      ^^^^^^^^^^^^^^^^^
+      topology.yaml:13:15: balancers[0].replicas: expected a list of at most 127 replicas, or their number, got "two"
+            replicas: two
+                      ^^^"
+    `));
   it('values of the right type that mean nothing', () =>
     expect(
       diagnose(`
@@ -301,39 +301,39 @@ balancers:
     replicas: -1
 `),
     ).toMatchInlineSnapshot(`
-  "topology.yaml:2:15: cluster_name: expected a name of at most 40 letters, digits, "_", "." or "-", starting and ending with a letter or digit, got "my cluster"
-    cluster_name: my cluster
-                  ^^^^^^^^^^
-  topology.yaml:3:15: bind_address: expected an IPv4 address of the host, or 0.0.0.0 for all, got "localhost"
-    bind_address: localhost
-                  ^^^^^^^^^
-  topology.yaml:4:20: network.subnet: expected an IPv4 subnet such as 172.31.0.0/16, its length from 8 to 30, got "172.31.0.0"
-    network: { subnet: 172.31.0.0 }
-                       ^^^^^^^^^^
-  topology.yaml:5:19: failover.mode: expected automatic or manual, got "automatical"
-    failover: { mode: automatical, delay: 5 seconds, max_lag: 16 lightyears }
-                      ^^^^^^^^^^^
-    hint: did you mean "automatic"?
-  topology.yaml:5:39: failover.delay: expected a duration such as 500ms, 5s, 1m or a number of seconds, got "5 seconds"
-    failover: { mode: automatical, delay: 5 seconds, max_lag: 16 lightyears }
-                                          ^^^^^^^^^
-  topology.yaml:5:59: failover.max_lag: expected a size such as 512MB, 1g or a number of bytes, got "16 lightyears"
-    failover: { mode: automatical, delay: 5 seconds, max_lag: 16 lightyears }
-                                                              ^^^^^^^^^^^^^
-  topology.yaml:7:9: postgres.hba[0]: expected one line of pg_hba.conf, starting with local, host, hostssl, hostnossl, hostgssenc or hostnogssenc, got "allow everyone"
-      hba: ["allow everyone"]
-            ^^^^^^^^^^^^^^^^
-  topology.yaml:8:17: postgres.parameters["shared buffers"]: "shared buffers" is not the name of a parameter
-      parameters: { "shared buffers": 128MB }
-                    ^^^^^^^^^^^^^^^^
-    hint: letters, digits and "_" only
-  topology.yaml:11:17: balancers[0].ip_address: expected an IPv4 address such as 172.31.1.20, got "172.31.1.256"
-        ip_address: 172.31.1.256
-                    ^^^^^^^^^^^^
-  topology.yaml:12:15: balancers[0].replicas: expected a list of at most 127 replicas, or their number, got "-1"
-        replicas: -1
-                  ^^"
-`));
+      "topology.yaml:2:15: cluster_name: expected a name of at most 40 letters, digits, "_", "." or "-", starting and ending with a letter or digit, got "my cluster"
+        cluster_name: my cluster
+                      ^^^^^^^^^^
+      topology.yaml:3:15: bind_address: expected an IPv4 address of the host, or 0.0.0.0 for all, got "localhost"
+        bind_address: localhost
+                      ^^^^^^^^^
+      topology.yaml:4:20: network.subnet: expected an IPv4 subnet such as 172.31.0.0/16, its length from 8 to 30, got "172.31.0.0"
+        network: { subnet: 172.31.0.0 }
+                           ^^^^^^^^^^
+      topology.yaml:5:19: failover.mode: expected automatic or manual, got "automatical"
+        failover: { mode: automatical, delay: 5 seconds, max_lag: 16 lightyears }
+                          ^^^^^^^^^^^
+        hint: did you mean "automatic"?
+      topology.yaml:5:39: failover.delay: expected a duration such as 500ms, 5s, 1m or a number of seconds, got "5 seconds"
+        failover: { mode: automatical, delay: 5 seconds, max_lag: 16 lightyears }
+                                              ^^^^^^^^^
+      topology.yaml:5:59: failover.max_lag: expected a size such as 512MB, 1g or a number of bytes, got "16 lightyears"
+        failover: { mode: automatical, delay: 5 seconds, max_lag: 16 lightyears }
+                                                                  ^^^^^^^^^^^^^
+      topology.yaml:7:9: postgres.hba[0]: expected one line of pg_hba.conf, starting with host, hostssl, hostnossl, hostgssenc or hostnogssenc, got "allow everyone"
+          hba: ["allow everyone"]
+                ^^^^^^^^^^^^^^^^
+      topology.yaml:8:17: postgres.parameters["shared buffers"]: "shared buffers" is not the name of a parameter
+          parameters: { "shared buffers": 128MB }
+                        ^^^^^^^^^^^^^^^^
+        hint: letters, digits and "_" only
+      topology.yaml:11:17: balancers[0].ip_address: expected an IPv4 address such as 172.31.1.20, got "172.31.1.256"
+            ip_address: 172.31.1.256
+                        ^^^^^^^^^^^^
+      topology.yaml:12:15: balancers[0].replicas: expected a list of at most 127 replicas, or their number, got "-1"
+            replicas: -1
+                      ^^"
+    `));
   it('a password in the file, which is not shown', () =>
     expect(
       diagnose(`
@@ -726,7 +726,7 @@ balancers:
 });
 
 describe('the rest', () => {
-  it('a quorum that no commit reaches', () =>
+  it('commits that would have to wait for replicas, which this version does not do', () =>
     expect(
       diagnose(`
 cluster_name: shop
@@ -737,14 +737,14 @@ balancers:
   - { name: lb3 }
 `),
     ).toMatchInlineSnapshot(`
-      "topology.yaml:3:22: replication.mode: commits in lb3 would wait for ever: sync_replicas 1, replicas 0
+      "topology.yaml:3:22: replication.mode: quorum is not in this version; use async
         replication: { mode: quorum }
                              ^^^^^^
-        hint: lower sync_replicas, or add replicas
-      topology.yaml:6:61: balancers[1].replication.sync_replicas: commits in lb2 would wait for ever: sync_replicas 2, replicas 1
+        hint: remove the line
+      topology.yaml:6:61: balancers[1].replication.sync_replicas: synchronous replicas are not in this version; use async
           - { name: lb2, replicas: 1, replication: { sync_replicas: 2 } }
                                                                     ^
-        hint: lower sync_replicas, or add replicas"
+        hint: remove the line"
     `));
   it('access rules that let anyone in, or say nothing', () =>
     expect(
@@ -752,21 +752,176 @@ balancers:
 cluster_name: shop
 postgres:
   hba:
-    - local all all trust
     - host all all 0.0.0.0/0 trust
+    - host all all 10.0.0.0 255.0.0.0 trust
+    - 'hostssl all "a # b" ::1/128 "trust"'
+    - 'host all all samenet tr"us"t # really'
     - host all all scram-sha-256
+    - host all all 10.0.0.1 scram-sha-256
+    - host all all all scram-sha256
+    - 'host all all all reject \\'
+    - host all, app trust, "trust" all md5
 balancers: [{ name: lb1 }]
 `),
     ).toMatchInlineSnapshot(`
-  "topology.yaml:6:7: postgres.hba[1]: trust over TCP lets anyone in who reaches the port
-        - host all all 0.0.0.0/0 trust
-          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-    hint: use scram-sha-256
-  topology.yaml:7:7: postgres.hba[2]: a line of pg_hba.conf needs database, user, address and method
-        - host all all scram-sha-256
-          ^^^^^^^^^^^^^^^^^^^^^^^^^^
-    hint: e.g. host all app 10.0.0.0/8 scram-sha-256"
-`));
+      "topology.yaml:5:7: postgres.hba[0]: no trust over TCP: it lets anyone in who reaches the port
+            - host all all 0.0.0.0/0 trust
+              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        hint: use scram-sha-256
+      topology.yaml:6:7: postgres.hba[1]: no trust over TCP: it lets anyone in who reaches the port
+            - host all all 10.0.0.0 255.0.0.0 trust
+              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        hint: use scram-sha-256
+      topology.yaml:7:7: postgres.hba[2]: no trust over TCP: it lets anyone in who reaches the port
+            - 'hostssl all "a # b" ::1/128 "trust"'
+              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        hint: use scram-sha-256
+      topology.yaml:8:7: postgres.hba[3]: no trust over TCP: it lets anyone in who reaches the port
+            - 'host all all samenet tr"us"t # really'
+              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        hint: use scram-sha-256
+      topology.yaml:9:7: postgres.hba[4]: a line of pg_hba.conf needs database, user, address and method
+            - host all all scram-sha-256
+              ^^^^^^^^^^^^^^^^^^^^^^^^^^
+        hint: e.g. host all app 10.0.0.0/8 scram-sha-256
+      topology.yaml:10:7: postgres.hba[5]: a line of pg_hba.conf needs database, user, address, mask and method
+            - host all all 10.0.0.1 scram-sha-256
+              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        hint: e.g. host all app 10.0.0.0/8 scram-sha-256
+      topology.yaml:11:7: postgres.hba[6]: there is no method "scram-sha256" over TCP
+            - host all all all scram-sha256
+              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        hint: did you mean scram-sha-256?
+      topology.yaml:12:7: postgres.hba[7]: a line that ends with "\\" swallows the next
+            - 'host all all all reject \\'
+              ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        hint: write it as one line"
+    `));
+  it('access rules that are not lines of their own, or those of pgherd', () =>
+    expect(
+      diagnose(`
+cluster_name: shop
+postgres:
+  hba:
+    - local all all trust
+    - "host all app all reject\\nhost all all all trust"
+    - include /etc/passwd
+balancers:
+  - { name: lb1, primary: { hba: [host all all all trust] } }
+`),
+    ).toMatchInlineSnapshot(`
+      "topology.yaml:5:7: postgres.hba[0]: expected one line of pg_hba.conf, starting with host, hostssl, hostnossl, hostgssenc or hostnogssenc, got "local all all trust"
+            - local all all trust
+              ^^^^^^^^^^^^^^^^^^^
+        hint: local lines are pgherd's own: its probes and health checks come in that way
+      topology.yaml:6:7: postgres.hba[1]: expected one line of pg_hba.conf, starting with host, hostssl, hostnossl, hostgssenc or hostnogssenc, got "host all app all reject\\nhost all all all trust"
+            - "host all app all reject\\nhost all all all trust"
+              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      topology.yaml:7:7: postgres.hba[2]: expected one line of pg_hba.conf, starting with host, hostssl, hostnossl, hostgssenc or hostnogssenc, got "include /etc/passwd"
+            - include /etc/passwd
+              ^^^^^^^^^^^^^^^^^^^
+      topology.yaml:9:35: balancers[0].primary.hba[0]: no trust over TCP: it lets anyone in who reaches the port
+          - { name: lb1, primary: { hba: [host all all all trust] } }
+                                          ^^^^^^^^^^^^^^^^^^^^^^
+        hint: use scram-sha-256"
+    `));
+  it('what this version reads and does not act on, which is no error', () => {
+    const text = `
+cluster_name: shop
+failover: { mode: manual }
+rollout: {}
+ignore_changes: [postgres.memory]
+balancers:
+  - { name: lb1, weight: 1, rollout: { max_unavailable: 2 } }
+`;
+    expect(diagnose(text)).toMatchInlineSnapshot(`
+      "topology.yaml:3:1: warning: failover: read, and not acted on by this version
+        failover: { mode: manual }
+        ^^^^^^^^
+      topology.yaml:5:1: warning: ignore_changes: read, and not acted on by this version
+        ignore_changes: [postgres.memory]
+        ^^^^^^^^^^^^^^
+      topology.yaml:7:18: warning: balancers[0].weight: read, and not acted on by this version
+          - { name: lb1, weight: 1, rollout: { max_unavailable: 2 } }
+                         ^^^^^^
+      topology.yaml:7:29: warning: balancers[0].rollout: read, and not acted on by this version
+          - { name: lb1, weight: 1, rollout: { max_unavailable: 2 } }
+                                    ^^^^^^^"
+    `);
+    expect(parseSound(text).cluster).toBe('shop');
+  });
+  it('sizes and times that the engine would refuse', () =>
+    expect(
+      diagnose(`
+cluster_name: shop
+postgres: { memory: 1.5, shm_size: 0, cpus: 0, healthcheck: { interval: 0.0001, timeout: 1e300 } }
+balancers:
+  - { name: lb1, memory: 1e30, cpus: -1, restart: allways }
+  - { name: lb2, memory: -5, postgres: { memory: "99999999999g", healthcheck: { start_period: 999999h } } }
+`),
+    ).toMatchInlineSnapshot(`
+      "topology.yaml:3:21: postgres.memory: expected a size such as 512MB, 1g or a number of bytes, got "1.5"
+        postgres: { memory: 1.5, shm_size: 0, cpus: 0, healthcheck: { interval: 0.0001, timeout: 1e300 } }
+                            ^^^
+        hint: a number is whole bytes; a fraction needs a unit, such as 1.5GB
+      topology.yaml:3:36: postgres.shm_size: expected at least 1MB, got "0"
+        postgres: { memory: 1.5, shm_size: 0, cpus: 0, healthcheck: { interval: 0.0001, timeout: 1e300 } }
+                                           ^
+        hint: a number without a unit is bytes
+      topology.yaml:3:45: postgres.cpus: expected a number of CPUs from 0.01 to 1024, such as 0.5 or 2, got "0"
+        postgres: { memory: 1.5, shm_size: 0, cpus: 0, healthcheck: { interval: 0.0001, timeout: 1e300 } }
+                                                    ^
+      topology.yaml:3:73: postgres.healthcheck.interval: expected 1ms to 24h, got "0.0001"
+        postgres: { memory: 1.5, shm_size: 0, cpus: 0, healthcheck: { interval: 0.0001, timeout: 1e300 } }
+                                                                                ^^^^^^
+        hint: a number without a unit is seconds
+      topology.yaml:3:90: postgres.healthcheck.timeout: expected 1ms to 24h, got "1e+300"
+        postgres: { memory: 1.5, shm_size: 0, cpus: 0, healthcheck: { interval: 0.0001, timeout: 1e300 } }
+                                                                                                 ^^^^^
+        hint: a number without a unit is seconds
+      topology.yaml:5:26: balancers[0].memory: expected at most 1024TB, got "1e+30"
+          - { name: lb1, memory: 1e30, cpus: -1, restart: allways }
+                                 ^^^^
+        hint: a number without a unit is bytes
+      topology.yaml:5:38: balancers[0].cpus: expected a number of CPUs from 0.01 to 1024, such as 0.5 or 2, got "-1"
+          - { name: lb1, memory: 1e30, cpus: -1, restart: allways }
+                                             ^^
+      topology.yaml:5:51: balancers[0].restart: expected always, unless-stopped, on-failure or no, got "allways"
+          - { name: lb1, memory: 1e30, cpus: -1, restart: allways }
+                                                          ^^^^^^^
+        hint: did you mean "always"?
+      topology.yaml:6:26: balancers[1].memory: expected a size such as 512MB, 1g or a number of bytes, got "-5"
+          - { name: lb2, memory: -5, postgres: { memory: "99999999999g", healthcheck: { start_period: 999999h } } }
+                                 ^^
+      topology.yaml:6:50: balancers[1].postgres.memory: expected at most 1024TB, got "99999999999g"
+          - { name: lb2, memory: -5, postgres: { memory: "99999999999g", healthcheck: { start_period: 999999h } } }
+                                                         ^^^^^^^^^^^^^^
+        hint: a number without a unit is bytes
+      topology.yaml:6:95: balancers[1].postgres.healthcheck.start_period: expected at most 24h, got "999999h"
+          - { name: lb2, memory: -5, postgres: { memory: "99999999999g", healthcheck: { start_period: 999999h } } }
+                                                                                                      ^^^^^^^
+        hint: a number without a unit is seconds"
+    `));
+  it('more replicas than the leader has senders for', () =>
+    expect(diagnose('cluster_name: shop\nbalancers: [{ name: lb1, replicas: 19 }]\n')).toMatchInlineSnapshot(`
+      "topology.yaml:2:36: balancers[0].replicas: max_wal_senders and max_replication_slots not given: 20 is fewer than 21: 19 for the replicas, 2 for a clone and a rejoining node
+        balancers: [{ name: lb1, replicas: 19 }]
+                                           ^^
+        hint: give them under "parameters""
+    `));
+  it('more containers than a network holds', () =>
+    expect(
+      diagnose(`
+cluster_name: shop
+balancers:
+${Array.from({ length: 10 }, (_, index) => `  - { name: lb${index}, replicas: 127 }`).join('\n')}
+`),
+    ).toMatchInlineSnapshot(`
+      "topology.yaml:3:1: balancers: 1290 containers are more than the 1000 that one network holds
+        balancers:
+        ^^^^^^^^^
+        hint: use several clusters"
+    `));
   it('too little memory', () =>
     expect(
       diagnose(`
@@ -796,7 +951,10 @@ ignore_changes:
 balancers: [{ name: lb1 }]
 `),
     ).toMatchInlineSnapshot(`
-      "topology.yaml:7:5: ignore_changes[3]: there is no field balancers[0].primary.memroy
+      "topology.yaml:3:1: warning: ignore_changes: read, and not acted on by this version
+        ignore_changes:
+        ^^^^^^^^^^^^^^
+      topology.yaml:7:5: ignore_changes[3]: there is no field balancers[0].primary.memroy
           - balancers[0].primary.memroy
             ^^^^^^^^^^^^^^^^^^^^^^^^^^^
         hint: did you mean "balancers[*].primary.memory"?"
@@ -836,13 +994,13 @@ balancers:
     hint: choose another"
 `));
   it('a line as long as a minified file is cut around the place', () => {
-    const replicas = Array.from({ length: 20 }, (_, index) => `{"port":${15432 + index}}`).join(',');
+    const replicas = Array.from({ length: 15 }, (_, index) => `{"port":${15432 + index}}`).join(',');
     expect(diagnose(`{"cluster_name":"shop","balancers":[{"name":"lb1","replicas":[${replicas},{"port":0}]}]}`))
       .toMatchInlineSnapshot(`
-      "topology.yaml:1:371: balancers[0].replicas[20].port: expected a port from 1 to 65535, got "0"
-        15448},{"port":15449},{"port":15450},{"port":15451},{"port":0}]}]}
-                                                                    ^"
-    `);
+        "topology.yaml:1:296: balancers[0].replicas[15].port: expected a port from 1 to 65535, got "0"
+          15443},{"port":15444},{"port":15445},{"port":15446},{"port":0}]}]}
+                                                                      ^"
+      `);
   });
   it('a file cannot steer the terminal', () =>
     expect(diagnose('cluster_name: "a\\e[31m"\nbalancers: [{ name: "\u001b[2J" }]\n')).toMatchInlineSnapshot(`

@@ -28,9 +28,12 @@ describe('a variable', () => {
     ['${NONE:?choose a tag}', 'the variable NONE is needed: choose a tag'],
     ['${EMPTY:?choose a tag}', 'the variable EMPTY is needed: choose a tag'],
     ['${NONE?}', 'the variable NONE is not set'],
-    ['${TAG', '"${TAG" is not a complete variable'],
-    ['${}', '"${}" is not a complete variable'],
-    ['${9TAG}', '"${9TAG}" is not a complete variable'],
+    ['${TAG', 'a variable is not complete'],
+    ['${}', 'a variable is not complete'],
+    ['${9TAG}', 'a variable is not complete'],
+    ['${TAG:-${OTHER}}', 'a variable is not complete'],
+    // every object has one, and none of them is a variable
+    ['${constructor}', 'the variable constructor is not set'],
   ])('%s is refused', (text, message) => {
     expect(interpolate(text, env)).toMatchObject({ problem: { message } });
   });

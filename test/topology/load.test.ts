@@ -1,4 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatDiagnostic, loadTopologies, type LoadDeps } from '../../src/topology/load.ts';
 
 type Files = Readonly<Record<string, string | Uint8Array>>;
@@ -230,6 +235,31 @@ balancers: [{ name: lb1, port: 19999 }]
 });
 
 describe('on the real file system', () => {
+  let folder = '';
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'pgherd-test-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it('what is no file is not read, and a pipe does not hold up', async () => {
+    await promisify(execFile)('mkfifo', [join(folder, 'pipe.yaml')]);
+    await symlink('loop.yaml', join(folder, 'loop.yaml'));
+    await symlink('nowhere', join(folder, 'nowhere.yaml'));
+    await symlink('/dev/zero', join(folder, 'zero.yaml'));
+    await mkdir(join(folder, 'folder.yaml'));
+    const { diagnostics } = await loadTopologies([folder]);
+    expect(diagnostics.map(({ file, message }) => `${file.slice(folder.length + 1)}: ${message}`)).toEqual([
+      'folder.yaml: not a regular file',
+      'loop.yaml: a chain of links without end',
+      'nowhere.yaml: no such file or directory',
+      'pipe.yaml: not a regular file',
+      'zero.yaml: not a regular file',
+    ]);
+  });
+  it('a directory named like a file is a directory', async () => {
+    const { diagnostics } = await loadTopologies([join(folder, 'folder.yaml')]);
+    expect(diagnostics.map(({ message }) => message)).toEqual(['the directory holds no topology']);
+  });
   it.each(['short.yaml', 'old-format.json', 'old-format-two-balancers.json'])(
     'the example %s is sound',
     async (name) => {

@@ -7,10 +7,10 @@ export function diagnose(text: string, env: Readonly<Record<string, string>> = {
   return diagnostics.map(formatDiagnostic).join('\n');
 }
 
-/** The topology of a text that must be sound. */
+/** The topology of a text that must be sound; warnings are allowed. */
 export function parseSound(text: string, env: Readonly<Record<string, string>> = {}, file = 'topology.yaml'): Topology {
   const { topology, diagnostics } = parseTopology(text, file, env, '/project');
-  if (topology === undefined || diagnostics.length > 0) {
+  if (topology === undefined) {
     throw new Error(`not sound:\n${diagnostics.map(formatDiagnostic).join('\n')}`);
   }
   return topology;
