@@ -205,7 +205,7 @@ describe('a converged cluster', () => {
     );
     expect(formatSteps(made)).toBe(
       lines(`
-        group/lb1: write-record
+        group/lb1: write-record <- group/lb1: set-slots
         group/lb1: set-slots
         volume/shop_lb1_3_1: create-volume
         node/lb1-replica3: create-container <- volume/shop_lb1_3_1: create-volume

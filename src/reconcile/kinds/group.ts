@@ -66,8 +66,10 @@ function planMembership(context: GroupContext, view: Led, balancer: Part): Membe
       superuser: group.user,
     });
     const grown = [...new Set([...known, ...wanted])].sort((a, b) => a - b);
-    const record = step(resource, recordAction(context, view, grown, renew), renew ? [password.id] : []);
     const slots = setSlots(context, view, grown);
+    // The record tells the next run that the slots are there; of a bootstrap they are.
+    const first = [...(renew ? [password.id] : []), ...(arrived.length > 0 && !isFirst ? [slots.id] : [])];
+    const record = step(resource, recordAction(context, view, grown, renew), first);
     before.push(...(renew ? [password] : []), record, ...(arrived.length > 0 ? [slots] : []));
   }
   const removal = planRemoval(context, departed, balancer);
