@@ -26,6 +26,7 @@ export function bootstrapSql(options: {
     '-- last',
     slotsSql(options.followers),
     `ALTER ROLE ${identifier(superuser)} PASSWORD ${literal(verifiers.superuser)};`,
+    '-- end',
   ].join('\n');
 }
 

@@ -7,6 +7,8 @@ export PGOPTIONS='-c synchronous_commit=local'
 # Ends with the container where the server never comes up.
 until pg_isready -q; do sleep 0.05; done
 sql=$(cat)
+# It ends early when who writes it dies.
+case $sql in *'-- end') ;; *) say 'the SQL was cut short'; exit 1 ;; esac
 run() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
 printf '%s\n' "${sql%%-- last*}" | run
 PGDATABASE=$database

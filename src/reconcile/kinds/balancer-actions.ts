@@ -52,9 +52,8 @@ export const balancerActions = {
     const container = await context.engine.inspectContainer(action.container);
     const marker = readersMarker(action.name, container?.startedAt ?? 0);
     const result = await context.engine.exec(action.container, {
-      command: ['sh', '-c', hostsScript, 'hosts', readersLink, marker],
+      command: ['sh', '-c', hostsScript, 'hosts', action.lines, readersLink, marker],
       user: '0:0',
-      input: action.lines,
     });
     if (result.code === 0) return;
     throw new PgherdError('node-failed', `${action.container}: its hosts file: ${result.stderr.trim()}`, {
