@@ -5,6 +5,8 @@ export type ErrorCode =
   | 'engine-too-old'
   | 'engine-timeout'
   | 'engine-error'
+  /** The connection broke before the answer came: nobody knows whether it was done. */
+  | 'reply-lost'
   | 'not-found'
   | 'name-taken'
   | 'port-taken'

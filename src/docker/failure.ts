@@ -116,6 +116,14 @@ function fromSocket(thrown: unknown, asked: Asked): PgherdError {
       remedy: 'run as root or as a member of the docker group, or name another engine with -H',
     });
   }
+  // Only a connection that stood can be lost: what was asked may have been done, and another look tells.
+  if (code === 'ECONNRESET' || code === 'EPIPE') {
+    return new PgherdError('reply-lost', `${asked.what}: the connection to ${asked.host} broke before the answer came`, {
+      cause: thrown,
+      remedy: 'run the command again: it looks at what became of it',
+      retry: true,
+    });
+  }
   return new PgherdError('engine-unreachable', `no Docker engine answers at ${asked.host} (${messageOf(thrown)})`, {
     cause: thrown,
     remedy: 'start it, or name another one with -H, DOCKER_HOST or a docker context',

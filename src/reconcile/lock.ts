@@ -82,7 +82,8 @@ async function create(engine: Engine, name: string, { cluster, image }: LockOpti
       tmpfs: Object.fromEntries(volumes.map((path) => [path, ''])),
     })
     .catch((error: unknown) => {
-      if (hasCode(error, 'name-taken')) return undefined;
+      // Of a lost reply the container may be there, unheld: it is then waited for as anyone's, and found stale.
+      if (hasCode(error, 'name-taken', 'reply-lost')) return undefined;
       throw error;
     });
 }
@@ -98,6 +99,7 @@ async function hold(engine: Engine, id: string, name: string): Promise<Lock | un
     // Taken for stale by someone who waited: begin again.
     if (hasCode(error, 'not-found')) return undefined;
     await engine.removeContainer(id);
+    if (hasCode(error, 'reply-lost')) return undefined;
     throw error;
   }
   const held = attachment;
@@ -114,7 +116,7 @@ async function hold(engine: Engine, id: string, name: string): Promise<Lock | un
       held.close();
       await engine.removeContainer(id).catch((error: unknown) => {
         // It removes itself; who comes first does not matter.
-        if (!hasCode(error, 'in-progress', 'not-found')) throw error;
+        if (!hasCode(error, 'in-progress', 'not-found', 'reply-lost')) throw error;
       });
     },
   };
