@@ -13,8 +13,7 @@ export function checkVersion(raw: TopologyFile): Issue[] {
     ...ignore([...path, 'failover'], block.failover),
     ...ignore([...path, 'rollout'], block.rollout),
   ]);
-  const weights = raw.balancers.flatMap(({ weight }, index) => ignore(['balancers', index, 'weight'], { weight }));
-  return [...issues, ...ignore(['ignore_changes'], raw.ignore_changes), ...weights];
+  return [...issues, ...ignore(['ignore_changes'], raw.ignore_changes)];
 }
 
 /** Commits that are thought to wait for replicas and do not are worse than none. */
@@ -28,7 +27,7 @@ function checkReplication(path: Path, replication: TopologyFile['replication']):
 }
 
 function ignore(path: Path, block: object | undefined): Issue[] {
-  if (block === undefined || Object.values(block).every((value) => value === undefined)) return [];
+  if (block === undefined || Object.keys(block).length === 0) return [];
   const message = 'read, and not acted on by this version';
   return [{ path, at: 'key', code: 'not-acted-on', message, severity: 'warning' }];
 }

@@ -262,7 +262,7 @@ export interface Balancer {
     [k: string]: ParameterValue;
   };
   /**
-   * Share of reads that the leader takes, where a replica has 1. Not acted on by this version.
+   * Share of reads that the leader takes, where a replica has 1.
    */
   weight?: number;
   memory?: Memory;

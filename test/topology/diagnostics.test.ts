@@ -832,7 +832,7 @@ failover: { mode: manual }
 rollout: {}
 ignore_changes: [postgres.memory]
 balancers:
-  - { name: lb1, weight: 1, rollout: { max_unavailable: 2 } }
+  - { name: lb1, rollout: { max_unavailable: 2 } }
 `;
     expect(diagnose(text)).toMatchInlineSnapshot(`
       "topology.yaml:3:1: warning: failover: read, and not acted on by this version
@@ -841,12 +841,9 @@ balancers:
       topology.yaml:5:1: warning: ignore_changes: read, and not acted on by this version
         ignore_changes: [postgres.memory]
         ^^^^^^^^^^^^^^
-      topology.yaml:7:18: warning: balancers[0].weight: read, and not acted on by this version
-          - { name: lb1, weight: 1, rollout: { max_unavailable: 2 } }
-                         ^^^^^^
-      topology.yaml:7:29: warning: balancers[0].rollout: read, and not acted on by this version
-          - { name: lb1, weight: 1, rollout: { max_unavailable: 2 } }
-                                    ^^^^^^^"
+      topology.yaml:7:18: warning: balancers[0].rollout: read, and not acted on by this version
+          - { name: lb1, rollout: { max_unavailable: 2 } }
+                         ^^^^^^^"
     `);
     expect(parseSound(text).cluster).toBe('shop');
   });
