@@ -74,7 +74,9 @@ export const containerActions = {
     ]);
     if (container === undefined) throw gone(action.container);
     const endpoint = container.networks[action.network];
-    if (endpoint !== undefined) {
+    // A running container whose connection was refused keeps the name of the network, and is not on it.
+    const isHalf = container.state === 'running' && endpoint?.networkId === '';
+    if (endpoint !== undefined && !isHalf) {
       const isSame = endpoint.networkId === '' || endpoint.networkId === network?.id;
       if (endpoint.address === action.address && isSame) return;
       // A second connect of a stopped container answers 200 and changes nothing.

@@ -60,8 +60,9 @@ function compareEndpoint(
 ): EndpointChanges {
   const live: Network | undefined = context.snapshot.networks.find(({ name }) => name === wanted.network);
   const held = container.networks[wanted.network];
-  // A container that never started has no id of its network yet.
-  const isStale = live === undefined || (held !== undefined && held.networkId !== '' && held.networkId !== live.id);
+  // A container that never started has no id of its network yet; one that runs without one was refused its connection.
+  const isPending = held?.networkId === '' && container.state !== 'running';
+  const isStale = live === undefined || (held !== undefined && !isPending && held.networkId !== live.id);
   if (held?.address === wanted.address && !isStale) return nothing;
   const isGone = held === undefined || isStale;
   return {
