@@ -1,7 +1,7 @@
-import { PgherdError } from '../../base/error.ts';
+import { PgherdError, hasCode } from '../../base/error.ts';
 import type { Container, ContainerSpec } from '../../docker/types.ts';
 import type { ActionContext } from '../actions.ts';
-import { labelNames } from '../names.ts';
+import { clusterLabels, labelNames } from '../names.ts';
 import type { FieldChange } from '../plan.ts';
 
 export type Limits = {
@@ -82,7 +82,19 @@ export const containerActions = {
       // A second connect of a stopped container answers 200 and changes nothing.
       await engine.disconnectNetwork(action.network, container.id);
     }
-    await engine.connectNetwork(action.network, container.id, { address: action.address, aliases: action.aliases });
+    const wanted = { address: action.address, aliases: action.aliases };
+    const connect = (): Promise<void> => engine.connectNetwork(action.network, container.id, wanted);
+    await connect().catch(async (cause: unknown) => {
+      if (!hasCode(cause, 'address-taken')) throw cause;
+      const ours = await engine.listContainers(clusterLabels(context.cluster));
+      const holder = ours.find(
+        ({ id, networks }) => id !== container.id && networks[action.network]?.address === action.address,
+      );
+      // Two that change places: the other one may have moved away by now, or does so next.
+      if (holder === undefined) return connect();
+      const message = `${container.name} waits for ${action.address}, which ${holder.name} still has`;
+      throw new PgherdError('address-taken', message, { cause, retry: true });
+    });
   },
   disconnect: async (action: Of<'disconnect'>, context: ActionContext) => {
     const container = await inspectOurs(action.container, context);
