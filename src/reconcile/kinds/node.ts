@@ -36,8 +36,8 @@ function planMissing(context: GroupContext, node: Node): Part {
   const taken = snapshot.taken.find(({ kind, name }) => kind === 'container' && name === node.containerName);
   if (taken !== undefined) return { blocked: [blockedName(node, taken.by)] };
   const volume = currentVolume(group.name, node.slot, snapshot);
-  // Where the group cannot go on, what its volumes lack is not made up for by empty ones.
-  if (view.phase === 'blocked' && volume === undefined) return {};
+  // Where the group cannot go on, or nobody knows yet, what its volumes lack is not made up for by empty ones.
+  if ((view.phase === 'blocked' || view.phase === 'unread') && volume === undefined) return {};
   const resource = nodeResource(node.name);
   const name = volume?.volume.name ?? volumeName(topology.cluster, group.name, node.slot, 1);
   const volumeStep = step(volumeResource(name), createVolume(topology.cluster, group.name, node.slot, 1));
@@ -95,7 +95,7 @@ function planAnew(context: GroupContext, node: Node, observed: ObservedNode): Pa
         fields: [{ path: 'volume', before: observed.volume, after: name, effect: 'recreate' }],
       },
     ],
-    steps: [...volumeSteps, remove, ...after(createSteps(context, node, name), [remove.id])],
+    steps: [...volumeSteps, ...removedFirst(remove, createSteps(context, node, name))],
   };
 }
 
@@ -113,8 +113,7 @@ function planRecreate(context: GroupContext, node: Node, observed: ObservedNode,
         fields,
       },
     ],
-    // Where it cannot be made again at once, it is left as it is.
-    steps: create.length === 0 ? [] : [remove, ...after(create, [remove.id])],
+    steps: removedFirst(remove, create),
   };
 }
 
@@ -192,6 +191,11 @@ function createSteps(context: GroupContext, node: Node, volume: string): readonl
 
 function removeAction(observed: ObservedNode): Step['action'] {
   return { do: 'remove-container', container: observed.container.id, stopSeconds: nodeStopSeconds };
+}
+
+// Where it cannot be made again at once (no image, say), it is left as it is.
+function removedFirst(remove: Step, create: readonly Step[]): readonly Step[] {
+  return create[0]?.action.do === 'create-container' ? [remove, ...after(create, [remove.id])] : create;
 }
 
 function after(steps: readonly Step[], ids: readonly string[]): readonly Step[] {
