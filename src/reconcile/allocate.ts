@@ -51,8 +51,9 @@ function find(networks: readonly Network[], name: string): Network | undefined {
   return networks.find((network) => network.name === name);
 }
 
+// A live subnet cannot change: where the file says another one, that is blocked, and addresses stay what they are.
 function subnetOf(given: string | undefined, live: Network | undefined): Cidr | undefined {
-  const text = given ?? live?.subnets[0];
+  const text = live?.subnets[0] ?? given;
   return text === undefined ? undefined : parseCidr(text);
 }
 

@@ -24,11 +24,11 @@ export function planCluster(topology: Topology, snapshot: Snapshot, fingerprints
   const removed = planRemovedGroups(topology, snapshot);
   // What needs a network waits for it; a blocked network keeps containers from being made, not from being looked at.
   const networkSteps = networks.steps ?? [];
-  const isNetworkMissing = networkSteps.length > 0 || (networks.blocked ?? []).length > 0;
+  const isNetworkBlocked = (networks.blocked ?? []).length > 0;
   const steps = groups.steps.map((each) =>
     needsNetwork(each.action.do) ? { ...each, after: [...each.after, ...networkSteps.map(({ id }) => id)] } : each,
   );
-  const possible = isNetworkMissing && networkSteps.length === 0 ? withoutNetwork(steps) : steps;
+  const possible = isNetworkBlocked ? withoutNetwork(steps) : steps;
   const all = mergeParts([networks, { ...groups, steps: possible }, removed]);
   return { cluster: topology.cluster, ...all, wanted: countWanted(topology) };
 }
@@ -70,10 +70,15 @@ function needsNetwork(action: string): boolean {
   return action === 'create-container' || action === 'connect';
 }
 
+// What cannot be made anew is not removed either.
 function withoutNetwork(steps: Part['steps'] & object): Part['steps'] & object {
   const dropped = new Set<string>();
+  const made = new Set(steps.filter(({ action }) => action.do === 'create-container').map(({ resource }) => resource));
   return steps.filter((each) => {
-    const isDropped = needsNetwork(each.action.do) || each.after.some((id) => dropped.has(id));
+    const isDropped =
+      needsNetwork(each.action.do) ||
+      (each.action.do === 'remove-container' && made.has(each.resource)) ||
+      each.after.some((id) => dropped.has(id));
     if (isDropped) dropped.add(each.id);
     return !isDropped;
   });
