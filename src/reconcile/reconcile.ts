@@ -95,6 +95,8 @@ class Run {
   readonly #answered = new Set<string>();
   #lock: Lock | undefined;
   #done = 0;
+  /** Of the round before, for who asks why it took too long. */
+  #last: readonly Outcome[] = [];
   #backoff = firstBackoff;
   #repeated = { steps: '', times: 0 };
 
@@ -137,9 +139,10 @@ class Run {
         .filter(({ resource }) => !this.#answered.has(resource))
         .map(({ resource, action }): Step => ({ id: `${resource}: ${action.do}`, resource, action, after: [] }));
       if (isSettled && checks.length === 0) return this.#result(plan, true);
-      if (this.#isCalledOff()) return this.#result(plan, false);
+      if (this.#isCalledOff()) return this.#result(plan, false, this.#last);
       if (!isSettled && (await this.#takeLock())) continue;
       const outcomes = await this.#execute(isSettled ? checks : steps);
+      this.#last = outcomes;
       if (isSettled && outcomes.every(({ result }) => result === 'done')) return this.#result(plan, true);
       if (this.#isCalledOff()) return this.#result(plan, false, outcomes);
       if (!isSettled) this.#refuseToSpin(steps, outcomes);
