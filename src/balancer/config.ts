@@ -15,6 +15,8 @@ export type BalancerConfig = {
   readonly flavor: 'pgbalancer' | 'pgpool';
   /** The group's write address: whoever holds it leads. */
   readonly writeAddress: string;
+  /** The share of reads the writer takes where a reader has 1; undefined: 0, or 1 where there are no readers. */
+  readonly writerWeight: number | undefined;
   /** How many readers; they are names in the balancer's hosts file. */
   readonly readers: number;
   /** The file's parameters. */
@@ -62,13 +64,13 @@ export function balancerParameters(config: BalancerConfig, folder: string): Read
   };
 }
 
-function backends({ writeAddress, readers }: BalancerConfig): Record<string, string> {
+function backends({ writeAddress, writerWeight, readers }: BalancerConfig): Record<string, string> {
   const parameters: Record<string, string> = {};
   for (let id = 0; id <= readers; id += 1) {
     const isWriter = id === 0;
     parameters[`backend_hostname${String(id)}`] = isWriter ? writeAddress : readerName(id);
     parameters[`backend_port${String(id)}`] = String(backendPort);
-    parameters[`backend_weight${String(id)}`] = isWriter && readers > 0 ? '0' : '1';
+    parameters[`backend_weight${String(id)}`] = String(isWriter && readers > 0 ? (writerWeight ?? 0) : 1);
     parameters[`backend_flag${String(id)}`] = isWriter ? 'ALWAYS_PRIMARY|DISALLOW_TO_FAILOVER' : 'DISALLOW_TO_FAILOVER';
   }
   return parameters;

@@ -34,13 +34,13 @@ const readings: readonly Reading[] = [
   },
   {
     code: 'name-taken',
-    pattern: /is already in use by container|with name .* already exists/i,
+    pattern: /is already in use by container|network with name .* already exists/i,
     remedy: 'rename or remove what holds the name, or give another name in the topology file',
   },
   {
     code: 'in-progress',
-    pattern: /removal of container .* is already in progress|is already in progress/i,
-    remedy: 'wait for it to end',
+    pattern: /is already in progress|endpoint with name .* already exists/i,
+    remedy: 'somebody else does the same: look again when it is done',
     retry: true,
   },
   {
@@ -118,11 +118,15 @@ function fromSocket(thrown: unknown, asked: Asked): PgherdError {
   }
   // Only a connection that stood can be lost: what was asked may have been done, and another look tells.
   if (code === 'ECONNRESET' || code === 'EPIPE') {
-    return new PgherdError('reply-lost', `${asked.what}: the connection to ${asked.host} broke before the answer came`, {
-      cause: thrown,
-      remedy: 'run the command again: it looks at what became of it',
-      retry: true,
-    });
+    return new PgherdError(
+      'reply-lost',
+      `${asked.what}: the connection to ${asked.host} broke before the answer came`,
+      {
+        cause: thrown,
+        remedy: 'run the command again: it looks at what became of it',
+        retry: true,
+      },
+    );
   }
   return new PgherdError('engine-unreachable', `no Docker engine answers at ${asked.host} (${messageOf(thrown)})`, {
     cause: thrown,

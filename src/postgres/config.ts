@@ -112,8 +112,10 @@ export function formatHba(config: NodeConfig): string {
     `local all ${quoteName(config.superuser)} peer map=pgherd`,
     `local all ${monitorRole} peer map=pgherd`,
     'local all all scram-sha-256',
-    ...config.hba,
+    // Before the file's lines: none of them can lock these out.
     `host replication ${replicationRole} all scram-sha-256`,
+    `host all ${replicationRole},${monitorRole} all scram-sha-256`,
+    ...config.hba,
     'host all all all scram-sha-256',
     '',
   ].join('\n');

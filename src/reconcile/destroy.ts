@@ -21,7 +21,7 @@ export async function lookToDestroy(engine: Engine, cluster: string, withVolumes
  * Balancers first, so that sessions end; then leaders, so that their followers have received everything; then
  * followers, networks and, where asked, volumes.
  */
-export function planDestroy(snapshot: Snapshot, withVolumes: boolean): Plan {
+function planDestroy(snapshot: Snapshot, withVolumes: boolean): Plan {
   const balancers = snapshot.balancers.map(({ group, container }) =>
     step(balancerResource(group), {
       do: 'remove-container',

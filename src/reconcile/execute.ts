@@ -63,7 +63,7 @@ async function attempt(step: Step, context: ActionContext, options: ExecuteOptio
 }
 
 /** The steps so that each comes after those it waits for; throws where they wait for each other in a circle. */
-export function topologicalOrder(steps: readonly Step[]): readonly Step[] {
+function topologicalOrder(steps: readonly Step[]): readonly Step[] {
   const byId = new Map(steps.map((step) => [step.id, step]));
   const placed = new Set<string>();
   const open = new Set<string>();

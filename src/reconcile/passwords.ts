@@ -46,11 +46,16 @@ async function readPassword(
     });
   const text =
     source.from === 'env'
-      ? deps.env[source.name]
+      ? own(deps.env, source.name)
       : await deps.readFile(source.path).catch((cause: unknown) => {
           throw missing(cause);
         });
   const password = text?.replace(/\r?\n$/, '') ?? '';
   if (password === '' || /[\r\n\0]/.test(password)) throw missing();
   return password;
+}
+
+// A variable may be called `constructor`, which every object has.
+function own(env: Readonly<Record<string, string | undefined>>, name: string): string | undefined {
+  return Object.hasOwn(env, name) ? env[name] : undefined;
 }

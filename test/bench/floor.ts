@@ -143,6 +143,7 @@ export async function bringUpFloor(engine: Engine, topology: Topology): Promise<
     const config = {
       flavor: group.balancer.flavor,
       writeAddress: write.leader,
+      writerWeight: undefined,
       readers: replicas.length,
       parameters: group.balancer.config,
       pcp: false,

@@ -12,7 +12,7 @@ import { parseTopology } from '../../src/topology/load.ts';
 import type { Group, Node, Topology } from '../../src/topology/model.ts';
 
 const mount = '/var/lib/postgresql/data';
-export const system = '7000000000000000001';
+const system = '7000000000000000001';
 
 /** The topology of a YAML text. */
 export function topologyOf(text: string): Topology {

@@ -6,4 +6,6 @@ rev=$(cd "$(dirname "$0")" && pwd -P)
 home=$(dirname "$rev")
 ln -sfn "$(basename "$rev")" "$home/started.new" && mv -fT "$home/started.new" "$home/started"
 mkdir -p /tmp/pgherd
+# The official pgpool image does not put its programs on the path.
+PATH=$PATH:/usr/sbin:/opt/pgpool-II/bin
 exec "$(cat "$rev/binary")" -n -D -f "$rev/pgbalancer.conf"

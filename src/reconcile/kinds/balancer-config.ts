@@ -13,6 +13,7 @@ export function wantedConfig({ addresses, group }: GroupContext): BalancerConfig
   return {
     flavor: balancer.flavor,
     writeAddress: write.leader,
+    writerWeight: balancer.weight,
     readers: group.nodes.length - 1,
     parameters: balancer.config,
     pcp: balancer.pcpPort !== undefined,

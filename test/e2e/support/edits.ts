@@ -222,7 +222,7 @@ export class Herd {
   }
 }
 
-export function show(what: string, { code, stdout, stderr }: Result): string {
+function show(what: string, { code, stdout, stderr }: Result): string {
   return `${what} exited ${String(code)}\n${stdout}${stderr}`;
 }
 

@@ -1,0 +1,539 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { ErrorCode } from '../../src/base/error.ts';
+import type { Engine } from '../../src/docker/engine.ts';
+import type { Container, ContainerSpec } from '../../src/docker/types.ts';
+import { until } from '../e2e/support/until.ts';
+
+/** An engine to be held against the contract, and a place on it. */
+export type ContractBench = {
+  readonly engine: Engine;
+  /** On everything that is made, so that it can be swept. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Unique on the engine; begins every name. */
+  readonly prefix: string;
+  /** Two free subnets, a.b.c.0/24. */
+  readonly subnets: readonly [string, string];
+  readonly port: number;
+  readonly release: () => Promise<void>;
+};
+
+const image = 'postgres:17';
+const data = '/var/lib/postgresql/data';
+
+/** What pgherd relies on in every engine, the real one as well as the double in memory. */
+export function describeEngine(name: string, open: () => Promise<ContractBench>): void {
+  describe(name, () => {
+    let bench: ContractBench;
+    let engine: Engine;
+    let count = 0;
+
+    beforeAll(async () => {
+      bench = await open();
+      engine = bench.engine;
+    });
+    afterEach(async () => {
+      for (const { id } of await engine.listContainers(bench.labels)) await engine.removeContainer(id);
+      for (const { id } of await engine.listNetworks(bench.labels)) await engine.removeNetwork(id);
+      for (const { name } of await engine.listVolumes(bench.labels)) await engine.removeVolume(name);
+    });
+    afterAll(async () => {
+      await bench.release();
+    });
+
+    const newName = (): string => `${bench.prefix}-${String((count += 1))}`;
+    const address = (subnet: string, last: number): string => subnet.replace(/0\/24$/, String(last));
+    const codeOf = async (call: Promise<unknown>): Promise<ErrorCode | undefined> => {
+      const failure: unknown = await call.then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
+      return failure === undefined ? undefined : (failure as { readonly code: ErrorCode }).code;
+    };
+    const inspect = async (ref: string): Promise<Container> => {
+      const container = await engine.inspectContainer(ref);
+      if (container === undefined) throw new Error(`no container ${ref}`);
+      return container;
+    };
+    const spec = (more: Partial<ContainerSpec> = {}): ContainerSpec => ({
+      name: newName(),
+      image,
+      entrypoint: ['sleep', 'infinity'],
+      labels: bench.labels,
+      network: 'none',
+      // Else the image's would be made without a name.
+      tmpfs: more.volume === undefined ? { [data]: '' } : {},
+      ...more,
+    });
+    const create = (more?: Partial<ContainerSpec>): Promise<string> => engine.createContainer(spec(more));
+    const run = async (more?: Partial<ContainerSpec>): Promise<string> => {
+      const id = await create(more);
+      await engine.startContainer(id);
+      return id;
+    };
+    const newNetwork = async (subnet: string | undefined, internal = true): Promise<{ id: string; name: string }> => {
+      const network = newName();
+      const id = await engine.createNetwork({ name: network, labels: bench.labels, internal, subnet });
+      return { id, name: network };
+    };
+
+    describe('a container', () => {
+      it('is created once under a name', async () => {
+        const one = spec();
+        const id = await engine.createContainer(one);
+        expect(await codeOf(engine.createContainer(one))).toBe('name-taken');
+        expect(await inspect(one.name)).toMatchObject({ id, name: one.name, state: 'created', startedAt: 0 });
+      });
+
+      it('starts, stops and goes, however often it is told', async () => {
+        const id = await create();
+        await engine.startContainer(id);
+        await engine.startContainer(id);
+        const running = await inspect(id);
+        expect(running).toMatchObject({ state: 'running', restartCount: 0 });
+        expect(running.startedAt).toBeGreaterThanOrEqual(running.createdAt);
+        await engine.stopContainer(id, 0);
+        await engine.stopContainer(id, 0);
+        expect(await inspect(id)).toMatchObject({ state: 'exited', exitCode: 137 });
+        await engine.startContainer(id);
+        expect((await inspect(id)).startedAt).toBeGreaterThan(running.startedAt);
+        await engine.removeContainer(id);
+        await engine.removeContainer(id);
+        expect(await engine.inspectContainer(id)).toBeUndefined();
+      });
+
+      it('that is not there can be stopped and killed, not started, updated or asked', async () => {
+        const none = newName();
+        await engine.stopContainer(none, 0);
+        await engine.killContainer(none, 'SIGKILL');
+        await engine.unpauseContainer(none);
+        expect(await codeOf(engine.startContainer(none))).toBe('not-found');
+        expect(await codeOf(engine.updateContainer(none, { restart: 'no' }))).toBe('not-found');
+        expect(await codeOf(engine.exec(none, { command: ['true'] }))).toBe('not-found');
+        expect(await codeOf(engine.readLogs(none, 1))).toBe('not-found');
+        expect(await codeOf(engine.attachInput(none))).toBe('not-found');
+        expect(await codeOf(engine.writeArchive(none, '/tmp', [], 0))).toBe('not-found');
+        expect(await engine.readLink(none, '/x')).toBeUndefined();
+        expect(await engine.readArchive(none, '/x')).toBeUndefined();
+      });
+
+      it('needs an image that is there', async () => {
+        const missing = `${bench.prefix}-none:1`;
+        expect(await codeOf(create({ image: missing }))).toBe('not-found');
+        expect(await engine.inspectImage(missing)).toBeUndefined();
+        expect((await engine.inspectImage(image))?.volumes).toEqual([data]);
+      });
+
+      it('is killed, and cannot be when it does not run', async () => {
+        const id = await run({ restart: 'always' });
+        await engine.killContainer(id, 'SIGKILL');
+        const ended = await until(
+          'it has ended',
+          () => inspect(id),
+          ({ state }) => state !== 'running',
+        );
+        expect(ended).toMatchObject({ state: 'exited', exitCode: 137 });
+        expect(await codeOf(engine.killContainer(id, 'SIGKILL'))).toBe('not-running');
+        expect(await codeOf(engine.unpauseContainer(id))).toBe('engine-error');
+      });
+
+      it('is told as it was asked for', async () => {
+        const volume = newName();
+        await engine.createVolume(volume, bench.labels);
+        const id = await create({
+          restart: 'always',
+          memory: 64 * 2 ** 20,
+          cpus: 0.5,
+          volume: { name: volume, target: data },
+          extraHosts: ['reader1:10.0.0.1'],
+          labels: { ...bench.labels, 'pgherd.spec': '{"a":1}' },
+        });
+        expect(await inspect(id)).toMatchObject({
+          image,
+          restart: 'always',
+          memory: 64 * 2 ** 20,
+          cpus: 0.5,
+          volumes: [{ name: volume, target: data }],
+          extraHosts: ['reader1:10.0.0.1'],
+          labels: { 'pgherd.spec': '{"a":1}' },
+          health: { status: 'none' },
+          restartCount: 0,
+        });
+      });
+
+      it('with nothing asked for has no limits, no restart policy and no volume', async () => {
+        const id = await create();
+        const nothing = { restart: 'no', memory: 0, cpus: 0, volumes: [], extraHosts: [] };
+        expect(await inspect(id)).toMatchObject(nothing);
+      });
+
+      it('changes its limits and policy alive or not, those that are named alone', async () => {
+        const id = await run({ memory: 64 * 2 ** 20 });
+        await engine.updateContainer(id, { memory: 128 * 2 ** 20, cpus: 1.5 });
+        expect(await inspect(id)).toMatchObject({ memory: 128 * 2 ** 20, cpus: 1.5, restart: 'no' });
+        await engine.updateContainer(id, { memory: 32 * 2 ** 20, restart: 'always' });
+        expect(await inspect(id)).toMatchObject({ memory: 32 * 2 ** 20, cpus: 1.5, restart: 'always' });
+        await engine.stopContainer(id, 0);
+        await engine.updateContainer(id, { restart: 'unless-stopped' });
+        expect(await inspect(id)).toMatchObject({ state: 'exited', restart: 'unless-stopped', cpus: 1.5 });
+        expect(await codeOf(engine.updateContainer(id, { memory: 1 }))).toBe('engine-error');
+      });
+
+      it('is listed with others that bear the labels, by name', async () => {
+        const labels = { ...bench.labels, 'contract.list': bench.prefix };
+        const [b, a] = [await create({ labels }), await create({ labels })];
+        await create();
+        const listed = await engine.listContainers({ 'contract.list': bench.prefix });
+        expect(listed.map(({ id }) => id).toSorted()).toEqual([a, b].toSorted());
+        expect(listed.map(({ name: each }) => each)).toEqual(listed.map(({ name: each }) => each).toSorted());
+        expect(await engine.listContainers({ ...labels, 'contract.other': 'x' })).toEqual([]);
+      });
+
+      it('says what it wrote, as many of its last lines as are asked for', async () => {
+        const id = await run({ entrypoint: ['sh', '-c', 'echo one; echo two; exit 3'] });
+        const ended = await until(
+          'it has ended',
+          () => inspect(id),
+          ({ state }) => state === 'exited',
+        );
+        expect(ended.exitCode).toBe(3);
+        expect(await engine.readLogs(id, 10)).toBe('one\ntwo\n');
+        expect(await engine.readLogs(id, 1)).toBe('two\n');
+      });
+
+      it('that ends by itself is started again as its policy says', async () => {
+        const id = await run({ entrypoint: ['sh', '/nonesuch'], restart: 'always' });
+        const restarting = await until(
+          'it restarts',
+          () => inspect(id),
+          ({ state }) => state === 'restarting',
+        );
+        expect(restarting.exitCode).toBe(2);
+        await engine.stopContainer(id, 0);
+        expect((await inspect(id)).state).toBe('exited');
+      });
+
+      it('has a health where it was given a check', async () => {
+        const check = { command: ['true'], interval: 1, timeout: 1, retries: 1, startPeriod: 0 };
+        const id = await create({ healthcheck: check });
+        await engine.startContainer(id);
+        expect((await inspect(id)).health.status).toBe('starting');
+      });
+    });
+
+    describe('a port', () => {
+      it('is for one container at a time, told at its start', async () => {
+        const network = await newNetwork(bench.subnets[0], false);
+        const published = {
+          network: { name: network.name },
+          ports: [{ container: 5432, host: bench.port, address: '127.0.0.1' }],
+        };
+        const holder = spec(published);
+        const held = await engine.createContainer(holder);
+        await engine.startContainer(held);
+        const second = await create(published);
+        expect(await codeOf(engine.startContainer(second))).toBe('port-taken');
+        expect((await inspect(second)).state).toBe('created');
+        expect(await engine.findPortHolder(bench.port)).toBe(holder.name);
+        await engine.removeContainer(held);
+        expect(await engine.findPortHolder(bench.port)).toBeUndefined();
+        await engine.startContainer(second);
+        expect((await inspect(second)).state).toBe('running');
+      });
+    });
+
+    describe('a network', () => {
+      it('has one name, one subnet and goes once nothing runs on it', async () => {
+        const network = await newNetwork(bench.subnets[0]);
+        expect(await engine.inspectNetwork(network.name)).toMatchObject({
+          id: network.id,
+          name: network.name,
+          internal: true,
+          subnets: [bench.subnets[0]],
+          labels: bench.labels,
+        });
+        const again = { name: network.name, labels: {}, internal: true, subnet: bench.subnets[1] };
+        expect(await codeOf(engine.createNetwork(again))).toBe('name-taken');
+        const inside = { ...again, name: newName(), subnet: bench.subnets[0].replace('/24', '/25') };
+        expect(await codeOf(engine.createNetwork(inside))).toBe('subnet-overlap');
+        const id = await run({ network: { name: network.name } });
+        expect(await codeOf(engine.removeNetwork(network.id))).toBe('network-in-use');
+        await engine.stopContainer(id, 0);
+        await engine.removeNetwork(network.id);
+        await engine.removeNetwork(network.id);
+        expect(await engine.inspectNetwork(network.id)).toBeUndefined();
+      });
+
+      it('gets a subnet from the engine where none is given, and then takes no fixed address', async () => {
+        const network = await newNetwork(undefined);
+        const [subnet] = (await engine.inspectNetwork(network.id))?.subnets ?? [];
+        expect(subnet).toMatch(/^\d+\.\d+\.\d+\.\d+\/\d+$/);
+        const fixed = String(subnet).replace(/\.\d+\/\d+$/, '.9');
+        const id = await create({ network: { name: network.name, address: fixed } });
+        expect(await codeOf(engine.startContainer(id))).toBe('address-outside');
+      });
+
+      it('is listed by label, and without one among all', async () => {
+        const network = await newNetwork(bench.subnets[0]);
+        expect((await engine.listNetworks(bench.labels)).map(({ id }) => id)).toEqual([network.id]);
+        expect((await engine.listNetworks()).map(({ id }) => id)).toContain(network.id);
+      });
+    });
+
+    describe('an address', () => {
+      it('is told as asked for, also before the first start and after the end', async () => {
+        const network = await newNetwork(bench.subnets[0]);
+        const asked = address(bench.subnets[0], 9);
+        const id = await create({ network: { name: network.name, address: asked } });
+        expect((await inspect(id)).networks).toEqual({ [network.name]: { networkId: '', address: asked } });
+        await engine.startContainer(id);
+        const started = { [network.name]: { networkId: network.id, address: asked } };
+        expect((await inspect(id)).networks).toEqual(started);
+        await engine.stopContainer(id, 0);
+        expect((await inspect(id)).networks).toEqual(started);
+      });
+
+      it('is for one running container at a time', async () => {
+        const network = await newNetwork(bench.subnets[0]);
+        const asked = { network: { name: network.name, address: address(bench.subnets[0], 9) } };
+        const [first, second] = [await run(asked), await create(asked)];
+        expect(await codeOf(engine.startContainer(second))).toBe('address-taken');
+        expect((await inspect(second)).state).toBe('created');
+        await engine.stopContainer(first, 0);
+        await engine.startContainer(second);
+        expect(await codeOf(engine.startContainer(first))).toBe('address-taken');
+        expect((await inspect(first)).state).toBe('exited');
+      });
+
+      it("is neither outside the network nor the gateway's", async () => {
+        const network = await newNetwork(bench.subnets[0]);
+        const outside = await create({ network: { name: network.name, address: address(bench.subnets[1], 9) } });
+        expect(await codeOf(engine.startContainer(outside))).toBe('address-outside');
+        const gateway = await create({ network: { name: network.name, address: address(bench.subnets[0], 1) } });
+        expect(await codeOf(engine.startContainer(gateway))).toBe('address-taken');
+      });
+    });
+
+    describe('a network made after the container', () => {
+      it('is found by its name at the first start', async () => {
+        const name = newName();
+        const id = await create({ network: { name, address: address(bench.subnets[0], 9) } });
+        expect(await codeOf(engine.startContainer(id))).toBe('not-found');
+        expect((await inspect(id)).state).toBe('created');
+        const network = await engine.createNetwork({
+          name,
+          labels: bench.labels,
+          internal: true,
+          subnet: bench.subnets[0],
+        });
+        await engine.startContainer(id);
+        expect((await inspect(id)).networks[name]?.networkId).toBe(network);
+      });
+
+      it('is not the one that a container knew before, though it has its name', async () => {
+        const old = await newNetwork(bench.subnets[0]);
+        const asked = address(bench.subnets[0], 9);
+        const id = await run({ network: { name: old.name, address: asked } });
+        await engine.stopContainer(id, 0);
+        await engine.removeNetwork(old.id);
+        const fresh = { name: old.name, labels: bench.labels, internal: true, subnet: bench.subnets[0] };
+        const network = await engine.createNetwork(fresh);
+        expect(await codeOf(engine.startContainer(id))).toBe('not-found');
+        expect((await inspect(id)).networks[old.name]?.networkId).toBe(old.id);
+        await engine.disconnectNetwork(old.name, id);
+        await engine.connectNetwork(old.name, id, { address: asked });
+        await engine.startContainer(id);
+        expect((await inspect(id)).networks[old.name]).toEqual({ networkId: network, address: asked });
+      });
+    });
+
+    describe('to connect', () => {
+      it('a running container takes effect, once', async () => {
+        const [one, two] = [await newNetwork(bench.subnets[0]), await newNetwork(bench.subnets[1])];
+        const id = await run({ network: { name: one.name } });
+        const asked = address(bench.subnets[1], 9);
+        await engine.connectNetwork(two.name, id, { address: asked, aliases: ['x'] });
+        expect((await inspect(id)).networks[two.name]).toEqual({ networkId: two.id, address: asked });
+        expect(await codeOf(engine.connectNetwork(two.name, id, { address: asked }))).toBe('in-progress');
+        await engine.disconnectNetwork(two.name, id);
+        expect(Object.keys((await inspect(id)).networks)).toEqual([one.name]);
+        expect(await codeOf(engine.disconnectNetwork(two.name, id))).toBe('engine-error');
+      });
+
+      it('a running container to an address in use fails, and leaves a mark that is no connection', async () => {
+        const [one, two] = [await newNetwork(bench.subnets[0]), await newNetwork(bench.subnets[1])];
+        const asked = address(bench.subnets[1], 9);
+        const holder = await run({ network: { name: two.name, address: asked } });
+        const id = await run({ network: { name: one.name } });
+        expect(await codeOf(engine.connectNetwork(two.name, id, { address: asked }))).toBe('address-taken');
+        expect((await inspect(id)).networks[two.name]).toEqual({ networkId: '', address: asked });
+        expect(await codeOf(engine.disconnectNetwork(two.name, id))).toBe('engine-error');
+        await engine.removeContainer(holder);
+        await engine.connectNetwork(two.name, id, { address: asked });
+        expect((await inspect(id)).networks[two.name]).toEqual({ networkId: two.id, address: asked });
+      });
+
+      it('a stopped container counts from its start, and a second time not at all', async () => {
+        const [one, two] = [await newNetwork(bench.subnets[0]), await newNetwork(bench.subnets[1])];
+        const id = await create({ network: { name: one.name } });
+        const [first, second] = [address(bench.subnets[1], 9), address(bench.subnets[1], 10)];
+        await engine.connectNetwork(two.name, id, { address: first });
+        await engine.connectNetwork(two.name, id, { address: second });
+        expect((await inspect(id)).networks[two.name]).toEqual({ networkId: '', address: first });
+        await engine.disconnectNetwork(two.name, id);
+        await engine.connectNetwork(two.name, id, { address: second });
+        await engine.startContainer(id);
+        expect((await inspect(id)).networks[two.name]).toEqual({ networkId: two.id, address: second });
+      });
+
+      it('needs both sides to be there', async () => {
+        const network = await newNetwork(bench.subnets[0]);
+        const id = await run({ network: { name: network.name } });
+        expect(await codeOf(engine.connectNetwork(newName(), id, {}))).toBe('not-found');
+        expect(await codeOf(engine.connectNetwork(network.name, newName(), {}))).toBe('not-found');
+        expect(await codeOf(engine.disconnectNetwork(newName(), id))).toBe('engine-error');
+        expect(await codeOf(engine.disconnectNetwork(network.name, newName()))).toBe('not-found');
+      });
+    });
+
+    describe('a volume', () => {
+      it('that is there keeps its labels when it is made again', async () => {
+        const volume = newName();
+        const labels = { ...bench.labels, 'contract.volume': 'first' };
+        expect(await engine.createVolume(volume, labels)).toMatchObject({ name: volume, labels });
+        expect(await engine.createVolume(volume, { 'contract.volume': 'second' })).toMatchObject({ labels });
+        expect(await engine.inspectVolume(volume)).toMatchObject({ labels });
+        expect(await engine.listVolumes({ 'contract.volume': 'first', ...bench.labels })).toHaveLength(1);
+        expect(await engine.listVolumes({ 'contract.volume': 'second', ...bench.labels })).toEqual([]);
+        await engine.removeVolume(volume);
+        await engine.removeVolume(volume);
+        expect(await engine.inspectVolume(volume)).toBeUndefined();
+      });
+
+      it('stays as long as a container has it, also a stopped one, and longer than that', async () => {
+        const volume = newName();
+        await engine.createVolume(volume, bench.labels);
+        const mounted = { volume: { name: volume, target: data } };
+        const first = await create(mounted);
+        await engine.writeArchive(first, data, [{ type: 'link', path: 'state', target: 'data.1' }], 999);
+        expect(await codeOf(engine.removeVolume(volume))).toBe('volume-in-use');
+        await engine.removeContainer(first);
+        const second = await create(mounted);
+        expect(await engine.readLink(second, `${data}/state`)).toBe(`${data}/data.1`);
+      });
+    });
+
+    describe('files in a container', () => {
+      it.each(['created', 'running', 'stopped'])('are written and read, the container %s', async (state) => {
+        const volume = newName();
+        await engine.createVolume(volume, bench.labels);
+        const id = await create({ volume: { name: volume, target: data }, readOnly: true });
+        if (state !== 'created') await engine.startContainer(id);
+        if (state === 'stopped') await engine.stopContainer(id, 0);
+        await engine.writeArchive(
+          id,
+          data,
+          [
+            { type: 'directory', path: 'pgherd', mode: 0o700 },
+            { type: 'directory', path: 'pgherd/rev.1', mode: 0o700 },
+            { type: 'file', path: 'pgherd/rev.1/role', content: 'lead 1\n', mode: 0o600 },
+            { type: 'file', path: 'pgherd/rev.1/deep', content: 'grüße', mode: 0o600 },
+            { type: 'link', path: 'pgherd/config', target: 'rev.1' },
+          ],
+          999,
+        );
+        expect(await engine.readLink(id, `${data}/pgherd/config`)).toBe(`${data}/pgherd/rev.1`);
+        expect(await engine.readLink(id, `${data}/pgherd/rev.1/role`)).toBeUndefined();
+        expect(await engine.readLink(id, `${data}/pgherd/nothing`)).toBeUndefined();
+        const files = new Map([
+          ['rev.1/role', 'lead 1\n'],
+          ['rev.1/deep', 'grüße'],
+        ]);
+        expect(new Map(await engine.readArchive(id, `${data}/pgherd/rev.1`))).toEqual(files);
+        expect(await engine.readArchive(id, `${data}/pgherd/config/role`)).toEqual(new Map([['role', 'lead 1\n']]));
+        expect(await engine.readArchive(id, `${data}/pgherd/nothing`)).toBeUndefined();
+      });
+
+      it('take the place of what was there, and leave what is beside them', async () => {
+        const id = await create();
+        const write = (target: string, file: string): Promise<void> =>
+          engine.writeArchive(
+            id,
+            '/etc',
+            [
+              { type: 'directory', path: 'pgherd', mode: 0o755 },
+              { type: 'file', path: `pgherd/${file}`, content: file, mode: 0o600 },
+              { type: 'link', path: 'pgherd/config', target },
+            ],
+            0,
+          );
+        await write('one', 'a');
+        await write('two', 'b');
+        expect(await engine.readLink(id, '/etc/pgherd/config')).toBe('/etc/pgherd/two');
+        expect([...((await engine.readArchive(id, '/etc/pgherd')) ?? [])].toSorted()).toEqual([
+          ['pgherd/a', 'a'],
+          ['pgherd/b', 'b'],
+        ]);
+      });
+
+      it('are refused by a read-only root and by a folder that is not there', async () => {
+        const entry = { type: 'file', path: 'x', content: '', mode: 0o600 } as const;
+        const id = await create({ readOnly: true });
+        expect(await codeOf(engine.writeArchive(id, '/etc', [entry], 0))).toBe('engine-error');
+        await engine.removeContainer(id);
+        const other = await create();
+        expect(await codeOf(engine.writeArchive(other, '/nonesuch', [entry], 0))).toBe('not-found');
+      });
+
+      it('of the image tell who owns what', async () => {
+        const id = await create();
+        const passwd = await engine.readArchive(id, '/etc/passwd');
+        expect(passwd?.get('passwd')).toMatch(/^postgres:x:\d+:/m);
+      });
+    });
+
+    describe('a command in a container', () => {
+      it('gives its code and what it wrote', async () => {
+        const id = await run();
+        const said = await engine.exec(id, { command: ['sh', '-c', 'echo out; echo err >&2; exit 3'] });
+        expect(said).toEqual({ code: 3, stdout: 'out\n', stderr: 'err\n' });
+        expect(await engine.exec(id, { command: ['true'] })).toEqual({ code: 0, stdout: '', stderr: '' });
+        expect(await engine.exec(id, { command: ['cat'], input: 'grüße\n' })).toMatchObject({ stdout: 'grüße\n' });
+        expect(await engine.exec(id, { command: ['id', '-u'], user: '4321:0' })).toMatchObject({ stdout: '4321\n' });
+        expect(await engine.exec(id, { command: ['nonesuch'] })).toMatchObject({ code: 126 });
+        expect(await engine.exec(id, { command: ['sh', '/nonesuch'] })).toMatchObject({ code: 2 });
+      });
+
+      it('needs it to run', async () => {
+        const id = await create();
+        expect(await codeOf(engine.exec(id, { command: ['true'] }))).toBe('not-running');
+      });
+    });
+
+    describe('standard input', () => {
+      const held = { entrypoint: ['cat'], stdinOnce: true, autoRemove: true, readOnly: true } as const;
+
+      it('keeps `cat` running until it closes, and the container goes with it', async () => {
+        const id = await create(held);
+        const attachment = await engine.attachInput(id);
+        await engine.startContainer(id);
+        expect((await inspect(id)).state).toBe('running');
+        attachment.close();
+        await attachment.closed;
+        await until(
+          'it is gone',
+          () => engine.inspectContainer(id),
+          (container) => container === undefined,
+        );
+      });
+
+      it('closes when the container ends', async () => {
+        const id = await create(held);
+        const attachment = await engine.attachInput(id);
+        await engine.startContainer(id);
+        await engine.removeContainer(id);
+        await attachment.closed;
+        expect(await codeOf(engine.startContainer(id))).toBe('not-found');
+      });
+    });
+  });
+}

@@ -1,0 +1,289 @@
+import type { ExecCommand } from '../../src/docker/engine.ts';
+import type { ExecResult } from '../../src/docker/types.ts';
+import { baseName, parent } from './fake-engine-files.ts';
+import type { FakeContainer, FakeDatabase, FakeProcess } from './fake-engine-state.ts';
+
+/** What programs see of the world outside their container. */
+export type Surroundings = {
+  /** The container that answers at an address, if the one who asks shares a network with it. */
+  readonly reach: (from: FakeContainer, address: string) => FakeContainer | undefined;
+  /** The container's process ends by itself. */
+  readonly exit: (container: FakeContainer, code: number) => void;
+  readonly newSystemIdentifier: () => string;
+};
+
+type Done = ExecResult;
+/** `waiting`: not yet, and it asks again; the text is what it says when its time is over. */
+export type Ran = Done | { readonly waiting: string };
+
+const ok = (stdout = ''): Done => ({ code: 0, stdout, stderr: '' });
+const failed = (code: number, stderr: string): Done => ({ code, stdout: '', stderr });
+
+/** Starts a container's process; undefined: it has ended already, with `exit` told. */
+export function startProcess(container: FakeContainer, around: Surroundings): FakeProcess | undefined {
+  const { entrypoint = ['postgres'], command = [] } = container.spec;
+  const [program = '', first = '', ...rest] = [...entrypoint, ...command];
+  if (program === 'sh' && first.endsWith('/pgherd/config/start')) return startNode(container, first, around);
+  if (program === 'sh' && first === '/etc/pgbalancer/config/start') return startBalancer(container, first, around);
+  if (program === 'sh' && first === '-c') return startShell(container, rest[0] ?? '', around);
+  if (program === 'sh') { cannotOpen(container, first, around); return; }
+  if (program === 'cat') {
+    if (container.spec.stdinOnce === true && !container.inputEnded) return { stopCode: 137 };
+    around.exit(container, 0);
+    return undefined;
+  }
+  return { stopCode: 137 };
+}
+
+function cannotOpen(container: FakeContainer, path: string, around: Surroundings): undefined {
+  container.say(`sh: 0: cannot open ${path}: No such file`);
+  around.exit(container, 2);
+}
+
+// `echo WORDS [>&2]`, `exit N`, `sleep N`, `cat`, one after the other.
+function startShell(container: FakeContainer, script: string, around: Surroundings): FakeProcess | undefined {
+  const { code, stdout, stderr, sleeps } = runShell(script, '');
+  container.log += stdout + stderr;
+  if (sleeps) return { stopCode: 137 };
+  around.exit(container, code);
+  return undefined;
+}
+
+function runShell(script: string, input: string): Done & { readonly sleeps: boolean } {
+  const said = { stdout: '', stderr: '' };
+  for (const statement of script.split(';').map((each) => each.trim())) {
+    const [word = '', ...words] = statement.split(/\s+/);
+    if (word === 'exit') return { code: Number(words[0] ?? 0), ...said, sleeps: false };
+    if (word === 'sleep') return { code: 0, ...said, sleeps: true };
+    if (word === 'cat') said.stdout += input;
+    if (word !== 'echo') continue;
+    const toStderr = words.at(-1) === '>&2';
+    said[toStderr ? 'stderr' : 'stdout'] += `${(toStderr ? words.slice(0, -1) : words).join(' ')}\n`;
+  }
+  return { code: 0, ...said, sleeps: false };
+}
+
+// ---- a node: src/postgres/scripts/start.sh
+
+function startNode(container: FakeContainer, start: string, around: Surroundings): FakeProcess | undefined {
+  const node = openNode(container, start);
+  if (node === undefined) { cannotOpen(container, start, around); return; }
+  const refuse = (why: string): undefined => {
+    container.say(`pgherd start: ${why}`);
+    around.exit(container, 78);
+  };
+  const { role, system, state } = node;
+  if (state?.startsWith('data.')) {
+    if (system !== '-' && state !== `data.${system}`) { refuse(`the volume holds ${state}`); return; }
+    return serve(node, { stopCode: 0 });
+  }
+  if (state !== undefined) { refuse(`the volume is marked '${state}'`); return; }
+  if (role === 'lead') { refuse('told to lead, and the volume is empty'); return; }
+  if (node.volume.database !== undefined) { refuse('pgdata exists, and nothing says what it is'); return; }
+  if (role === 'bootstrap') {
+    node.mark('state', 'bootstrapping');
+    const systemIdentifier = around.newSystemIdentifier();
+    node.volume.database = { system: systemIdentifier, slots: new Set(), passwords: new Map(), rows: [] };
+    return serve(node, { stopCode: 0 });
+  }
+  // A clone goes on when its leader answers and has its slot.
+  const process: FakeProcess = {
+    stopCode: 137,
+    proceed: () => {
+      if (process.serves !== undefined) return;
+      const leader = leaderOf(node, around);
+      if (leader === undefined) return;
+      if (leader.system !== system) {
+        refuse(`the leader is system ${leader.system}`);
+        return;
+      }
+      if (!leader.slots.has(node.read('slot'))) return;
+      node.volume.database = {
+        ...leader,
+        slots: new Set(),
+        passwords: new Map(leader.passwords),
+        rows: [...leader.rows],
+      };
+      node.mark('state', `data.${system}`);
+      serve(node, process);
+    },
+  };
+  return process;
+}
+
+type OpenNode = {
+  readonly container: FakeContainer;
+  readonly volume: FakeContainer['volumes'][number]['volume'];
+  readonly home: string;
+  readonly role: string;
+  readonly system: string;
+  readonly state: string | undefined;
+  /** A file of the revision. */
+  readonly read: (file: string) => string;
+  readonly revision: string;
+  readonly mark: (link: string, target: string) => void;
+};
+
+// `script`: a script of pgherd's in a revision's folder, or in the one that `config` links to.
+function openNode(container: FakeContainer, script: string): OpenNode | undefined {
+  const { view } = container;
+  const folder = view.follow(parent(script));
+  const role = view.read(`${folder}/role`);
+  const mounted = container.volumes.find(({ target }) => folder.startsWith(`${target}/`));
+  if (role === undefined || view.read(script) === undefined || mounted === undefined) return undefined;
+  const home = parent(folder);
+  const [is = '', system = ''] = role.trim().split(' ');
+  return {
+    container,
+    volume: mounted.volume,
+    home,
+    role: is,
+    system,
+    state: view.link(`${home}/state`),
+    read: (file) => (view.read(`${folder}/${file}`) ?? '').trim(),
+    revision: baseName(folder),
+    mark: (link, target) => {
+      view.put(`${home}/${link}`, { type: 'link', target });
+    },
+  };
+}
+
+function serve(node: OpenNode, process: FakeProcess): FakeProcess {
+  node.mark('started', node.revision);
+  node.mark('loaded', node.revision);
+  process.serves = node.role === 'follow' ? 'follower' : 'leader';
+  return process;
+}
+
+function leaderOf(node: OpenNode, around: Surroundings): FakeDatabase | undefined {
+  const config = baseName(node.container.view.link(`${node.home}/loaded`) ?? node.revision);
+  const conninfo = node.container.view.read(`${node.home}/${config}/conninfo`) ?? node.read('conninfo');
+  const address = /host=(\S+)/.exec(conninfo)?.[1] ?? '';
+  const leader = around.reach(node.container, address);
+  return leader?.process?.serves === 'leader' ? databaseOf(leader) : undefined;
+}
+
+export function databaseOf(container: FakeContainer): FakeDatabase | undefined {
+  return container.volumes.find(({ volume }) => volume.database !== undefined)?.volume.database;
+}
+
+/** Whether a node's health check passes: a leader answers, a follower streams. */
+function isHealthyNode(container: FakeContainer, script: string, around: Surroundings): boolean {
+  const node = openNode(container, script);
+  if (node === undefined || container.process?.serves === undefined) return false;
+  if (container.process.serves === 'leader') return true;
+  const leader = leaderOf(node, around);
+  const own = databaseOf(container);
+  return leader !== undefined && leader.system === own?.system && leader.slots.has(node.read('slot'));
+}
+
+// ---- a balancer: src/balancer/scripts
+
+function startBalancer(container: FakeContainer, start: string, around: Surroundings): FakeProcess | undefined {
+  const { view } = container;
+  if (view.read(start) === undefined) { cannotOpen(container, start, around); return; }
+  const folder = view.follow(parent(start));
+  view.put('/etc/pgbalancer/started', { type: 'link', target: baseName(folder) });
+  return { stopCode: 0 };
+}
+
+function isHealthyBalancer(container: FakeContainer, around: Surroundings): boolean {
+  const started = container.view.link('/etc/pgbalancer/started') ?? '';
+  const config = container.view.read(`/etc/pgbalancer/${started}/pgbalancer.conf`) ?? '';
+  const writer = /^backend_hostname0 = '([^']*)'$/m.exec(config)?.[1] ?? '';
+  return container.process !== undefined && around.reach(container, writer)?.process?.serves === 'leader';
+}
+
+/** What Docker's own health check would find. */
+export function isHealthy(container: FakeContainer, around: Surroundings): boolean {
+  const script = container.spec.healthcheck?.command[1] ?? '';
+  if (container.spec.healthcheck?.command[0] !== 'sh') return container.spec.healthcheck?.command[0] === 'true';
+  return script.startsWith('/etc/pgbalancer/')
+    ? isHealthyBalancer(container, around)
+    : isHealthyNode(container, script, around);
+}
+
+// ---- exec
+
+/** Runs a command once; one that waits for something says so instead, and is run again. */
+export function runCommand(container: FakeContainer, command: ExecCommand, around: Surroundings): Ran {
+  const [program = '', first = '', ...rest] = command.command;
+  const input = command.input ?? '';
+  if (program === 'true') return ok();
+  if (program === 'cat') return ok(input);
+  if (program === 'echo') return ok(`${[first, ...rest].join(' ')}\n`);
+  if (program === 'id') return ok(`${command.user?.split(':')[0] ?? '0'}\n`);
+  if (program === 'psql') return runSql(container, input);
+  if (program === 'sh' && first === '-c' && rest[1] === 'hosts') return writeHosts(container, rest.slice(2), input);
+  if (program === 'sh' && first === '-c') {
+    const { code, stdout, stderr } = runShell(rest[0] ?? '', input);
+    return { code, stdout, stderr };
+  }
+  if (program === 'sh') return runScript(container, first, input, around);
+  const why = `OCI runtime exec failed: exec: "${program}": executable file not found in $PATH: unknown\r\n`;
+  return { code: 126, stdout: why, stderr: '' };
+}
+
+function runScript(container: FakeContainer, path: string, input: string, around: Surroundings): Ran {
+  if (container.view.read(path) === undefined) return failed(2, `sh: 0: cannot open ${path}: No such file\n`);
+  const script = baseName(path);
+  if (script === 'await' || script === 'health') {
+    const isBalancer = path.startsWith('/etc/pgbalancer/');
+    const passes = isBalancer ? isHealthyBalancer(container, around) : isHealthyNode(container, path, around);
+    if (passes) return ok('healthy\n');
+    return script === 'await' ? { waiting: 'not ready' } : failed(1, 'waiting\n');
+  }
+  const node = openNode(container, path);
+  if (node === undefined) return failed(2, 'sh: cannot open role\n');
+  if (script === 'apply') {
+    node.mark('config', node.revision);
+    node.mark('loaded', node.revision);
+    const started = container.view.link(`${node.home}/started`);
+    for (const each of container.view.below(node.home)) {
+      const folder = /\/(rev\.[^/]+)$/.exec(each)?.[1];
+      if (folder !== undefined && folder !== node.revision && folder !== started) container.view.remove(each);
+    }
+    return ok();
+  }
+  return script === 'bootstrap' ? finishBootstrap(node, input) : failed(2, `no such script: ${script}\n`);
+}
+
+function finishBootstrap(node: OpenNode, sql: string): Ran {
+  const database = databaseOf(node.container);
+  if (node.container.process?.serves !== 'leader' || database === undefined) return { waiting: 'no server' };
+  if (database.passwords.has('pgherd_replication'))
+    return failed(3, 'ERROR: role "pgherd_replication" already exists\n');
+  for (const [, role = '', verifier = ''] of sql.matchAll(/CREATE ROLE (\w+) .*?PASSWORD '([^']*)'/g)) {
+    database.passwords.set(role, verifier);
+  }
+  change(database, sql);
+  node.container.view.remove(`${node.home}/init`);
+  node.mark('state', `data.${database.system}`);
+  return ok(`${database.system}\n`);
+}
+
+function runSql(container: FakeContainer, sql: string): Ran {
+  const database = databaseOf(container);
+  if (database === undefined || container.process?.serves === undefined) return failed(2, 'no server is running\n');
+  if (container.process.serves === 'follower') return failed(3, 'ERROR: cannot execute in recovery\n');
+  change(database, sql);
+  return ok();
+}
+
+function change(database: FakeDatabase, sql: string): void {
+  for (const [, role = '', verifier = ''] of sql.matchAll(/ALTER ROLE "((?:[^"]|"")*)" PASSWORD '([^']*)'/g)) {
+    database.passwords.set(role.replaceAll('""', '"'), verifier);
+  }
+  const wanted = /ARRAY\[(.*?)\]::text\[\]/.exec(sql)?.[1];
+  if (wanted === undefined) return;
+  const slots = [...wanted.matchAll(/'([^']*)'/g)].map(([, name = '']) => name);
+  for (const slot of [...database.slots]) if (!slots.includes(slot)) database.slots.delete(slot);
+  for (const slot of slots) database.slots.add(slot);
+}
+
+// src/balancer/scripts/hosts.sh: the readers' lines, and a link that tells it.
+function writeHosts(container: FakeContainer, [link = '', target = '']: readonly string[], input: string): Ran {
+  container.hosts = input.split('\n').filter((line) => line !== '');
+  container.view.put(link, { type: 'link', target });
+  return ok();
+}

@@ -1,0 +1,111 @@
+import type { ContainerSpec, ContainerState } from '../../src/docker/types.ts';
+import { FakeTree, FakeView } from './fake-engine-files.ts';
+
+/** The database cluster in a volume's `pgdata`, as far as pgherd can tell one from another. */
+export type FakeDatabase = {
+  readonly system: string;
+  /** Physical replication slots; a clone has none. */
+  readonly slots: Set<string>;
+  /** Verifiers by role. */
+  readonly passwords: Map<string, string>;
+  /** What users wrote, so that a test sees whether it is still there. */
+  readonly rows: string[];
+};
+
+export type FakeVolume = {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly createdAt: string;
+  readonly tree: FakeTree;
+  database: FakeDatabase | undefined;
+};
+
+export type FakeNetwork = {
+  readonly id: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly internal: boolean;
+  readonly subnet: string;
+  /** Fixed addresses need a subnet that was given. */
+  readonly isGiven: boolean;
+};
+
+export type FakeEndpoint = {
+  /** Empty until the container was first started with it, and after a connect that failed. */
+  networkId: string;
+  readonly address: string | undefined;
+  /** The address in use while running. */
+  live: string | undefined;
+};
+
+export type FakeImage = {
+  readonly id: string;
+  readonly volumes: readonly string[];
+  readonly files: Readonly<Record<string, string>>;
+};
+
+/** What a container's process does. */
+export type FakeProcess = {
+  /** Exit code after a stop signal. */
+  readonly stopCode: number;
+  /** A PostgreSQL server that accepts connections. */
+  serves?: 'leader' | 'follower';
+  /** Told after every change of the world; a clone that waits for its leader goes on here. */
+  readonly proceed?: () => void;
+};
+
+export class FakeContainer {
+  readonly id: string;
+  readonly spec: ContainerSpec;
+  readonly createdAt: number;
+  readonly tree: FakeTree;
+  readonly volumes: readonly { readonly target: string; readonly volume: FakeVolume }[];
+  readonly endpoints = new Map<string, FakeEndpoint>();
+  state: ContainerState = 'created';
+  exitCode = 0;
+  restartCount = 0;
+  startedAt = 0;
+  memory: number;
+  cpus: number;
+  restart: NonNullable<ContainerSpec['restart']>;
+  process: FakeProcess | undefined;
+  log = '';
+  /** Lines of /etc/hosts that a start resets. */
+  hosts: readonly string[] = [];
+  readonly attached = new Set<() => void>();
+  /** Standard input was attached once, and has been closed. */
+  inputEnded = false;
+
+  constructor(id: string, spec: ContainerSpec, createdAt: number, image: FakeImage, volumes: FakeContainer['volumes']) {
+    this.id = id;
+    this.spec = spec;
+    this.createdAt = createdAt;
+    this.tree = new FakeTree(image.files);
+    this.volumes = volumes;
+    this.memory = spec.memory ?? 0;
+    this.cpus = spec.cpus ?? 0;
+    this.restart = spec.restart ?? 'no';
+    if (spec.network !== 'none') {
+      this.endpoints.set(spec.network.name, { networkId: '', address: spec.network.address, live: undefined });
+    }
+  }
+
+  get name(): string {
+    return this.spec.name;
+  }
+
+  get isUp(): boolean {
+    return this.state === 'running' || this.state === 'paused';
+  }
+
+  get view(): FakeView {
+    return new FakeView(
+      this.tree,
+      this.volumes.map(({ target, volume }) => ({ target, tree: volume.tree })),
+    );
+  }
+
+  say(line: string): void {
+    this.log += `${line}\n`;
+  }
+}
