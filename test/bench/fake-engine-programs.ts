@@ -26,7 +26,10 @@ export function startProcess(container: FakeContainer, around: Surroundings): Fa
   if (program === 'sh' && first.endsWith('/pgherd/config/start')) return startNode(container, first, around);
   if (program === 'sh' && first === '/etc/pgbalancer/config/start') return startBalancer(container, first, around);
   if (program === 'sh' && first === '-c') return startShell(container, rest[0] ?? '', around);
-  if (program === 'sh') { cannotOpen(container, first, around); return; }
+  if (program === 'sh') {
+    cannotOpen(container, first, around);
+    return;
+  }
   if (program === 'cat') {
     if (container.spec.stdinOnce === true && !container.inputEnded) return { stopCode: 137 };
     around.exit(container, 0);
@@ -67,19 +70,34 @@ function runShell(script: string, input: string): Done & { readonly sleeps: bool
 
 function startNode(container: FakeContainer, start: string, around: Surroundings): FakeProcess | undefined {
   const node = openNode(container, start);
-  if (node === undefined) { cannotOpen(container, start, around); return; }
+  if (node === undefined) {
+    cannotOpen(container, start, around);
+    return;
+  }
   const refuse = (why: string): undefined => {
     container.say(`pgherd start: ${why}`);
     around.exit(container, 78);
   };
   const { role, system, state } = node;
   if (state?.startsWith('data.')) {
-    if (system !== '-' && state !== `data.${system}`) { refuse(`the volume holds ${state}`); return; }
+    if (system !== '-' && state !== `data.${system}`) {
+      refuse(`the volume holds ${state}`);
+      return;
+    }
     return serve(node, { stopCode: 0 });
   }
-  if (state !== undefined) { refuse(`the volume is marked '${state}'`); return; }
-  if (role === 'lead') { refuse('told to lead, and the volume is empty'); return; }
-  if (node.volume.database !== undefined) { refuse('pgdata exists, and nothing says what it is'); return; }
+  if (state !== undefined) {
+    refuse(`the volume is marked '${state}'`);
+    return;
+  }
+  if (role === 'lead') {
+    refuse('told to lead, and the volume is empty');
+    return;
+  }
+  if (node.volume.database !== undefined) {
+    refuse('pgdata exists, and nothing says what it is');
+    return;
+  }
   if (role === 'bootstrap') {
     node.mark('state', 'bootstrapping');
     const systemIdentifier = around.newSystemIdentifier();
@@ -181,7 +199,10 @@ function isHealthyNode(container: FakeContainer, script: string, around: Surroun
 
 function startBalancer(container: FakeContainer, start: string, around: Surroundings): FakeProcess | undefined {
   const { view } = container;
-  if (view.read(start) === undefined) { cannotOpen(container, start, around); return; }
+  if (view.read(start) === undefined) {
+    cannotOpen(container, start, around);
+    return;
+  }
   const folder = view.follow(parent(start));
   view.put('/etc/pgbalancer/started', { type: 'link', target: baseName(folder) });
   return { stopCode: 0 };
