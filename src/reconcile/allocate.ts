@@ -27,8 +27,10 @@ type Claim = {
 export function allocateAddresses(topology: Topology, snapshot: Snapshot): Addresses {
   const main = subnetOf(topology.network.subnet, find(snapshot.networks, topology.network.name));
   const write = subnetOf(topology.network.writeSubnet, find(snapshot.networks, topology.network.writeName));
-  const addresses = main === undefined ? new Map<string, string>() : assign(main, claims(topology, snapshot, main));
-  const pairs = write === undefined ? new Map<string, number>() : assignPairs(topology, snapshot, write);
+  const leaving = leavingAddresses(topology, snapshot);
+  const addresses =
+    main === undefined ? new Map<string, string>() : assign(main, claims(topology, snapshot, main), leaving);
+  const pairs = write === undefined ? new Map<string, number>() : assignPairs(topology, snapshot, write, leaving);
   return {
     balancer: (group) => addresses.get(group),
     node: (group, slot) => addresses.get(key(group, slot)),
@@ -80,7 +82,17 @@ function claims(topology: Topology, snapshot: Snapshot, subnet: Cidr): readonly 
   });
 }
 
-function assign(subnet: Cidr, wanted: readonly Claim[]): ReadonlyMap<string, string> {
+// What the file no longer has holds its addresses, on either network, until it is removed.
+function leavingAddresses(topology: Topology, snapshot: Snapshot): readonly string[] {
+  const groups = new Map(topology.groups.map((group) => [group.name, group]));
+  const nodes = snapshot.nodes.filter((each) => !groups.get(each.group)?.nodes.some(({ slot }) => slot === each.slot));
+  const balancers = snapshot.balancers.filter(({ group }) => !groups.has(group));
+  return [...nodes, ...balancers].flatMap(({ container }) =>
+    Object.values(container.networks).flatMap(({ address }) => address ?? []),
+  );
+}
+
+function assign(subnet: Cidr, wanted: readonly Claim[], leaving: readonly string[]): ReadonlyMap<string, string> {
   const given = new Map<string, string>();
   const used = new Set<string>();
   const take = (claim: Claim, address: string): void => {
@@ -92,6 +104,7 @@ function assign(subnet: Cidr, wanted: readonly Claim[]): ReadonlyMap<string, str
     if (given.has(claim.key) || claim.kept === undefined || used.has(claim.kept)) continue;
     if (contains(subnet, parseIpv4(claim.kept))) take(claim, claim.kept);
   }
+  for (const address of leaving) used.add(address);
   for (const claim of wanted) {
     if (given.has(claim.key)) continue;
     const address = firstFree(subnet, used, claim.preferred);
@@ -113,7 +126,12 @@ function firstFree(subnet: Cidr, used: ReadonlySet<string>, preferred: number): 
 
 // A pair for each group, the leader's address even and the balancer's odd: one tells the other, so that the pair is
 // kept as long as either container is there.
-function assignPairs(topology: Topology, snapshot: Snapshot, subnet: Cidr): ReadonlyMap<string, number> {
+function assignPairs(
+  topology: Topology,
+  snapshot: Snapshot,
+  subnet: Cidr,
+  leaving: readonly string[],
+): ReadonlyMap<string, number> {
   const { writeName } = topology.network;
   const pairs = new Map<string, number>();
   const even = (address: string | undefined): number | undefined => {
@@ -130,7 +148,7 @@ function assignPairs(topology: Topology, snapshot: Snapshot, subnet: Cidr): Read
   }
   for (const { name } of topology.groups) {
     if (pairs.has(name)) continue;
-    const taken = new Set(pairs.values());
+    const taken = new Set([...pairs.values(), ...leaving.map(even)]);
     for (let pair = subnet.first + 2; pair + 1 < subnet.last; pair += 2) {
       if (taken.has(pair)) continue;
       pairs.set(name, pair);

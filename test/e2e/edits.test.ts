@@ -385,6 +385,22 @@ describe('groups', () => {
     expect(await herd.convergeKeepingRows()).toMatchObject({ recreated: [], restarted: [] });
     expect(await psql(herd.container('lb2-primary'), 'TABLE other')).toBe('1');
   });
+
+  it('one is replaced by another: it takes no address that is still held', async () => {
+    const address = `{{(index .NetworkSettings.Networks "${herd.cluster.name}").IPAddress}}`;
+    const leaving = await Promise.all(
+      ['lb2', 'lb2-primary', 'lb2-replica1'].map((name) => herd.inspect(name, address)),
+    );
+    await herd.edit((file) => ({ ...file, balancers: [...file.balancers.slice(0, 1), { name: 'lb3', replicas: 0 }] }));
+    const { changes } = await herd.planJson();
+    const given = changes.flatMap(({ fields }) => fields.filter(({ path }) => path === 'ip_address'));
+    expect(given.filter(({ after }) => leaving.includes(after ?? ''))).toEqual([]);
+    expect(await herd.convergeKeepingRows()).toEqual({
+      ...untouched,
+      created: ['lb3', 'lb3-primary'],
+      removed: ['lb2', 'lb2-primary', 'lb2-replica1'],
+    });
+  });
 });
 
 /** Names of the slots on the leader, those in use only. */
