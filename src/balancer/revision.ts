@@ -51,7 +51,7 @@ export function balancerEntries(revision: BalancerRevision, secrets: BalancerSec
   const folder = `${top}/${revision.name}`;
   const { superuser, monitor } = secrets;
   const passwords = {
-    pool_passwd: `${superuser.name}:TEXT${superuser.password}\n${monitor.name}:TEXT${monitor.password}\n`,
+    pool_passwd: `${superuser.name}:TEXT${escape(superuser.password)}\n${monitor.name}:TEXT${monitor.password}\n`,
     pgpass: `*:*:*:${monitor.name}:${monitor.password}\n`,
   };
   return [
@@ -66,4 +66,8 @@ export function balancerEntries(revision: BalancerRevision, secrets: BalancerSec
     { type: 'link', path: `${top}/config`, target: revision.name },
     { type: 'link', path: `${top}/pgbalancer.conf`, target: 'config/pgbalancer.conf' },
   ];
+}
+
+function escape(password: string): string {
+  return password.replaceAll('\\', '\\\\').replaceAll(':', '\\:');
 }
