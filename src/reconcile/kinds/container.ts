@@ -52,14 +52,14 @@ export const containerActions = {
     const container = await inspectOurs(action.container, context);
     // `start` does nothing for a container that waits for its next automatic restart: stopping skips the wait.
     if (container?.state === 'restarting') await context.engine.stopContainer(container.id, 0);
-    if (container?.state !== 'running') await start(action.container, context);
+    if (container?.state !== 'running') await start(action.container, context, container?.name);
   },
   restart: async (action: Of<'restart'>, context: ActionContext) => {
     const container = await inspectOurs(action.container, context);
     if (container === undefined) throw gone(action.container);
     await context.verifyLock();
     await context.engine.stopContainer(container.id, action.stopSeconds);
-    await start(container.id, context);
+    await start(container.id, context, container.name);
   },
   unpause: async ({ container }: Of<'unpause'>, { engine }: ActionContext) => {
     if ((await engine.inspectContainer(container))?.state === 'paused') await engine.unpauseContainer(container);
@@ -104,14 +104,13 @@ export const containerActions = {
   },
 };
 
-async function start(container: string, { engine }: ActionContext): Promise<void> {
+async function start(container: string, { engine }: ActionContext, name = container): Promise<void> {
   await engine.startContainer(container).catch(async (error: unknown) => {
     if (!(error instanceof PgherdError) || error.code !== 'port-taken') throw error;
     const port = Number(/:(\d+)(?: failed|:|$)/.exec(error.message)?.[1]);
     const holder = Number.isNaN(port) ? undefined : await engine.findPortHolder(port);
     const by = holder === undefined ? 'something outside this engine' : `the container ${holder}`;
-    throw new PgherdError('port-taken', `${container}: port ${String(port)} of the host is in use by ${by}`, {
-      cause: error,
+    throw new PgherdError('port-taken', `${name}: port ${String(port)} of the host is in use by ${by}`, {
       remedy: 'give another port in the topology file, or stop what uses it',
     });
   });
