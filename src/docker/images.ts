@@ -18,7 +18,6 @@ export function imageCalls(docker: Docker, run: Run, host: string): Calls<'inspe
         throw new PgherdError('image-missing', `image ${ref} is not on the engine and cannot be pulled`, {
           cause: toFailure(thrown, { what: `pull image ${ref}`, host }),
           remedy: `pull or build it, e.g. \`docker pull ${ref}\`, or give another image in the topology file`,
-          retry: true,
         });
       });
     },
