@@ -42,9 +42,13 @@ export async function connect(options: GlobalOptions, output: Output): Promise<E
   });
 }
 
-/** Files named in a topology are absolute already; passwords and scripts are read as text. */
+/** Files named in a topology are absolute already; passwords are read as text, scripts as they are (they may be compressed). */
 export function readText(path: string): Promise<string> {
   return readFile(resolve(path), 'utf8');
+}
+
+export function readBytes(path: string): Promise<Buffer> {
+  return readFile(resolve(path));
 }
 
 // `name=value,name=value`: put on everything that is created, for those who sweep up by label.

@@ -19,7 +19,7 @@ export type ActionContext = {
   readonly records: Map<string, GroupRecord>;
   /** The password the file gives a group's superuser; undefined: pgherd makes one. */
   readonly passwordOf: (group: string) => string | undefined;
-  readonly readFile: (path: string) => Promise<string>;
+  readonly readFile: (path: string) => Promise<Buffer>;
   /** Calls off waits, never what changes something. */
   readonly signal: AbortSignal;
   readonly randomBytes: (size: number) => Buffer;

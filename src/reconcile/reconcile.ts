@@ -35,7 +35,7 @@ export type World = {
   readonly now: () => number;
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   readonly randomBytes: (size: number) => Buffer;
-  readonly readFile: (path: string) => Promise<string>;
+  readonly readFile: (path: string) => Promise<Buffer>;
 };
 
 export type ReconcileOptions = {

@@ -666,7 +666,7 @@ function writeFiles(container: FakeContainer, folder: string, entries: readonly 
   }
   for (const entry of entries) {
     const path = join(folder, entry.path);
-    if (entry.type === 'file') view.put(path, { type: 'file', content: entry.content });
+    if (entry.type === 'file') view.put(path, { type: 'file', content: entry.content.toString() });
     else if (entry.type === 'link') view.put(path, { type: 'link', target: entry.target });
     else view.put(path, { type: 'directory' });
   }

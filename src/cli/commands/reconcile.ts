@@ -7,7 +7,7 @@ import { exitCodes, type ExitCode } from '../exit.ts';
 import { formatError, painter, type Output, type Paint } from '../output.ts';
 import { renderPlan } from '../render/plan.ts';
 import { errorEvent, reportProgress } from '../render/progress.ts';
-import { connect, loadOrReport, readText, type GlobalOptions } from '../session.ts';
+import { connect, loadOrReport, readBytes, readText, type GlobalOptions } from '../session.ts';
 
 export type ReconcileFlags = GlobalOptions & { readonly timeout: number; readonly parallel: number };
 
@@ -18,7 +18,7 @@ export const world: World = {
     await sleep(milliseconds, undefined, { signal });
   },
   randomBytes,
-  readFile: readText,
+  readFile: readBytes,
 };
 
 export async function reconcile(paths: readonly string[], flags: ReconcileFlags, output: Output): Promise<ExitCode> {

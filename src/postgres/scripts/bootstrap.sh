@@ -17,7 +17,7 @@ for script in "$home"/init/* /docker-entrypoint-initdb.d/*; do
   say "running $(basename "$script")"
   case $script in
     *.sql) run -f "$script" ;;
-    *.sql.gz) gunzip -c "$script" | run ;;
+    *.sql.gz) gunzip -t "$script"; gunzip -c "$script" | run ;;
     *.sh) if [ -x "$script" ]; then "$script"; else sh "$script"; fi ;;
     *) say "ignoring $script" ;;
   esac
