@@ -12,6 +12,8 @@ case $sql in *'-- end') ;; *) say 'the SQL was cut short'; exit 1 ;; esac
 run() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
 printf '%s\n' "${sql%%-- last*}" | run
 PGDATABASE=$database
+# As the official image's entrypoint gives them to scripts.
+export POSTGRES_USER="$superuser" POSTGRES_DB="$database"
 for script in "$home"/init/* /docker-entrypoint-initdb.d/*; do
   [ -e "$script" ] || continue
   say "running $(basename "$script")"
