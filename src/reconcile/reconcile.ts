@@ -140,7 +140,11 @@ class Run {
         .map(({ resource, action }): Step => ({ id: `${resource}: ${action.do}`, resource, action, after: [] }));
       if (isSettled && checks.length === 0) return this.#result(plan, true);
       if (this.#isCalledOff()) return this.#result(plan, false, this.#last);
-      if (!isSettled && (await this.#takeLock())) continue;
+      if (!isSettled && this.#lock === undefined) {
+        // What was seen before the lock was held may have changed.
+        if (await this.#takeLock()) continue;
+        return this.#result(plan, false);
+      }
       const outcomes = await this.#execute(isSettled ? checks : steps);
       this.#last = outcomes;
       if (isSettled && outcomes.every(({ result }) => result === 'done')) return this.#result(plan, true);
@@ -150,21 +154,27 @@ class Run {
     }
   }
 
-  /** Takes the lock where it is not held yet, and says whether it did: what was seen before may have changed. */
+  /** Takes the lock, and says whether it did: the wait may be called off, and some hindrances only a human can remove. */
   async #takeLock(): Promise<boolean> {
-    if (this.#lock !== undefined) return false;
-    const image = await this.#lockImage();
-    this.#lock = await takeLock(this.#engine, {
-      cluster: this.#topology.cluster,
-      image,
-      signal: this.#signal,
-      onWait: (holder) => {
-        this.#options.onProgress({ type: 'waiting-for-lock', holder });
-      },
-      now: this.#world.now,
-      sleep: this.#world.sleep,
-    });
-    return true;
+    try {
+      const image = await this.#lockImage();
+      this.#lock = await takeLock(this.#engine, {
+        cluster: this.#topology.cluster,
+        image,
+        signal: this.#signal,
+        onWait: (holder) => {
+          this.#options.onProgress({ type: 'waiting-for-lock', holder });
+        },
+        now: this.#world.now,
+        sleep: this.#world.sleep,
+      });
+      return true;
+    } catch (error) {
+      if (error instanceof PgherdError && hasCode(error, 'image-missing', 'name-taken')) {
+        this.#failures.set(`lock/${this.#topology.cluster}`, error);
+      } else if (error instanceof PgherdError || !this.#signal.aborted) throw error;
+      return false;
+    }
   }
 
   /** An image of the cluster that the engine has; the first is pulled where it has none. */
