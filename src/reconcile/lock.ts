@@ -56,7 +56,7 @@ export async function takeLock(engine: Engine, options: LockOptions): Promise<Lo
     const isIdle = holder.state !== 'running' && holder.state !== 'removing';
     if (!isIdle) idle = { id: '', since: 0 };
     else if (idle.id !== holder.id) idle = { id: holder.id, since: options.now() };
-    else if (options.now() - idle.since > staleAfter) await engine.removeContainer(holder.id);
+    else if (options.now() - idle.since > staleAfter) await remove(engine, holder.id);
     const who = holder.labels[holderLabel] ?? 'someone';
     if (told !== holder.id) options.onWait(`${who}, since ${new Date(holder.createdAt).toISOString()}`);
     told = holder.id;
@@ -98,7 +98,7 @@ async function hold(engine: Engine, id: string, name: string): Promise<Lock | un
     attachment?.close();
     // Taken for stale by someone who waited: begin again.
     if (hasCode(error, 'not-found')) return undefined;
-    await engine.removeContainer(id);
+    await remove(engine, id);
     if (hasCode(error, 'reply-lost')) return undefined;
     throw error;
   }
@@ -114,12 +114,16 @@ async function hold(engine: Engine, id: string, name: string): Promise<Lock | un
     },
     release: async () => {
       held.close();
-      await engine.removeContainer(id).catch((error: unknown) => {
-        // It removes itself; who comes first does not matter.
-        if (!hasCode(error, 'in-progress', 'not-found', 'reply-lost')) throw error;
-      });
+      await remove(engine, id);
     },
   };
+}
+
+// It removes itself too, and so may others who found it stale; who comes first does not matter.
+async function remove(engine: Engine, id: string): Promise<void> {
+  await engine.removeContainer(id).catch((error: unknown) => {
+    if (!hasCode(error, 'in-progress', 'not-found', 'reply-lost')) throw error;
+  });
 }
 
 function assertLock(holder: Container, cluster: string): void {
