@@ -69,6 +69,9 @@ function leads({ slot, facts }: ObservedNode): boolean {
   return facts.record?.leader === slot;
 }
 
+/** Milliseconds. */
+const retryPause = 500;
+
 /** Ends a cluster as planned, under its lock, and looks again until nothing of it is left but what is kept. */
 export async function destroy(
   engine: Engine,
@@ -119,6 +122,8 @@ export async function destroy(
         const stopped = options.signal.aborted ? 'interrupted' : undefined;
         return { ...result, done, failures, converged: false, stopped };
       }
+      // What may help is tried again, but not without a pause.
+      if (failures.length > 0) await world.sleep(retryPause, options.signal).catch(() => undefined);
     }
   } finally {
     await lock?.release();
