@@ -526,11 +526,13 @@ export function describeEngine(name: string, open: () => Promise<ContractBench>)
         );
       });
 
-      it('closes when the container ends', async () => {
+      it('held by someone does not keep the container from being removed', async () => {
         const id = await create(held);
         const attachment = await engine.attachInput(id);
         await engine.startContainer(id);
         await engine.removeContainer(id);
+        expect(await engine.inspectContainer(id)).toBeUndefined();
+        attachment.close();
         await attachment.closed;
         expect(await codeOf(engine.startContainer(id))).toBe('not-found');
       });

@@ -101,14 +101,23 @@ function startNode(container: FakeContainer, start: string, around: Surroundings
   if (role === 'bootstrap') {
     node.mark('state', 'bootstrapping');
     const systemIdentifier = around.newSystemIdentifier();
-    node.volume.database = { system: systemIdentifier, slots: new Set(), passwords: new Map(), rows: [] };
+    node.volume.database = {
+      system: systemIdentifier,
+      slots: new Set(),
+      passwords: new Map(),
+      rows: [],
+      bounds: [],
+    };
     return serve(node, { stopCode: 0 });
   }
   // A clone goes on when its leader answers and has its slot.
   const process: FakeProcess = {
     stopCode: 137,
     proceed: () => {
-      if (process.serves !== undefined) return;
+      if (process.serves !== undefined) {
+        replay(node, around);
+        return;
+      }
       const leader = leaderOf(node, around);
       if (leader === undefined) return;
       if (leader.system !== system) {
@@ -127,6 +136,16 @@ function startNode(container: FakeContainer, start: string, around: Surroundings
     },
   };
   return process;
+}
+
+// A follower that streams has what its leader wrote.
+function replay(node: OpenNode, around: Surroundings): void {
+  const leader = leaderOf(node, around);
+  const own = node.volume.database;
+  if (own === undefined || leader?.system !== own.system || !leader.slots.has(node.read('slot'))) return;
+  own.bounds = leader.bounds;
+  for (const [role, verifier] of leader.passwords) own.passwords.set(role, verifier);
+  own.rows.splice(0, own.rows.length, ...leader.rows);
 }
 
 type OpenNode = {
@@ -166,11 +185,33 @@ function openNode(container: FakeContainer, script: string): OpenNode | undefine
   };
 }
 
+// A leader's settings are written to its WAL, and bind who replays it.
 function serve(node: OpenNode, process: FakeProcess): FakeProcess {
-  node.mark('started', node.revision);
+  const { database } = node.volume;
+  const own = standbyBounds(node.read('postgresql.conf'));
+  const isFollower = node.role === 'follow';
+  const isRaised = isFollower && own.some((value, index) => value < (database?.bounds[index] ?? 0));
+  if (!isFollower && database !== undefined) database.bounds = own;
+  node.mark('started', isRaised ? node.revision.replace(/\.[^.]*/, '.raised') : node.revision);
   node.mark('loaded', node.revision);
-  process.serves = node.role === 'follow' ? 'follower' : 'leader';
+  process.serves = isFollower ? 'follower' : 'leader';
   return process;
+}
+
+const boundDefaults = [
+  ['max_worker_processes', 8],
+  ['max_wal_senders', 10],
+  ['max_connections', 100],
+  ['max_prepared_transactions', 0],
+  ['max_locks_per_transaction', 64],
+] as const;
+
+/** What a standby must have at least as much of as its leader, in the order of `boundDefaults`. */
+function standbyBounds(config: string): readonly number[] {
+  return boundDefaults.map(([name, otherwise]) => {
+    const value = new RegExp(`^${name} = '(.*)'$`, 'm').exec(config)?.[1];
+    return value === undefined ? otherwise : Number(value);
+  });
 }
 
 function leaderOf(node: OpenNode, around: Surroundings): FakeDatabase | undefined {
@@ -235,7 +276,7 @@ export function runCommand(container: FakeContainer, command: ExecCommand, aroun
   if (program === 'echo') return ok(`${[first, ...rest].join(' ')}\n`);
   if (program === 'id') return ok(`${command.user?.split(':')[0] ?? '0'}\n`);
   if (program === 'psql') return runSql(container, input);
-  if (program === 'sh' && first === '-c' && rest[1] === 'hosts') return writeHosts(container, rest.slice(2), input);
+  if (program === 'sh' && first === '-c' && rest[1] === 'hosts') return writeHosts(container, rest.slice(2));
   if (program === 'sh' && first === '-c') {
     const { code, stdout, stderr } = runShell(rest[0] ?? '', input);
     return { code, stdout, stderr };
@@ -272,6 +313,7 @@ function runScript(container: FakeContainer, path: string, input: string, around
 function finishBootstrap(node: OpenNode, sql: string): Ran {
   const database = databaseOf(node.container);
   if (node.container.process?.serves !== 'leader' || database === undefined) return { waiting: 'no server' };
+  if (!sql.endsWith('-- end')) return failed(1, 'pgherd bootstrap: the SQL was cut short\n');
   if (database.passwords.has('pgherd_replication'))
     return failed(3, 'ERROR: role "pgherd_replication" already exists\n');
   for (const [, role = '', verifier = ''] of sql.matchAll(/CREATE ROLE (\w+) .*?PASSWORD '([^']*)'/g)) {
@@ -303,8 +345,8 @@ function change(database: FakeDatabase, sql: string): void {
 }
 
 // src/balancer/scripts/hosts.sh: the readers' lines, and a link that tells it.
-function writeHosts(container: FakeContainer, [link = '', target = '']: readonly string[], input: string): Ran {
-  container.hosts = input.split('\n').filter((line) => line !== '');
+function writeHosts(container: FakeContainer, [lines = '', link = '', target = '']: readonly string[]): Ran {
+  container.hosts = lines.split('\n').filter((line) => line !== '');
   container.view.put(link, { type: 'link', target });
   return ok();
 }

@@ -10,6 +10,8 @@ export type FakeDatabase = {
   readonly passwords: Map<string, string>;
   /** What users wrote, so that a test sees whether it is still there. */
   readonly rows: string[];
+  /** The settings that the WAL replayed so far asks a standby to have at least. */
+  bounds: readonly number[];
 };
 
 export type FakeVolume = {

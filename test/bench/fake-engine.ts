@@ -284,7 +284,7 @@ export class FakeWorld {
         const image = this.pullable.get(ref);
         if (image === undefined) {
           const message = `image ${ref} is not on the engine and cannot be pulled`;
-          throw new PgherdError('image-missing', message, { remedy: 'pull or build it', retry: true });
+          throw new PgherdError('image-missing', message, { remedy: 'pull or build it' });
         }
         this.images.set(ref, image);
       },
