@@ -13,10 +13,6 @@ export async function attachInput(docker: Docker, ref: string, abortSignal: Abor
       resolve();
     });
   });
-  // The engine ends its side when the container ends; this side would stay open, and `closed` never come.
-  stream.once('end', () => {
-    stream.destroy();
-  });
   // A reset tells the same as a close, and 'close' follows it.
   stream.on('error', () => undefined);
   stream.resume();
