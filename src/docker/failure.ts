@@ -94,7 +94,8 @@ function fromReply(thrown: unknown, status: number, asked: Asked): PgherdError {
       retry: reading.retry ?? false,
     });
   }
-  if (status === 404) return new PgherdError('not-found', `${asked.what}: ${said}`, { cause: thrown });
+  // What was seen has gone since, by another step or by hand: another look tells what to do instead.
+  if (status === 404) return new PgherdError('not-found', `${asked.what}: ${said}`, { cause: thrown, retry: true });
   return new PgherdError('engine-error', `${asked.what}: ${said}`, { cause: thrown, retry: status >= 500 });
 }
 
