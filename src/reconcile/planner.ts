@@ -25,9 +25,13 @@ export function planCluster(topology: Topology, snapshot: Snapshot, fingerprints
   // What needs a network waits for it; a blocked network keeps containers from being made, not from being looked at.
   const networkSteps = networks.steps ?? [];
   const isNetworkBlocked = (networks.blocked ?? []).length > 0;
-  const steps = groups.steps.map((each) =>
-    needsNetwork(each.action.do) ? { ...each, after: [...each.after, ...networkSteps.map(({ id }) => id)] } : each,
-  );
+  const networkIds = networkSteps.map(({ id }) => id);
+  const givenUp = groups.steps.filter(({ action }) => action.do === 'disconnect').map(({ id }) => id);
+  const steps = groups.steps.map((each) => {
+    // A stopped container gets its addresses back when it starts: whoever holds one by mistake gives it up before.
+    const waits = needsNetwork(each.action.do) ? networkIds : each.action.do === 'start' ? givenUp : [];
+    return waits.length === 0 ? each : { ...each, after: [...new Set([...each.after, ...waits])] };
+  });
   const possible = isNetworkBlocked ? withoutNetwork(steps) : steps;
   const all = mergeParts([networks, { ...groups, steps: possible }, removed]);
   return { cluster: topology.cluster, ...all, wanted: countWanted(topology) };
