@@ -187,8 +187,7 @@ export async function readRecord(group: string, source: RecordSource, context: A
   const known = context.records.get(group);
   if (known !== undefined && known.version >= source.record.version) return known;
   const path = `${source.layout.home}/${formatRecordName(source.record)}`;
-  const files = await context.engine.readArchive(source.container, path);
-  const record = parseRecord([...(files?.values() ?? [])][0] ?? '');
+  const record = parseRecord(await readText(context, source.container, path));
   if (record === undefined) {
     throw new PgherdError('node-failed', `the group record ${path} in ${source.container} cannot be read`, {
       remedy: 'compare it with the one in the volumes of the other nodes of the group',
@@ -222,7 +221,7 @@ export async function ownerOf(context: ActionContext, container: string, image: 
   const key = `${image} ${user}`;
   const known = context.owners.get(key);
   if (known !== undefined) return known;
-  const passwd = [...((await context.engine.readArchive(container, '/etc/passwd'))?.values() ?? [])][0] ?? '';
+  const passwd = await readText(context, container, '/etc/passwd');
   const line = passwd.split('\n').find((each) => each.startsWith(`${user}:`));
   const owner = Number(line?.split(':')[2]);
   if (Number.isNaN(owner)) {
@@ -232,6 +231,15 @@ export async function ownerOf(context: ActionContext, container: string, image: 
   }
   context.owners.set(key, owner);
   return owner;
+}
+
+/** A file in a container, empty where there is none; a container that is gone is no file that is empty. */
+async function readText({ engine }: ActionContext, container: string, path: string): Promise<string> {
+  const files = await engine.readArchive(container, path);
+  if (files === undefined && (await engine.inspectContainer(container)) === undefined) {
+    throw new PgherdError('not-found', `the container ${container} went away meanwhile`, { retry: true });
+  }
+  return [...(files?.values() ?? [])][0] ?? '';
 }
 
 async function runSql(context: ActionContext, node: Placed, superuser: string, sql: string): Promise<void> {
