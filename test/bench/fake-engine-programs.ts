@@ -84,7 +84,10 @@ function startNode(container: FakeContainer, start: string, around: Surroundings
       refuse(`the volume holds ${state}`);
       return;
     }
-    return serve(node, { stopCode: 0 });
+    const proceed = (): void => {
+      if (role === 'follow') replay(node, around);
+    };
+    return serve(node, { stopCode: 0, proceed });
   }
   if (state !== undefined) {
     refuse(`the volume is marked '${state}'`);
