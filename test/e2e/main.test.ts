@@ -621,6 +621,40 @@ balancers:
   });
 });
 
+describe('an init script that fails', () => {
+  let cluster: TestCluster;
+
+  beforeAll(async () => {
+    cluster = await newCluster();
+  });
+
+  afterAll(() => cluster.cleanup());
+
+  it('ends the run with its error; mended, the group begins anew in a volume of its own', async () => {
+    const script = join(cluster.directory, 'init.sql');
+    await writeFile(script, 'CREATE TABLE half (id int);\nINSERT INTO nowhere VALUES (1);\n');
+    await cluster.write({
+      cluster_name: cluster.name,
+      network: { subnet: cluster.subnet, rw_subnet: cluster.rwSubnet },
+      postgres: { init_scripts: ['init.sql'] },
+      balancers: [{ name: 'lb1', replicas: 0 }],
+    });
+    const failed = await cluster.pgherd(['reconcile', '--once', '--timeout', '45']);
+    expect(failed.code).toBe(3);
+    const [, summary = ''] = failed.stderr.split('not converged');
+    expect(summary).toMatch(/node\/lb1-primary: .*init\.sql:2: ERROR: {2}relation "nowhere" does not exist/);
+    expect(summary).not.toContain('timed out');
+
+    await writeFile(script, 'CREATE TABLE whole (id int);\n');
+    expect(await cluster.pgherd(['reconcile', '--once'])).toMatchObject(ok);
+    expect(await cluster.volumes()).toEqual([`${cluster.name}_lb1_0_1`, `${cluster.name}_lb1_0_2`]);
+    expect(
+      await psql(`${cluster.name}-lb1-primary`, "SELECT relname FROM pg_class WHERE relname IN ('half', 'whole')"),
+    ).toBe('whole');
+    expect(await mountsOf(`${cluster.name}-lb1-primary`)).toEqual([`${cluster.name}_lb1_0_2`]);
+  });
+});
+
 describe('Ctrl-C in the middle', () => {
   let cluster: TestCluster;
 

@@ -14,6 +14,8 @@ printf '%s\n' "${sql%%-- last*}" | run
 PGDATABASE=$database
 # As the official image's entrypoint gives them to scripts.
 export POSTGRES_USER="$superuser" POSTGRES_DB="$database"
+# Doing the same again does not help where a script fails, and the exit code says so.
+trap 'exit 65' EXIT
 for script in "$home"/init/* /docker-entrypoint-initdb.d/*; do
   [ -e "$script" ] || continue
   say "running $(basename "$script")"
@@ -24,6 +26,7 @@ for script in "$home"/init/* /docker-entrypoint-initdb.d/*; do
     *) say "ignoring $script" ;;
   esac
 done
+trap - EXIT
 PGDATABASE=postgres
 printf '%s\n' "${sql#*-- last}" | run
 system=$(pg_controldata -D "$data" | sed -n 's/^Database system identifier: *//p')

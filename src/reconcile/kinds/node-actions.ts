@@ -69,6 +69,9 @@ export type NodeAction =
 
 type Of<K extends NodeAction['do']> = Extract<NodeAction, { do: K }>;
 
+/** The exit code of the bootstrap script where an init script failed. */
+const initScriptFailed = 65;
+
 /** Seconds a server may take to answer before a step counts as failed; crash recovery and clones take longer, and are waited for again. */
 const readySeconds = 120;
 
@@ -278,15 +281,25 @@ async function runScript(
     node.container,
     `${script.split('/').at(-1) ?? script} in ${node.container}`,
     result.stderr,
+    script === 'config/bootstrap' && result.code === initScriptFailed,
   );
 }
 
 // Where the server itself gave up, its own last words say more than those of who waited for it.
-async function explain(context: ActionContext, ref: string, what: string, said: string): Promise<PgherdError> {
+async function explain(
+  context: ActionContext,
+  ref: string,
+  what: string,
+  said: string,
+  isFinal = false,
+): Promise<PgherdError> {
   const container: Container | undefined = await context.engine.inspectContainer(ref);
   const lines = said.trim().split('\n').slice(-3).join('; ');
   if (container?.state === 'running' && container.restartCount === 0) {
-    return new PgherdError('node-failed', `${what}: ${lines || 'failed'}`, { retry: true });
+    if (!isFinal) return new PgherdError('node-failed', `${what}: ${lines || 'failed'}`, { retry: true });
+    return new PgherdError('node-failed', `${what}: an init script failed: ${lines}`, {
+      remedy: 'mend the script and run the command again: the group then begins anew, in a new volume',
+    });
   }
   const log = (await context.engine.readLogs(ref, 5)).trim().split('\n').join('; ');
   return new PgherdError('node-failed', `${what}: the server ended (${container?.state ?? 'gone'}): ${log || lines}`, {
