@@ -12,4 +12,6 @@ export type GroupContext = {
   readonly view: GroupView;
   /** Of the password the file gives; undefined: pgherd made one, and any will do. */
   readonly fingerprint: string | undefined;
+  /** Resources that this run has failed with for good, and that nothing else is to wait for. */
+  readonly failed: ReadonlySet<string>;
 };

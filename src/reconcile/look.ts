@@ -10,9 +10,10 @@ export async function look(
   engine: Engine,
   topology: Topology,
   fingerprints: Fingerprints,
+  failed?: ReadonlySet<string>,
 ): Promise<{ readonly snapshot: Snapshot; readonly plan: Plan }> {
   const seen = await observe(engine, topology.cluster, topology);
   const differing = findDiffering(topology, seen, fingerprints);
   const snapshot = differing.length === 0 ? seen : await observeInForce(engine, seen, differing);
-  return { snapshot, plan: planCluster(topology, snapshot, fingerprints) };
+  return { snapshot, plan: planCluster(topology, snapshot, fingerprints, failed) };
 }

@@ -16,9 +16,14 @@ import type { Snapshot } from './snapshot.ts';
 /** What the passwords of the file look like, by group; undefined: pgherd makes one. */
 export type Fingerprints = Readonly<Record<string, string | undefined>>;
 
-/** What is to be done next for a cluster to be as its file says. */
-export function planCluster(topology: Topology, snapshot: Snapshot, fingerprints: Fingerprints): Plan {
-  const contexts = groupContexts(topology, snapshot, fingerprints);
+/** What is to be done next for a cluster to be as its file says. `failed`: resources that nothing else is to wait for. */
+export function planCluster(
+  topology: Topology,
+  snapshot: Snapshot,
+  fingerprints: Fingerprints,
+  failed: ReadonlySet<string> = new Set(),
+): Plan {
+  const contexts = groupContexts(topology, snapshot, fingerprints, failed);
   const networks = planNetworks(topology, snapshot);
   const groups = mergeParts(contexts.map(planGroup));
   const removed = planRemovedGroups(topology, snapshot);
@@ -43,7 +48,7 @@ export function findDiffering(
   snapshot: Snapshot,
   fingerprints: Fingerprints,
 ): readonly { readonly id: string; readonly folder: string }[] {
-  return groupContexts(topology, snapshot, fingerprints).flatMap((context) => {
+  return groupContexts(topology, snapshot, fingerprints, new Set()).flatMap((context) => {
     const nodes = context.group.nodes.flatMap((node) => {
       const observed = findNode(context, node.slot);
       const wanted = wantedRevision(context, node);
@@ -58,7 +63,12 @@ export function findDiffering(
   });
 }
 
-function groupContexts(topology: Topology, snapshot: Snapshot, fingerprints: Fingerprints): readonly GroupContext[] {
+function groupContexts(
+  topology: Topology,
+  snapshot: Snapshot,
+  fingerprints: Fingerprints,
+  failed: ReadonlySet<string>,
+): readonly GroupContext[] {
   const addresses = allocateAddresses(topology, snapshot);
   return topology.groups.map((group) => ({
     topology,
@@ -67,6 +77,7 @@ function groupContexts(topology: Topology, snapshot: Snapshot, fingerprints: Fin
     addresses,
     view: viewGroup(group, snapshot),
     fingerprint: fingerprints[group.name],
+    failed,
   }));
 }
 

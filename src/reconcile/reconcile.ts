@@ -129,7 +129,12 @@ class Run {
 
   async converge(): Promise<Result> {
     for (let round = 1; ; round += 1) {
-      const { plan } = await look(this.#engine, this.#topology, this.#passwords.fingerprints);
+      const { plan } = await look(
+        this.#engine,
+        this.#topology,
+        this.#passwords.fingerprints,
+        new Set(this.#failures.keys()),
+      );
       const steps = withoutFailed(plan.steps, this.#failures);
       if (round === 1 || steps.length > 0)
         this.#options.onProgress({ type: 'planned', plan: { ...plan, steps }, round });

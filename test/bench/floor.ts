@@ -46,6 +46,7 @@ export async function bringUpFloor(engine: Engine, topology: Topology): Promise<
     addresses,
     view: { phase: 'fresh' },
     fingerprint: undefined,
+    failed: new Set(),
   };
   const write = addresses.write(group.name);
   const leaderAddress = addresses.node(group.name, 0) ?? '';

@@ -177,6 +177,9 @@ describe('what others hold', () => {
 
     const streaming = "SELECT application_name FROM pg_stat_replication WHERE state = 'streaming'";
     expect(await psql(`${cluster.name}-lb1-primary`, streaming)).toBe('lb1-replica5');
+    expect(await docker('inspect', '--format', '{{.State.Status}}', `${cluster.name}-lb1`)).toBe('running');
+    await docker('exec', `${cluster.name}-lb1`, 'sh', '/etc/pgbalancer/config/health');
+
     // Out of the way, all of it converges.
     await close(listener);
     await docker('rm', '--force', holder, namesake);

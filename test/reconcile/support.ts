@@ -167,7 +167,15 @@ function makeNode(topology: Topology, snapshot: Snapshot, group: Group, node: No
 
 function contextOf(topology: Topology, snapshot: Snapshot, group: Group): Parameters<typeof wantedBalancer>[0] {
   const addresses = allocateAddresses(topology, snapshot);
-  return { topology, group, snapshot, addresses, view: viewGroup(group, snapshot), fingerprint: undefined };
+  return {
+    topology,
+    group,
+    snapshot,
+    addresses,
+    view: viewGroup(group, snapshot),
+    fingerprint: undefined,
+    failed: new Set(),
+  };
 }
 
 function withRevision(topology: Topology, snapshot: Snapshot, observed: ObservedNode): ObservedNode {

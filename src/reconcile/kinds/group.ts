@@ -20,7 +20,7 @@ export function planGroup(context: GroupContext): Part {
   const resource = groupResource(group.name);
   const blocked = view.phase === 'blocked' ? [{ resource, reason: view.reason, remedy: view.remedy }] : [];
   const nodes = mergeParts(planNodes(context));
-  const starts = nodes.steps.filter(({ action }) => action.do === 'start' || action.do === 'unpause');
+  const starts = nodes.steps.filter((each) => bringsUp(context, each));
   const starting = group.nodes.filter(({ name }) => starts.some(({ resource }) => resource === nodeResource(name)));
   const balancer = planBalancer(context, new Set(starting.map(({ slot }) => slot)));
   if (view.phase !== 'led') {
@@ -219,13 +219,18 @@ function orderSteps(
     return waits.length === 0 ? each : { ...each, after: [...new Set([...each.after, ...waits])] };
   });
   // Sessions need a leader, and replicas that are at least there to refuse: one not started yet would be waited for.
-  const started = steps.filter(({ action }) => action.do === 'start' || action.do === 'unpause').map(({ id }) => id);
+  const started = steps.filter((each) => bringsUp(context, each)).map(({ id }) => id);
   const balancer = balancerSteps.map((each) =>
     each.action.do === 'start' || each.action.do === 'restart' || each.action.do === 'write-readers'
       ? { ...each, after: [...new Set([...each.after, ...leaderUp, ...started])] }
       : each,
   );
   return [...ordered, ...balancer];
+}
+
+// A server that cannot be started is no reason to keep sessions from the others.
+function bringsUp({ failed }: GroupContext, { action, resource }: Step): boolean {
+  return (action.do === 'start' || action.do === 'unpause') && !failed.has(resource);
 }
 
 function interrupts(action: Step['action']): boolean {
