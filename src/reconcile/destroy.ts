@@ -100,7 +100,21 @@ export async function destroy(
       const plan = await lookToDestroy(engine, cluster, withVolumes);
       const result = { cluster, done, blocked: [], failures: [] };
       if (plan.steps.length === 0) return { ...result, converged: true, stopped: undefined };
-      lock ??= await lockFor(engine, cluster, world, options);
+      try {
+        lock ??= await lockFor(engine, cluster, world, options);
+      } catch (error) {
+        if (error instanceof PgherdError) {
+          return {
+            ...result,
+            failures: [{ resource: `lock/${cluster}`, error }],
+            converged: false,
+            stopped: undefined,
+          };
+        }
+        // The wait was called off.
+        if (options.signal.aborted) return { ...result, converged: false, stopped: 'interrupted' };
+        throw error;
+      }
       const outcomes = await execute(plan.steps, context, {
         concurrency: options.concurrency,
         signal: options.signal,

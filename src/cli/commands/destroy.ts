@@ -42,8 +42,12 @@ export async function destroy(paths: readonly string[], flags: DestroyFlags, out
     } else if (result.converged) {
       output.print(`${cluster}: removed; ${withVolumes ? 'its volumes too' : 'its volumes are kept'}.`);
     }
+    if (!result.converged) {
+      const why = result.stopped === undefined ? '' : ' (interrupted or timed out)';
+      output.note(`${cluster}: not all of it was removed${why}; run the same command again to go on`);
+      code = exitCodes.notConverged;
+    }
     for (const { resource, error } of result.failures) output.note(`  ${resource}: ${formatError(error)}`);
-    if (!result.converged) code = exitCodes.notConverged;
   }
   return code;
 }

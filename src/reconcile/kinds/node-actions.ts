@@ -72,6 +72,9 @@ type Of<K extends NodeAction['do']> = Extract<NodeAction, { do: K }>;
 /** The exit code of the bootstrap script where an init script failed. */
 const initScriptFailed = 65;
 
+/** Milliseconds that init scripts may take together; where the server ends before, so does the wait. */
+const bootstrapDeadline = 24 * 3600 * 1000;
+
 /** Seconds a server may take to answer before a step counts as failed; crash recovery and clones take longer, and are waited for again. */
 const readySeconds = 120;
 
@@ -271,7 +274,7 @@ async function runScript(
 ): Promise<string> {
   const result = await context.engine.exec(node.container, {
     command: ['sh', `${node.layout.home}/${script}`, ...args],
-    deadline: (readySeconds + 30) * 1000,
+    deadline: script === 'config/bootstrap' ? bootstrapDeadline : (readySeconds + 30) * 1000,
     ...(script.endsWith('/await') ? { signal: context.signal } : {}),
     ...(input === undefined ? {} : { input }),
   });
