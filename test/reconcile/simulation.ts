@@ -72,7 +72,7 @@ export const edits: fc.Arbitrary<{ readonly from: File; readonly to: File }> = n
 
 const parsed = new WeakMap<File, Topology>();
 
-export function toTopology(file: File): Topology {
+function toTopology(file: File): Topology {
   const topology = parsed.get(file) ?? parse(file);
   parsed.set(file, topology);
   return topology;
