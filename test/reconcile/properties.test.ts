@@ -28,7 +28,7 @@ import {
 /** Rounds a run may take. */
 const mostRounds = 5;
 /** Runs of each property: few, so that the unit tests stay within seconds; `PROPERTY_RUNS=1000` searches. */
-const numRuns = Number(process.env['PROPERTY_RUNS'] ?? 15);
+const numRuns = Number(process.env['PROPERTY_RUNS'] ?? 12);
 vi.setConfig({ testTimeout: 10_000 + numRuns * 1000 });
 const seeds = fc.nat(2 ** 31);
 

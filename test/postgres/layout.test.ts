@@ -1,0 +1,87 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { factLinks, formatRecordName, formatSecretsName, layoutOf, readFacts } from '../../src/postgres/layout.ts';
+
+const none = {
+  state: undefined,
+  config: undefined,
+  started: undefined,
+  loaded: undefined,
+  record: undefined,
+  secrets: undefined,
+};
+const home = '/var/lib/postgresql/data/pgherd';
+
+describe('a volume is mounted', () => {
+  it.each([
+    [['/var/lib/postgresql/data'], '/var/lib/postgresql/data'],
+    [['/backup', '/var/lib/postgresql'], '/var/lib/postgresql'],
+    [[], '/var/lib/postgresql/data'],
+  ])('for an image that declares %j at %s', (volumes, mount) => {
+    expect(layoutOf(volumes)).toEqual({ mount, home: `${mount}/pgherd`, data: `${mount}/pgdata` });
+  });
+});
+
+describe('what a volume says of itself', () => {
+  it('is nothing while it is empty', () => {
+    expect(readFacts(none)).toEqual({ ...none, state: { is: 'empty' } });
+    expect(Object.keys(none)).toEqual([...factLinks]);
+  });
+
+  it('is read from where its links lead', () => {
+    const links = {
+      state: `${home}/data.7000000000000000001`,
+      config: `${home}/rev.a.b`,
+      started: `${home}/rev.a.c`,
+      loaded: 'rev.a.b',
+      record: `${home}/record.12.0.0-1-3.json`,
+      secrets: `${home}/secrets.2.generated`,
+    };
+    expect(readFacts(links)).toEqual({
+      state: { is: 'data', systemIdentifier: '7000000000000000001' },
+      config: 'rev.a.b',
+      started: 'rev.a.c',
+      loaded: 'rev.a.b',
+      record: { version: 12, leader: 0, members: [0, 1, 3] },
+      secrets: { version: 2, fingerprint: 'generated' },
+    });
+  });
+
+  it.each(['bootstrapping', 'cloning', 'half'] as const)('may be %s', (state) => {
+    expect(readFacts({ ...none, state }).state).toEqual({ is: state });
+  });
+
+  it.each(['data.', 'data.x', 'DATA.1', 'new', ''])(
+    'of the unknown state %j is never taken for an empty one',
+    (state) => {
+      expect(readFacts({ ...none, state }).state).toEqual({ is: 'half' });
+    },
+  );
+
+  it.each(['record.1.0.json', 'record.x.0.0.json', 'other'])(
+    'of the unknown record %j is as if there were none',
+    (record) => {
+      expect(readFacts({ ...none, record }).record).toBeUndefined();
+    },
+  );
+});
+
+it('the names of records and secrets read back as they were', () => {
+  const slots = fc.uniqueArray(fc.nat(20), { minLength: 1 }).map((list) => list.toSorted((a, b) => a - b));
+  fc.assert(
+    fc.property(
+      fc.nat(),
+      fc.nat(20),
+      slots,
+      fc.stringMatching(/^[0-9a-z]+$/),
+      (version, leader, members, fingerprint) => {
+        const record = formatRecordName({ version, leader, members });
+        const secrets = formatSecretsName({ version, fingerprint });
+        expect(readFacts({ ...none, record, secrets })).toMatchObject({
+          record: { version, leader, members },
+          secrets: { version, fingerprint },
+        });
+      },
+    ),
+  );
+});
