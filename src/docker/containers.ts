@@ -23,52 +23,52 @@ export function containerCalls(
 > {
   const inspectContainer: Engine['inspectContainer'] = (ref) =>
     orUndefined(
-      run(`inspect container ${ref}`, deadlines.read, async (abortSignal) =>
+      run.ask(`inspect container ${ref}`, async (abortSignal) =>
         mapContainer(await docker.getContainer(ref).inspect({ abortSignal })),
       ),
     );
   return {
     inspectContainer,
     listContainers: async (labels) => {
-      const listed = await run('list containers', deadlines.read, (abortSignal) =>
+      const listed = await run.ask('list containers', (abortSignal) =>
         docker.listContainers({ all: true, filters: toFilters(labels), abortSignal }),
       );
       const inspected = await Promise.all(listed.map(({ Id }) => inspectContainer(Id)));
       return inspected.filter((container) => container !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
     },
     findPortHolder: async (port) => {
-      const listed = await run('list containers', deadlines.read, (abortSignal) =>
+      const listed = await run.ask('list containers', (abortSignal) =>
         docker.listContainers({ filters: { publish: [String(port)] }, abortSignal }),
       );
       return listed.flatMap(({ Names }) => Names)[0]?.replace(/^\//, '');
     },
     createContainer: (spec) =>
-      run(`create container ${spec.name}`, deadlines.write, async (abortSignal) => {
+      run.tell(`create container ${spec.name}`, deadlines.write, async (abortSignal) => {
         const options = toCreateOptions({ ...spec, labels: { ...spec.labels, ...extra } });
         return (await docker.createContainer({ ...options, abortSignal })).id;
       }),
     startContainer: (ref) =>
-      run(`start container ${ref}`, deadlines.write, (abortSignal) =>
+      run.tell(`start container ${ref}`, deadlines.write, (abortSignal) =>
         settled(docker.getContainer(ref).start({ abortSignal }), 304),
       ),
     stopContainer: (ref, seconds) =>
-      run(`stop container ${ref}`, deadlines.write + seconds * 1000, (abortSignal) =>
+      run.tell(`stop container ${ref}`, deadlines.write + seconds * 1000, (abortSignal) =>
         settled(docker.getContainer(ref).stop({ t: seconds, abortSignal }), 304, 404),
       ),
     unpauseContainer: (ref) =>
-      run(`unpause container ${ref}`, deadlines.write, (abortSignal) =>
+      run.tell(`unpause container ${ref}`, deadlines.write, (abortSignal) =>
         settled(docker.getContainer(ref).unpause({ abortSignal }), 304, 404),
       ),
     killContainer: (ref, signal) =>
-      run(`send ${signal} to container ${ref}`, deadlines.write, (abortSignal) =>
+      run.tell(`send ${signal} to container ${ref}`, deadlines.write, (abortSignal) =>
         settled(docker.getContainer(ref).kill({ signal, abortSignal }), 404),
       ),
     removeContainer: (ref) =>
-      run(`remove container ${ref}`, deadlines.write, (abortSignal) =>
+      run.tell(`remove container ${ref}`, deadlines.write, (abortSignal) =>
         settled(docker.getContainer(ref).remove({ force: true, abortSignal }), 404),
       ),
     updateContainer: (ref, limits) =>
-      run(`update container ${ref}`, deadlines.write, async (abortSignal) => {
+      run.tell(`update container ${ref}`, deadlines.write, async (abortSignal) => {
         await docker.getContainer(ref).update({
           // Swap follows memory, as at creation: an update of memory alone is refused where it would pass the old swap.
           ...(limits.memory === undefined ? {} : { Memory: limits.memory, MemorySwap: limits.memory * 2 }),
@@ -78,7 +78,7 @@ export function containerCalls(
         });
       }),
     readLogs: (ref, lines) =>
-      run(`read the log of container ${ref}`, deadlines.read, async (abortSignal) => {
+      run.ask(`read the log of container ${ref}`, async (abortSignal) => {
         const options = { stdout: true, stderr: true, tail: lines, follow: false, abortSignal } as const;
         return demultiplex(await docker.getContainer(ref).logs(options));
       }),

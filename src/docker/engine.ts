@@ -60,6 +60,7 @@ export type Engine = {
     container: Ref,
     endpoint: { readonly address?: string; readonly aliases?: readonly string[] },
   ) => Promise<void>;
+  /** One that is not connected is left as it is. */
   disconnectNetwork: (network: Ref, container: Ref) => Promise<void>;
 
   listVolumes: (labels: Readonly<Record<string, string>>) => Promise<readonly Volume[]>;

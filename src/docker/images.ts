@@ -8,7 +8,7 @@ export function imageCalls(docker: Docker, run: Run, host: string): Calls<'inspe
   return {
     inspectImage: (ref) =>
       orUndefined(
-        run(`inspect image ${ref}`, deadlines.read, async (abortSignal) => {
+        run.ask(`inspect image ${ref}`, async (abortSignal) => {
           const image = await inspectable(docker, ref).inspect({ abortSignal });
           return { id: image.Id, volumes: Object.keys(orNull(image.Config.Volumes) ?? {}) };
         }),

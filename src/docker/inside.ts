@@ -13,33 +13,36 @@ export function insideCalls(
   return {
     readLink: (ref, path) =>
       orUndefined(
-        run(`look at ${path} in container ${ref}`, deadlines.read, async (abortSignal) =>
+        run.ask(`look at ${path} in container ${ref}`, async (abortSignal) =>
           readLinkTarget(await docker.getContainer(ref).infoArchive({ path, abortSignal })),
         ),
       ),
     readArchive: (ref, path) =>
       orUndefined(
-        run(`read ${path} in container ${ref}`, deadlines.read, async (abortSignal) => {
+        run.ask(`read ${path} in container ${ref}`, async (abortSignal) => {
           const stream = await docker.getContainer(ref).getArchive({ path, abortSignal });
           return unpackArchive(stream as Readable);
         }),
       ),
     writeArchive: (ref, folder, entries, owner) =>
-      run(`write ${folder} in container ${ref}`, deadlines.write, async (abortSignal) => {
+      run.tell(`write ${folder} in container ${ref}`, deadlines.write, async (abortSignal) => {
         const archive = await packArchive(entries, owner);
         await docker.getContainer(ref).putArchive(archive, { path: folder, abortSignal });
       }),
     exec: (ref, command) =>
-      run(`run ${command.command[0] ?? ''} in container ${ref}`, command.deadline ?? deadlines.write, (abortSignal) =>
-        execute(
-          docker,
-          ref,
-          command,
-          command.signal === undefined ? abortSignal : AbortSignal.any([abortSignal, command.signal]),
-        ),
+      run.tell(
+        `run ${command.command[0] ?? ''} in container ${ref}`,
+        command.deadline ?? deadlines.write,
+        (abortSignal) =>
+          execute(
+            docker,
+            ref,
+            command,
+            command.signal === undefined ? abortSignal : AbortSignal.any([abortSignal, command.signal]),
+          ),
       ),
     attachInput: (ref) =>
-      run(`attach to container ${ref}`, deadlines.read, (abortSignal) => attachInput(docker, ref, abortSignal)),
+      run.tell(`attach to container ${ref}`, deadlines.read, (abortSignal) => attachInput(docker, ref, abortSignal)),
   };
 }
 

@@ -1,4 +1,5 @@
 import type Docker from 'dockerode';
+import { messageOf } from '../base/error.ts';
 import { toEndpoint } from './create.ts';
 import { mapNetwork } from './inspect.ts';
 import { deadlines, orUndefined, settled, toFilters, type Calls, type Run } from './run.ts';
@@ -12,19 +13,19 @@ export function networkCalls(
 > {
   return {
     listNetworks: (labels) =>
-      run('list networks', deadlines.read, async (abortSignal) => {
+      run.ask('list networks', async (abortSignal) => {
         const filters = labels === undefined ? {} : { filters: toFilters(labels) };
         const networks = await docker.listNetworks({ ...filters, abortSignal });
         return networks.map(mapNetwork).sort((a, b) => (a.name < b.name ? -1 : 1));
       }),
     inspectNetwork: (ref) =>
       orUndefined(
-        run(`inspect network ${ref}`, deadlines.read, async (abortSignal) =>
+        run.ask(`inspect network ${ref}`, async (abortSignal) =>
           mapNetwork(await inspectable(docker, ref).inspect({ abortSignal })),
         ),
       ),
     createNetwork: (spec) =>
-      run(`create network ${spec.name}`, deadlines.write, async (abortSignal) => {
+      run.tell(`create network ${spec.name}`, deadlines.write, async (abortSignal) => {
         const network = await docker.createNetwork({
           Name: spec.name,
           Driver: 'bridge',
@@ -37,17 +38,24 @@ export function networkCalls(
         return network.id;
       }),
     removeNetwork: (ref) =>
-      run(`remove network ${ref}`, deadlines.write, (abortSignal) =>
+      run.tell(`remove network ${ref}`, deadlines.write, (abortSignal) =>
         settled(docker.getNetwork(ref).remove({ abortSignal }), 404),
       ),
     connectNetwork: (network, container, endpoint) =>
-      run(`connect ${container} to network ${network}`, deadlines.write, async (abortSignal) => {
+      run.tell(`connect ${container} to network ${network}`, deadlines.write, async (abortSignal) => {
         const options = { Container: container, EndpointConfig: toEndpoint(endpoint), abortSignal };
         await docker.getNetwork(network).connect(options);
       }),
     disconnectNetwork: (network, container) =>
-      run(`disconnect ${container} from network ${network}`, deadlines.write, async (abortSignal) => {
-        await docker.getNetwork(network).disconnect({ Container: container, Force: true, abortSignal });
+      run.tell(`disconnect ${container} from network ${network}`, deadlines.write, async (abortSignal) => {
+        const options = { Container: container, Force: true, abortSignal };
+        // One that is between two restarts has lost its endpoint already, and gets it back with the next.
+        await docker
+          .getNetwork(network)
+          .disconnect(options)
+          .catch((thrown: unknown) => {
+            if (!/is not connected to/i.test(messageOf(thrown))) throw thrown;
+          });
       }),
   };
 }

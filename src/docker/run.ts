@@ -7,16 +7,29 @@ export type Calls<K extends keyof Engine> = Pick<Engine, K>;
 /** Milliseconds a call may take, by what it does. */
 export const deadlines = { read: 15_000, write: 60_000, pull: 900_000 } as const;
 
-/** Makes one call with its own deadline; what it throws becomes a PgherdError that says what was asked. */
-export type Run = <T>(what: string, deadline: number, call: (abortSignal: AbortSignal) => Promise<T>) => Promise<T>;
+/** Makes calls with a deadline each; what they throw becomes a PgherdError that says what was asked. */
+export type Run = {
+  /** Asks, and once more where the reply was lost: that changes nothing. */
+  readonly ask: <T>(what: string, call: (abortSignal: AbortSignal) => Promise<T>) => Promise<T>;
+  /** Changes something; `deadline` in milliseconds. */
+  readonly tell: <T>(what: string, deadline: number, call: (abortSignal: AbortSignal) => Promise<T>) => Promise<T>;
+};
 
 export function runner(host: string): Run {
-  return async (what, deadline, call) => {
+  const tell: Run['tell'] = async (what, deadline, call) => {
     try {
       return await call(AbortSignal.timeout(deadline));
     } catch (thrown) {
       throw toFailure(thrown, { what, host });
     }
+  };
+  return {
+    tell,
+    ask: (what, call) =>
+      tell(what, deadlines.read, call).catch((error: unknown) => {
+        if (hasCode(error, 'reply-lost')) return tell(what, deadlines.read, call);
+        throw error;
+      }),
   };
 }
 

@@ -12,19 +12,19 @@ export function volumeCalls(
 ): Calls<'listVolumes' | 'inspectVolume' | 'createVolume' | 'removeVolume'> {
   const inspectVolume: Engine['inspectVolume'] = (name) =>
     orUndefined(
-      run(`inspect volume ${name}`, deadlines.read, async (abortSignal) =>
+      run.ask(`inspect volume ${name}`, async (abortSignal) =>
         mapVolume(await docker.getVolume(name).inspect({ abortSignal })),
       ),
     );
   return {
     inspectVolume,
     listVolumes: (labels) =>
-      run('list volumes', deadlines.read, async (abortSignal) => {
+      run.ask('list volumes', async (abortSignal) => {
         const { Volumes } = await docker.listVolumes({ filters: toFilters(labels), abortSignal });
         return (orNull(Volumes) ?? []).map(mapVolume).sort((a, b) => (a.name < b.name ? -1 : 1));
       }),
     createVolume: async (name, labels) => {
-      await run(`create volume ${name}`, deadlines.write, (abortSignal) =>
+      await run.tell(`create volume ${name}`, deadlines.write, (abortSignal) =>
         docker.createVolume({ Name: name, Labels: { ...labels, ...extra }, abortSignal }),
       );
       const created = await inspectVolume(name);
@@ -32,7 +32,7 @@ export function volumeCalls(
       return created;
     },
     removeVolume: (name) =>
-      run(`remove volume ${name}`, deadlines.write, (abortSignal) =>
+      run.tell(`remove volume ${name}`, deadlines.write, (abortSignal) =>
         settled(docker.getVolume(name).remove({ abortSignal }), 404),
       ),
   };

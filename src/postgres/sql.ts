@@ -24,14 +24,14 @@ export function bootstrapSql(options: {
     `CREATE ROLE ${monitorRole} LOGIN IN ROLE pg_monitor PASSWORD ${literal(verifiers.monitor)};`,
     ...(database === 'postgres' ? [] : [`CREATE DATABASE ${identifier(database)};`]),
     '-- last',
-    slotsSql(options.followers),
+    ...slotsSql(options.followers),
     `ALTER ROLE ${identifier(superuser)} PASSWORD ${literal(verifiers.superuser)};`,
     '-- end',
   ].join('\n');
 }
 
 /** Makes the slots of these followers and drops those of all others, ending what still holds one. */
-export function slotsSql(followers: readonly number[]): string {
+export function slotsSql(followers: readonly number[]): readonly string[] {
   const names = followers.map((slot) => literal(slotName(slot))).join(', ');
   const wanted = `ARRAY[${names}]::text[]`;
   return [
@@ -39,7 +39,12 @@ export function slotsSql(followers: readonly number[]): string {
     `DO $$ BEGIN FOR i IN 1..100 LOOP EXIT WHEN NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name LIKE 'pgherd\\_%' AND active AND slot_name <> ALL (${wanted})); PERFORM pg_sleep(0.05); END LOOP; END $$;`,
     `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE 'pgherd\\_%' AND slot_name <> ALL (${wanted});`,
     `SELECT pg_create_physical_replication_slot(name, true) FROM unnest(${wanted}) name WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = name);`,
-  ].join('\n');
+  ];
+}
+
+/** Ends what the leader still sends to a follower, by the name of its node. */
+export function endSendersSql(node: string): string {
+  return `SELECT pg_terminate_backend(pid) FROM pg_stat_replication WHERE application_name = ${literal(node)};`;
 }
 
 /** Sets the password of the superuser. */

@@ -9,7 +9,7 @@ import { nodeName, planGroup } from './kinds/group.ts';
 import { planNetworks } from './kinds/network.ts';
 import { nodeStopSeconds } from './kinds/node-spec.ts';
 import { findNode, wantedRevision } from './kinds/node-config.ts';
-import { balancerResource, nodeResource } from './names.ts';
+import { balancerResource, nodeResource, volumeResource } from './names.ts';
 import { mergeParts, step, type Part, type Plan } from './plan.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -99,7 +99,7 @@ function withoutNetwork(steps: Part['steps'] & object): Part['steps'] & object {
   });
 }
 
-// A group that the file no longer has: its containers go, its volumes stay.
+// A group that the file no longer has: its containers go, and its volumes where the file says so.
 function planRemovedGroups(topology: Topology, snapshot: Snapshot): Part {
   const isKnown = (name: string): boolean => topology.groups.some((group) => group.name === name);
   const balancers = snapshot.balancers
@@ -118,17 +118,29 @@ function planRemovedGroups(topology: Topology, snapshot: Snapshot): Part {
       container: node.container,
       stopSeconds: nodeStopSeconds,
     }));
+  const kept = topology.volumes.onRemove === 'retain';
+  const groups = new Set([...snapshot.balancers, ...snapshot.nodes].map(({ group }) => group));
+  // Volumes that were kept before stay kept: only those whose containers go now go with them.
+  const volumes = snapshot.volumes
+    .filter(({ group }) => !kept && !isKnown(group) && groups.has(group))
+    .map(({ volume }) => ({ resource: volumeResource(volume.name), kind: 'volume', name: volume.name }));
+  const removals = [...balancers, ...nodes].map(({ resource, container, stopSeconds }) =>
+    step(resource, { do: 'remove-container', container: container.id, stopSeconds }),
+  );
+  const removed = removals.map(({ id }) => id);
+  const rule = kept ? 'volumes are kept' : 'volumes.on_remove is delete';
   return {
-    changes: [...balancers, ...nodes].map(({ resource, kind }) => ({
+    changes: [...balancers, ...nodes, ...volumes].map(({ resource, kind }) => ({
       resource,
       kind,
       actions: ['delete'],
-      reason: { code: 'not-in-file', detail: 'its group is not in the file; volumes are kept' },
+      reason: { code: 'not-in-file', detail: `its group is not in the file; ${rule}` },
       fields: [],
     })),
-    steps: [...balancers, ...nodes].map(({ resource, container, stopSeconds }) =>
-      step(resource, { do: 'remove-container', container: container.id, stopSeconds }),
-    ),
+    steps: [
+      ...removals,
+      ...volumes.map(({ resource, name }) => step(resource, { do: 'remove-volume', name }, removed)),
+    ],
   };
 }
 

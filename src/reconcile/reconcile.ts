@@ -226,7 +226,7 @@ class Run {
   #noteDone({ resource, action }: Step): void {
     const isWait = action.do === 'await-node' || action.do === 'await-balancer';
     if (!isWait) this.#done += 1;
-    if (isWait || action.do === 'finish-bootstrap') this.#answered.add(resource);
+    if (isWait || action.do === 'finish-bootstrap' || action.do === 'resume-streaming') this.#answered.add(resource);
     else if (interrupting.has(action.do)) this.#answered.delete(resource);
   }
 

@@ -356,7 +356,7 @@ export function describeEngine(name: string, open: () => Promise<ContractBench>)
         expect(await codeOf(engine.connectNetwork(two.name, id, { address: asked }))).toBe('in-progress');
         await engine.disconnectNetwork(two.name, id);
         expect(Object.keys((await inspect(id)).networks)).toEqual([one.name]);
-        expect(await codeOf(engine.disconnectNetwork(two.name, id))).toBe('engine-error');
+        await engine.disconnectNetwork(two.name, id);
       });
 
       it('a running container to an address in use fails, and leaves a mark that is no connection', async () => {
@@ -366,7 +366,9 @@ export function describeEngine(name: string, open: () => Promise<ContractBench>)
         const id = await run({ network: { name: one.name } });
         expect(await codeOf(engine.connectNetwork(two.name, id, { address: asked }))).toBe('address-taken');
         expect((await inspect(id)).networks[two.name]).toEqual({ networkId: '', address: asked });
-        expect(await codeOf(engine.disconnectNetwork(two.name, id))).toBe('engine-error');
+        // Not connected is what a disconnect is to reach: the mark stays, and the next connect takes its place.
+        await engine.disconnectNetwork(two.name, id);
+        expect((await inspect(id)).networks[two.name]).toEqual({ networkId: '', address: asked });
         await engine.removeContainer(holder);
         await engine.connectNetwork(two.name, id, { address: asked });
         expect((await inspect(id)).networks[two.name]).toEqual({ networkId: two.id, address: asked });
@@ -390,7 +392,7 @@ export function describeEngine(name: string, open: () => Promise<ContractBench>)
         const id = await run({ network: { name: network.name } });
         expect(await codeOf(engine.connectNetwork(newName(), id, {}))).toBe('not-found');
         expect(await codeOf(engine.connectNetwork(network.name, newName(), {}))).toBe('not-found');
-        expect(await codeOf(engine.disconnectNetwork(newName(), id))).toBe('engine-error');
+        await engine.disconnectNetwork(newName(), id);
         expect(await codeOf(engine.disconnectNetwork(network.name, newName()))).toBe('not-found');
       });
     });

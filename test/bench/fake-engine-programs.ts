@@ -278,7 +278,10 @@ export function runCommand(container: FakeContainer, command: ExecCommand, aroun
   if (program === 'cat') return ok(input);
   if (program === 'echo') return ok(`${[first, ...rest].join(' ')}\n`);
   if (program === 'id') return ok(`${command.user?.split(':')[0] ?? '0'}\n`);
-  if (program === 'psql') return runSql(container, input);
+  if (program === 'psql') {
+    const statements = rest.filter((_, index) => rest[index - 1] === '-c');
+    return runSql(container, [...statements, input].join('\n'));
+  }
   if (program === 'sh' && first === '-c' && rest[1] === 'hosts') return writeHosts(container, rest.slice(2));
   if (program === 'sh' && first === '-c') {
     const { code, stdout, stderr } = runShell(rest[0] ?? '', input);
@@ -310,6 +313,7 @@ function runScript(container: FakeContainer, path: string, input: string, around
     }
     return ok();
   }
+  if (script === 'resume') return ok();
   return script === 'bootstrap' ? finishBootstrap(node, input) : failed(2, `no such script: ${script}\n`);
 }
 

@@ -578,9 +578,7 @@ export class FakeWorld {
     if (container === undefined) throw reply(404, `endpoint ${name} not found`);
     const network = this.#findNetwork(ref);
     const endpoint = container.endpoints.get(network?.name ?? '');
-    if (network === undefined || endpoint === undefined || (container.isUp && endpoint.live === undefined)) {
-      throw reply(500, `container ${container.id} is not connected to network ${ref}`);
-    }
+    if (network === undefined || endpoint === undefined || (container.isUp && endpoint.live === undefined)) return;
     container.endpoints.delete(network.name);
   }
 

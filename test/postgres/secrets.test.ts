@@ -96,7 +96,7 @@ describe('SQL', () => {
   });
 
   it('names the slots of the followers, and none where there are none', () => {
-    expect(slotsSql([1, 3])).toContain("ARRAY['pgherd_1', 'pgherd_3']::text[]");
-    expect(slotsSql([])).toContain('ARRAY[]::text[]');
+    expect(slotsSql([1, 3]).join('\n')).toContain("ARRAY['pgherd_1', 'pgherd_3']::text[]");
+    expect(slotsSql([]).join('\n')).toContain('ARRAY[]::text[]');
   });
 });

@@ -245,6 +245,21 @@ describe('a converged cluster', () => {
     );
   });
 
+  it('removes the volumes of a removed group only where the file says so, and only with its containers', () => {
+    const two = convergedSnapshot(topologyOf(`${file}  - { name: lb2 }\n`));
+    expect(formatSteps(plan(two))).not.toContain('remove-volume');
+    const text = `${file}volumes: { on_remove: delete }`;
+    expect(formatSteps(plan(two, text))).toContain(
+      'volume/shop_lb2_0_1: remove-volume <- balancer/lb2: remove-container, node/lb2-primary: remove-container',
+    );
+    const gone = changeBalancer(
+      changeNode(two, 'lb2', 0, () => undefined),
+      'lb2',
+      () => undefined,
+    );
+    expect(formatSteps(plan(gone, text))).not.toContain('remove-volume');
+  });
+
   it('finishes a removal that was cut short after the container', () => {
     const gone = changeNode(converged, 'lb1', 2, () => undefined);
     const left = { ...gone, volumes: gone.volumes.filter(({ slot }) => slot !== 2) };
@@ -353,10 +368,42 @@ describe('drift', () => {
   });
 
   it("a replica that stopped is stood in for in the balancer's hosts until it is started", () => {
-    const blocked = changeNode(converged, 'lb1', 1, (node) => withContainer(node, { state: 'dead' }));
+    const blocked = changeNode(converged, 'lb1', 1, (node) => withContainer(node, { state: 'exited' }));
     const made = plan(blocked);
     // It is started by the same plan, so its name keeps its address.
     expect(changes(made)).not.toContain('readers');
+  });
+
+  it('a replica that runs at another address ends the connection that its old one leads nowhere', () => {
+    const given = file.replace('replicas: 2', 'replicas: [{ ip_address: 172.31.1.21 }, {}]');
+    const moved = changeNode(converged, 'lb1', 1, (node) =>
+      withContainer(node, {
+        networks: { ...node.container.networks, shop: { networkId: 'id-shop', address: '172.31.1.99' } },
+      }),
+    );
+    expect(formatSteps(plan(moved, given))).toBe(
+      lines(`
+        node/lb1-replica1: connect shop
+        node/lb1-replica1: resume-streaming <- node/lb1-replica1: connect shop
+      `),
+    );
+  });
+
+  it('so do all that follow a leader at another address, and one that is started anew need not', () => {
+    const swapped = changeNode(converged, 'lb1', 0, (node) =>
+      withContainer(node, {
+        networks: { ...node.container.networks, shop: { networkId: 'other', address: undefined } },
+      }),
+    );
+    const stopped = changeNode(swapped, 'lb1', 2, (node) => withContainer(node, { state: 'exited' }));
+    const steps = formatSteps(plan(stopped));
+    expect(steps).toContain('node/lb1-replica1: resume-streaming <- node/lb1-primary: connect shop');
+    expect(steps).not.toContain('node/lb1-replica2: resume-streaming');
+  });
+
+  it('a container that the engine could not remove whole is made anew', () => {
+    const dead = changeNode(converged, 'lb1', 1, (node) => withContainer(node, { state: 'dead' }));
+    expect(changes(plan(dead))).toContain('node/lb1-replica1: delete+create (changed)');
   });
 
   it('a clone that was cut short is set aside; one under way is waited for', () => {

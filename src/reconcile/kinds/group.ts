@@ -11,6 +11,7 @@ import { readSpecField } from './container.ts';
 import { planNodes } from './node.ts';
 import { findNode, nodeSettings, roleOf } from './node-config.ts';
 import { nodeStopSeconds } from './node-spec.ts';
+import { planStreaming } from './streaming.ts';
 
 type Led = Extract<GroupView, { phase: 'led' }>;
 
@@ -27,7 +28,9 @@ export function planGroup(context: GroupContext): Part {
     return mergeParts([{ blocked }, nodes, balancer]);
   }
   const membership = planMembership(context, view, balancer);
-  const steps = orderSteps(context, view, [...membership.before, ...nodes.steps], balancer.steps ?? []);
+  const resuming = planStreaming(context, view, nodes.steps);
+  const ordered = [...membership.before, ...nodes.steps, ...resuming];
+  const steps = orderSteps(context, view, ordered, balancer.steps ?? []);
   return mergeParts([
     { changes: membership.changes, blocked: membership.blocked, steps: [...steps, ...membership.after] },
     { changes: nodes.changes, blocked: nodes.blocked, checks: nodes.checks },

@@ -5,7 +5,7 @@ import { formatRecordName, type Layout, type RecordName } from '../../postgres/l
 import { parseRecord, recordEntries, type GroupRecord } from '../../postgres/record.ts';
 import { nodeRevision, revisionEntries } from '../../postgres/revision.ts';
 import { passwordFingerprint, scramVerifier } from '../../postgres/scram.ts';
-import { bootstrapSql, passwordSql, slotsSql } from '../../postgres/sql.ts';
+import { bootstrapSql, endSendersSql, passwordSql, slotsSql } from '../../postgres/sql.ts';
 import type { ActionContext } from '../actions.ts';
 
 /** A container with the layout of its volume. `container` is an id where it was seen, else its name. */
@@ -64,6 +64,14 @@ export type NodeAction =
       readonly node: Placed;
       readonly superuser: string;
       readonly followers: readonly number[];
+    }
+  /** After an address changed: a connection that still stands leads nowhere, and nobody would notice for seconds. */
+  | {
+      readonly do: 'resume-streaming';
+      readonly node: Placed;
+      readonly name: string;
+      readonly leader: Placed;
+      readonly superuser: string;
     }
   | { readonly do: 'set-password'; readonly group: string; readonly node: Placed; readonly superuser: string };
 
@@ -147,13 +155,18 @@ export const nodeActions = {
     context.records.set(action.group, record);
   },
   'set-slots': async (action: Of<'set-slots'>, context: ActionContext) => {
-    await runSql(context, action.node, action.superuser, slotsSql(action.followers));
+    await runSql(context, action.node, action.superuser, { statements: slotsSql(action.followers) });
+  },
+  'resume-streaming': async (action: Of<'resume-streaming'>, context: ActionContext) => {
+    await runSql(context, action.leader, action.superuser, { statements: [endSendersSql(action.name)] });
+    await runScript(context, action.node, 'config/resume', []);
+    await runScript(context, action.node, 'config/await', [String(readySeconds)]);
   },
   'set-password': async (action: Of<'set-password'>, context: ActionContext) => {
     const password = context.passwordOf(action.group);
     if (password === undefined) return;
     const verifier = scramVerifier(password, context.randomBytes(16));
-    await runSql(context, action.node, action.superuser, passwordSql(action.superuser, verifier));
+    await runSql(context, action.node, action.superuser, { input: passwordSql(action.superuser, verifier) });
   },
 };
 
@@ -248,7 +261,10 @@ async function readText({ engine }: ActionContext, container: string, path: stri
   return [...(files?.values() ?? [])][0] ?? '';
 }
 
-async function runSql(context: ActionContext, node: Placed, superuser: string, sql: string): Promise<void> {
+/** What psql is to run: arguments, which are whole or not there, or an input that no process list shows. */
+type Sql = { readonly statements: readonly string[] } | { readonly input: string };
+
+async function runSql(context: ActionContext, node: Placed, superuser: string, sql: Sql): Promise<void> {
   const command = [
     'psql',
     '-XAtq',
@@ -260,9 +276,13 @@ async function runSql(context: ActionContext, node: Placed, superuser: string, s
     superuser,
     '-d',
     'postgres',
+    ...('statements' in sql ? sql.statements.flatMap((statement) => ['-c', statement]) : []),
   ];
-  const result = await context.engine.exec(node.container, { command, input: sql });
-  if (result.code !== 0) throw await explain(context, node.container, `SQL in ${node.container}`, result.stderr);
+  const result = await context.engine.exec(node.container, {
+    command,
+    ...('input' in sql ? { input: sql.input } : {}),
+  });
+  if (result.code !== 0) throw await explain(context, node.container, 'SQL', result.stderr);
 }
 
 async function runScript(
@@ -282,7 +302,7 @@ async function runScript(
   throw await explain(
     context,
     node.container,
-    `${script.split('/').at(-1) ?? script} in ${node.container}`,
+    script.split('/').at(-1) ?? script,
     result.stderr,
     script === 'config/bootstrap' && result.code === initScriptFailed,
   );
@@ -292,11 +312,12 @@ async function runScript(
 async function explain(
   context: ActionContext,
   ref: string,
-  what: string,
+  asked: string,
   said: string,
   isFinal = false,
 ): Promise<PgherdError> {
   const container: Container | undefined = await context.engine.inspectContainer(ref);
+  const what = `${asked} in ${container?.name ?? ref}`;
   const lines = said.trim().split('\n').slice(-3).join('; ');
   if (container?.state === 'running' && container.restartCount === 0) {
     if (!isFinal) return new PgherdError('node-failed', `${what}: ${lines || 'failed'}`, { retry: true });

@@ -26,7 +26,7 @@ function planNode(context: GroupContext, node: Node): Part {
   if (isCutShort(observed)) return planAnew(context, node, observed);
   const spec = compareSpec(nodeSpecLabel(context.topology, node, observed.volume), observed.container);
   const limits = compareLimits(node, observed.container);
-  const recreate = [...spec, ...limits.fields.filter(({ effect }) => effect === 'recreate')];
+  const recreate = [...spec, ...limits.fields.filter(({ effect }) => effect === 'recreate'), ...deadFields(observed)];
   if (recreate.length > 0) return planRecreate(context, node, observed, recreate);
   return planInPlace(context, node, observed, limits);
 }
@@ -148,6 +148,11 @@ function planInPlace(
     });
   }
   return { changes, steps: ordered, checks: config.checks };
+}
+
+// A removal that the engine could not finish leaves a container that nobody can start.
+function deadFields({ container }: ObservedNode): readonly FieldChange[] {
+  return container.state === 'dead' ? [{ path: 'state', before: 'dead', after: 'running', effect: 'recreate' }] : [];
 }
 
 // Whoever leads holds the write address, and nobody else; while nobody knows who leads, it stays where it is.
