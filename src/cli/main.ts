@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
+import type { EventsFlags } from './commands/events.ts';
 import { exitCodes, type ExitCode } from './exit.ts';
 import { createOutput, formatError, type Output } from './output.ts';
 import type { GlobalOptions } from './session.ts';
@@ -8,6 +9,17 @@ import type { GlobalOptions } from './session.ts';
 // Each command is loaded when it is called, so that `--version` and `validate` start as fast as Node does.
 
 const paths = 'topology files or folders of them (default: topology.{yaml,yml,json} or topologies/ here)';
+
+const stateDir = 'where events are kept (default: pgherd in $XDG_STATE_HOME or ~/.local/state)';
+
+type ReconcileFlags = GlobalOptions & {
+  readonly once?: boolean;
+  readonly timeout: number;
+  readonly parallel: number;
+  readonly resync: number;
+  readonly poll?: boolean;
+  readonly stateDir?: string;
+};
 
 type Run<F> = (paths: readonly string[], flags: F, output: Output) => Promise<ExitCode>;
 
@@ -55,17 +67,59 @@ function createProgram(): Command {
   program
     .command('reconcile')
     .argument('[path...]', paths)
-    .description('bring clusters to what their files say')
-    .requiredOption('--once', 'end when they are (watching the files is not in this version)')
-    .option('--timeout <seconds>', 'give up after this time', parsePositive, 600)
+    .alias('daemon')
+    .description('bring clusters to what their files say, and keep them there; with --once, end when they are')
+    .option('--once', 'end when they are, or cannot be')
+    .option('--timeout <seconds>', 'with --once: give up after this time', parsePositive, 600)
     .option('--parallel <steps>', 'how many steps at once', parsePositive, 8)
+    .option('--resync <seconds>', 'look at everything this often, events or none', parsePositive, 300)
+    .option('--poll', 'watch files by looking at them, for network mounts')
+    .option('--state-dir <folder>', stateDir)
     .addHelpText(
       'after',
-      '\nExamples:\n  pgherd reconcile --once shop.yaml\n  pgherd reconcile --once --timeout 120 topologies/',
+      '\nExamples:\n  pgherd reconcile topologies/\n  pgherd reconcile --once --timeout 120 shop.yaml\n\n' +
+        'Without --once it watches files and engine until SIGTERM; SIGHUP has it look at everything anew.',
     )
     .action(
-      runs<GlobalOptions & { timeout: number; parallel: number }>(async (files, flags, output) =>
-        (await import('./commands/reconcile.ts')).reconcile(files, flags, output),
+      runs<ReconcileFlags>(async (files, flags, output) =>
+        flags.once === true
+          ? (await import('./commands/reconcile.ts')).reconcile(files, flags, output)
+          : (await import('./commands/daemon.ts')).daemon(files, flags, output),
+      ),
+    );
+
+  for (const [name, description] of [
+    ['pause', 'have nothing but looking done to clusters, by whichever pgherd keeps them'],
+    ['resume', 'end a pause'],
+  ] as const) {
+    program
+      .command(name)
+      .argument('<cluster...>', 'names of clusters')
+      .description(description)
+      .addHelpText('after', `\nExamples:\n  pgherd ${name} shop`)
+      .action(
+        runs<GlobalOptions>(async (clusters, flags, output) =>
+          (await import('./commands/pause.ts'))[name](clusters, flags, output),
+        ),
+      );
+  }
+
+  program
+    .command('events')
+    .argument('[cluster...]', 'names of clusters (default: all)')
+    .description('show what was done to clusters, and why')
+    .option('-f, --follow', 'go on with what comes, until Ctrl-C')
+    .option('--since <time>', 'a time ago (90s, 10m, 2h, 3d), or a date and time')
+    .option('--type <types>', 'only these, with commas between; may be repeated', collect)
+    .option('--limit <number>', 'how many past events (default: 100; with --follow 10)', parsePositive)
+    .option('--state-dir <folder>', stateDir)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pgherd events\n  pgherd events shop --since 2h --type step-failed,blocked\n  pgherd events -f',
+    )
+    .action(
+      runs<EventsFlags>(async (clusters, flags, output) =>
+        (await import('./commands/events.ts')).events(clusters, flags, output),
       ),
     );
 
@@ -73,9 +127,10 @@ function createProgram(): Command {
     .command('status')
     .argument('[path...]', paths)
     .description('show how clusters are')
+    .option('--state-dir <folder>', stateDir)
     .addHelpText('after', '\nExamples:\n  pgherd status\n  pgherd status --format json shop.yaml')
     .action(
-      runs<GlobalOptions>(async (files, flags, output) =>
+      runs<GlobalOptions & { stateDir?: string }>(async (files, flags, output) =>
         (await import('./commands/status.ts')).status(files, flags, output),
       ),
     );
@@ -87,10 +142,11 @@ function createProgram(): Command {
     .option('--volumes', 'remove their volumes too, with all data')
     .option('-y, --yes', 'do not ask')
     .option('--timeout <seconds>', 'give up after this time', parsePositive, 600)
+    .option('--state-dir <folder>', stateDir)
     .addHelpText('after', '\nExamples:\n  pgherd destroy shop.yaml\n  pgherd destroy --volumes --yes shop.yaml')
     .action(
-      runs<GlobalOptions & { volumes?: boolean; yes?: boolean; timeout: number }>(async (files, flags, output) =>
-        (await import('./commands/destroy.ts')).destroy(files, flags, output),
+      runs<GlobalOptions & { volumes?: boolean; yes?: boolean; timeout: number; stateDir?: string }>(
+        async (files, flags, output) => (await import('./commands/destroy.ts')).destroy(files, flags, output),
       ),
     );
 
@@ -129,6 +185,10 @@ function flushed(stream: NodeJS.WriteStream): Promise<void> {
       resolve();
     });
   });
+}
+
+function collect(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
 }
 
 function parsePositive(text: string): number {

@@ -4,7 +4,7 @@ import Docker from 'dockerode';
 import { PgherdError } from '../base/error.ts';
 import type { Endpoint } from './endpoint.ts';
 import { toFailure } from './failure.ts';
-import { readHeader } from './reply.ts';
+import { pingHeader } from './ping.ts';
 import type { EngineCall } from './types.ts';
 
 // The API versions this code was tried with: 1.41 is what Engine 20.10 speaks, 1.44 the least that Engine 29 does.
@@ -25,34 +25,17 @@ export async function connectDocker(endpoint: Endpoint, onCall?: (call: EngineCa
 }
 
 async function negotiate(docker: Docker, host: string): Promise<number> {
-  const offered = await apiVersion(docker).catch((thrown: unknown) => {
+  const answer = pingHeader(docker, 'api-version', AbortSignal.timeout(pingDeadline));
+  const offered = await answer.catch((thrown: unknown) => {
     throw toFailure(thrown, { what: 'ping', host });
   });
-  const minor = Number(/^1\.(\d+)$/.exec(offered)?.[1]);
+  const minor = Number(/^1\.(\d+)$/.exec(offered ?? '')?.[1]);
   if (!(minor >= oldest)) {
-    throw new PgherdError('engine-too-old', `the Docker engine at ${host} speaks API ${offered}`, {
+    throw new PgherdError('engine-too-old', `the Docker engine at ${host} speaks API ${offered ?? ''}`, {
       remedy: 'upgrade it to Docker Engine 20.10 or later',
     });
   }
   return minor;
-}
-
-async function apiVersion(docker: Docker): Promise<string> {
-  return new Promise((resolve, reject) => {
-    docker.modem.dial(
-      {
-        path: '/_ping',
-        method: 'GET',
-        isStream: true,
-        statusCodes: { 200: true, 500: 'server error' },
-        abortSignal: AbortSignal.timeout(pingDeadline),
-      },
-      (error: unknown, reply: unknown) => {
-        if (error instanceof Error) reject(error);
-        else resolve(readHeader(reply, 'api-version') ?? '');
-      },
-    );
-  });
 }
 
 // dockerode hands the agent on to its modem, which its types leave out.

@@ -2,6 +2,7 @@ import { connectDocker } from './connect.ts';
 import { containerCalls } from './containers.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Engine } from './engine.ts';
+import { eventCalls } from './events.ts';
 import { imageCalls } from './images.ts';
 import { insideCalls } from './inside.ts';
 import { networkCalls } from './networks.ts';
@@ -27,5 +28,6 @@ export async function connectEngine(
     ...volumeCalls(docker, run, extra),
     ...imageCalls(docker, run, endpoint.host),
     ...insideCalls(docker, run),
+    ...eventCalls(docker, run, endpoint.host),
   };
 }

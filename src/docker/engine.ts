@@ -15,6 +15,45 @@ export type ExecCommand = {
   readonly signal?: AbortSignal;
 };
 
+/** A command that runs until its standard input, which is held open, closes. */
+export type StreamCommand = { readonly command: readonly string[]; readonly user?: string };
+
+export type ExecStream = {
+  /**
+   * Of standard output; they end when the command does, or the connection. To be read once, and without pause: a
+   * command whose output nobody takes stands still. The engine answers before it starts the command, and says here why
+   * it could not.
+   */
+  readonly lines: AsyncIterable<string>;
+  /** The last 2000 characters of standard error, of what came with the lines read so far. */
+  readonly stderr: () => string;
+  /** Closes standard input and the connection; also needed where the lines were not read to their end. */
+  readonly close: () => void;
+};
+
+export type EventFilter = {
+  readonly types: readonly ('container' | 'network' | 'volume')[];
+  /**
+   * `name` or `name=value`, of what the event is about. The engine tells labels of containers only, so that no event of
+   * a network or a volume passes.
+   */
+  readonly label?: string;
+  /** As in EngineEvent; all of them where none is given. */
+  readonly actions?: readonly string[];
+};
+
+export type EngineEvent = {
+  readonly type: string;
+  /** Without what may follow it: `health_status` for `health_status: healthy`. */
+  readonly action: string;
+  /** A volume's name. */
+  readonly id: string;
+  /** Labels of a container among them, and the `container` that a network is connected to or disconnected from. */
+  readonly attributes: Readonly<Record<string, string>>;
+  /** Epoch milliseconds, by the engine's clock. */
+  readonly at: number;
+};
+
 /** An attached standard input; the container's `cat` ends when it closes, also by the death of this process. */
 export type Attachment = { readonly close: () => void; readonly closed: Promise<void> };
 
@@ -79,6 +118,15 @@ export type Engine = {
   /** Unpacks entries into a folder that exists in a container, running or not. */
   writeArchive: (ref: Ref, folder: string, entries: readonly ArchiveEntry[], owner: number) => Promise<void>;
   exec: (ref: Ref, command: ExecCommand) => Promise<ExecResult>;
+  /** The deadline is for the start; the signal closes the stream at any time. */
+  execStream: (ref: Ref, command: StreamCommand, signal: AbortSignal) => Promise<ExecStream>;
   /** Attaches standard input, alone. */
   attachInput: (ref: Ref) => Promise<Attachment>;
+
+  /**
+   * Events from now on; those of the last seconds may come first. What happens once this has settled is not missed until
+   * the iterable ends, as it does when the signal aborts, when the connection closes and when the engine stops; where
+   * the connection breaks, it fails. The engine drops events that are not taken: read without pause.
+   */
+  watchEvents: (filter: EventFilter, signal: AbortSignal) => Promise<AsyncIterable<EngineEvent>>;
 };

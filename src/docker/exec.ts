@@ -15,6 +15,15 @@ export async function execute(
   command: ExecCommand,
   abortSignal: AbortSignal,
 ): Promise<ExecResult> {
+  abortSignal.throwIfAborted();
+  return run(docker, ref, command, abortSignal).catch((error: unknown) => {
+    // dockerode says that it was aborted, and not why.
+    abortSignal.throwIfAborted();
+    throw error;
+  });
+}
+
+async function run(docker: Docker, ref: string, command: ExecCommand, abortSignal: AbortSignal): Promise<ExecResult> {
   const exec = await docker.getContainer(ref).exec({
     Cmd: [...command.command],
     AttachStdout: true,

@@ -3,13 +3,14 @@ import type Docker from 'dockerode';
 import { packArchive, unpackArchive } from './archive.ts';
 import { attachInput } from './attach.ts';
 import { execute } from './exec.ts';
+import { execStream } from './exec-stream.ts';
 import { readHeader } from './reply.ts';
 import { deadlines, orUndefined, type Calls, type Run } from './run.ts';
 
 export function insideCalls(
   docker: Docker,
   run: Run,
-): Calls<'readLink' | 'readArchive' | 'writeArchive' | 'exec' | 'attachInput'> {
+): Calls<'readLink' | 'readArchive' | 'writeArchive' | 'exec' | 'execStream' | 'attachInput'> {
   return {
     readLink: (ref, path) =>
       orUndefined(
@@ -40,6 +41,10 @@ export function insideCalls(
             command,
             command.signal === undefined ? abortSignal : AbortSignal.any([abortSignal, command.signal]),
           ),
+      ),
+    execStream: (ref, command, signal) =>
+      run.tell(`run ${command.command[0] ?? ''} in container ${ref}`, deadlines.write, (deadline) =>
+        execStream(docker, ref, command, signal, deadline),
       ),
     attachInput: (ref) =>
       run.tell(`attach to container ${ref}`, deadlines.read, (abortSignal) => attachInput(docker, ref, abortSignal)),

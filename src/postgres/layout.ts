@@ -9,7 +9,7 @@
  *     started        -> the revision the server was started with
  *     loaded         -> the revision the server has loaded
  *     state          -> bootstrapping, cloning, half, or data.<system_identifier>
- *     record         -> record.<version>.<leader>.<members>.json, the group record
+ *     record         -> record.<version>.<leader>.<members>[.paused].json, the group record
  *     secrets        -> secrets.<version>.<fingerprint>/, passwords (0600)
  *
  * Facts are kept as the targets of links because the engine tells a link's target for the price of a stat
@@ -52,6 +52,8 @@ export type RecordName = {
   readonly leader: number;
   /** Slots of all members, ascending. */
   readonly members: readonly number[];
+  /** Nothing but looking is done to the group. */
+  readonly paused: boolean;
 };
 
 export type SecretsName = { readonly version: number; readonly fingerprint: string };
@@ -68,8 +70,8 @@ export function readFacts(links: Readonly<Record<FactLink, string | undefined>>)
   };
 }
 
-export function formatRecordName({ version, leader, members }: RecordName): string {
-  return `record.${String(version)}.${String(leader)}.${members.join('-')}.json`;
+export function formatRecordName({ version, leader, members, paused }: RecordName): string {
+  return `record.${String(version)}.${String(leader)}.${members.join('-')}${paused ? '.paused' : ''}.json`;
 }
 
 export function formatSecretsName({ version, fingerprint }: SecretsName): string {
@@ -85,10 +87,15 @@ function readState(name: string | undefined): NodeState {
 }
 
 function readRecordName(name: string | undefined): RecordName | undefined {
-  const match = /^record\.(\d+)\.(\d+)\.([\d-]+)\.json$/.exec(name ?? '');
+  const match = /^record\.(\d+)\.(\d+)\.([\d-]+)(\.paused)?\.json$/.exec(name ?? '');
   if (match === null) return undefined;
-  const [, version, leader, members = ''] = match;
-  return { version: Number(version), leader: Number(leader), members: members.split('-').map(Number) };
+  const [, version, leader, members = '', paused] = match;
+  return {
+    version: Number(version),
+    leader: Number(leader),
+    members: members.split('-').map(Number),
+    paused: paused !== undefined,
+  };
 }
 
 function readSecretsName(name: string | undefined): SecretsName | undefined {

@@ -15,7 +15,7 @@ export type Secrets = {
 
 /**
  * What a group knows of itself, kept in the volume of every node: the highest version holds. Later kinds of knowledge
- * (quorum, pause, failovers) are members that a reader of this version keeps as they are.
+ * (quorum, failovers) are members that a reader of this version keeps as they are.
  */
 export type GroupRecord = {
   readonly format: 1;
@@ -27,12 +27,14 @@ export type GroupRecord = {
   /** Slots of all members, ascending. */
   readonly members: readonly number[];
   readonly secrets: Secrets;
+  /** Who asked for nothing but looking to be done to the group, and when (ISO 8601). */
+  readonly paused?: { readonly by: string; readonly at: string } | undefined;
   readonly [later: string]: unknown;
 };
 
 /** The record and the secrets as entries below `pgherd/`. */
 export function recordEntries(record: GroupRecord): readonly ArchiveEntry[] {
-  const name = formatRecordName(record);
+  const name = formatRecordName({ ...record, paused: record.paused !== undefined });
   const secrets = formatSecretsName(record.secrets);
   const { superuser, replication, monitor } = record.secrets;
   const file = (path: string, content: string): ArchiveEntry => ({ type: 'file', path, content, mode: 0o600 });

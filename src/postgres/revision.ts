@@ -10,6 +10,7 @@ import {
   type NodeConfig,
 } from './config.ts';
 import type { Layout } from './layout.ts';
+import { heartbeatSql } from './report.ts';
 import { nodeScripts } from './scripts.ts';
 
 /** A node's configuration as files, named by what is in it. */
@@ -31,6 +32,7 @@ export function nodeRevision(config: NodeConfig, layout: Layout): Revision {
     superuser: config.superuser,
     database: config.database,
     ...(role.is === 'follow' ? { conninfo: conninfo(config, role.leaderAddress, layout), slot: role.slot } : {}),
+    'report.sql': heartbeatSql,
     ...nodeScripts,
   };
   const name = revisionName(restartSettings(settings), files);

@@ -30,14 +30,16 @@ export function bootstrapSql(options: {
   ].join('\n');
 }
 
-/** Makes the slots of these followers and drops those of all others, ending what still holds one. */
+/** Makes the slots of these followers, and drops those of all others and those that are lost, ending what holds one. */
 export function slotsSql(followers: readonly number[]): readonly string[] {
   const names = followers.map((slot) => literal(slotName(slot))).join(', ');
   const wanted = `ARRAY[${names}]::text[]`;
+  // A slot whose WAL is gone serves nobody any more.
+  const useless = `slot_name LIKE 'pgherd\\_%' AND (slot_name <> ALL (${wanted}) OR wal_status = 'lost')`;
   return [
-    `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name LIKE 'pgherd\\_%' AND active AND slot_name <> ALL (${wanted});`,
-    `DO $$ BEGIN FOR i IN 1..100 LOOP EXIT WHEN NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name LIKE 'pgherd\\_%' AND active AND slot_name <> ALL (${wanted})); PERFORM pg_sleep(0.05); END LOOP; END $$;`,
-    `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE 'pgherd\\_%' AND slot_name <> ALL (${wanted});`,
+    `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active AND ${useless};`,
+    `DO $$ BEGIN FOR i IN 1..100 LOOP EXIT WHEN NOT EXISTS (SELECT FROM pg_replication_slots WHERE active AND ${useless}); PERFORM pg_sleep(0.05); END LOOP; END $$;`,
+    `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE ${useless};`,
     `SELECT pg_create_physical_replication_slot(name, true) FROM unnest(${wanted}) name WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = name);`,
   ];
 }
@@ -51,15 +53,6 @@ export function endSendersSql(node: string): string {
 export function passwordSql(superuser: string, verifier: string): string {
   return `ALTER ROLE ${identifier(superuser)} PASSWORD ${literal(verifier)};`;
 }
-
-/** What `status` asks a server, one JSON object. LSNs are bytes from 0/0. */
-export const statusSql = `SELECT json_build_object(
-  'system', (SELECT system_identifier::text FROM pg_control_system()),
-  'timeline', (SELECT timeline_id FROM pg_control_checkpoint()),
-  'recovery', pg_is_in_recovery(),
-  'lsn', (CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0') ELSE pg_current_wal_lsn() END - '0/0')::bigint,
-  'receiver', (SELECT status FROM pg_stat_wal_receiver),
-  'restart', (SELECT coalesce(json_agg(name), '[]') FROM pg_settings WHERE pending_restart));`;
 
 function literal(text: string): string {
   return text.includes('\\')

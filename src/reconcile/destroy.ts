@@ -3,7 +3,7 @@ import type { Engine } from '../docker/engine.ts';
 import type { ActionContext } from './actions.ts';
 import { execute } from './execute.ts';
 import { takeLock, type Lock } from './lock.ts';
-import type { ReconcileOptions, Result, World } from './reconcile.ts';
+import type { Result, WorkOptions, World } from './work.ts';
 import { nodeName } from './kinds/group.ts';
 import { balancerStopSeconds } from './kinds/balancer-spec.ts';
 import { nodeStopSeconds } from './kinds/node-spec.ts';
@@ -78,7 +78,7 @@ export async function destroy(
   cluster: string,
   withVolumes: boolean,
   world: World,
-  options: ReconcileOptions,
+  options: WorkOptions,
 ): Promise<Result> {
   const context: ActionContext = {
     engine,
@@ -98,7 +98,7 @@ export async function destroy(
   try {
     for (;;) {
       const plan = await lookToDestroy(engine, cluster, withVolumes);
-      const result = { cluster, done, blocked: [], failures: [] };
+      const result = { cluster, done, blocked: [], failures: [], held: [] };
       if (plan.steps.length === 0) return { ...result, converged: true, stopped: undefined };
       try {
         lock ??= await lockFor(engine, cluster, world, options);
@@ -116,7 +116,7 @@ export async function destroy(
         throw error;
       }
       const outcomes = await execute(plan.steps, context, {
-        concurrency: options.concurrency,
+        queue: options.queue,
         signal: options.signal,
         onStart: (started) => {
           options.onProgress({ type: 'step-started', step: started });
@@ -145,12 +145,7 @@ export async function destroy(
 }
 
 // A cluster without containers needs no lock: nothing of it can be in use by anyone who would take one.
-async function lockFor(
-  engine: Engine,
-  cluster: string,
-  world: World,
-  options: ReconcileOptions,
-): Promise<Lock | undefined> {
+async function lockFor(engine: Engine, cluster: string, world: World, options: WorkOptions): Promise<Lock | undefined> {
   const containers = await engine.listContainers(clusterLabels(cluster));
   const [image] = containers.map((container) => container.image);
   if (image === undefined) return undefined;

@@ -1,7 +1,7 @@
-import PQueue from 'p-queue';
 import { PgherdError } from '../base/error.ts';
 import { act, type ActionContext } from './actions.ts';
 import type { Step } from './plan.ts';
+import type { StepQueue } from './step-queue.ts';
 
 export type Outcome =
   | { readonly step: Step; readonly result: 'done'; readonly milliseconds: number }
@@ -10,15 +10,21 @@ export type Outcome =
   | { readonly step: Step; readonly result: 'skipped' };
 
 export type ExecuteOptions = {
-  readonly concurrency: number;
+  readonly queue: StepQueue;
   /** Calls off what has not begun; what has is finished. */
   readonly signal: AbortSignal;
   readonly onStart: (step: Step) => void;
   readonly onEnd: (outcome: Outcome) => void;
 };
 
-/** Steps begun a second, so that a large plan does not flood an engine. */
-const ratePerSecond = 50;
+/** Steps that wait for something for long, and cost the engine nothing meanwhile: they keep nobody from a turn. */
+const waits: ReadonlySet<Step['action']['do']> = new Set([
+  'await-node',
+  'await-balancer',
+  'resume-streaming',
+  'finish-bootstrap',
+  'pull-image',
+]);
 
 /**
  * Does the steps of a plan, each after those it waits for, and as many at once as allowed. A failure keeps what depends
@@ -29,7 +35,6 @@ export async function execute(
   context: ActionContext,
   options: ExecuteOptions,
 ): Promise<readonly Outcome[]> {
-  const queue = new PQueue({ concurrency: options.concurrency, interval: 1000, intervalCap: ratePerSecond });
   const running = new Map<string, Promise<Outcome>>();
   const planned = new Set(steps.map(({ id }) => id));
   if (planned.size !== steps.length) throw new Error('two steps of a plan have one id');
@@ -37,15 +42,18 @@ export async function execute(
   const run = async (step: Step): Promise<Outcome> => {
     const before = await Promise.all(step.after.flatMap((id) => running.get(id) ?? []));
     const isReady = before.every((outcome) => outcome.result === 'done');
-    const outcome: Outcome = isReady
-      ? await queue.add(() => attempt(step, context, options))
-      : { step, result: 'skipped' };
+    const outcome: Outcome = isReady ? await inTurn(step, context, options) : { step, result: 'skipped' };
     options.onEnd(outcome);
     return outcome;
   };
   // Promises are made in an order in which each finds those it waits for.
   for (const step of topologicalOrder(steps)) running.set(step.id, run(step));
   return Promise.all(steps.map(async (step) => (await running.get(step.id)) ?? { step, result: 'skipped' }));
+}
+
+function inTurn(step: Step, context: ActionContext, options: ExecuteOptions): Promise<Outcome> {
+  const task = (): Promise<Outcome> => attempt(step, context, options);
+  return waits.has(step.action.do) ? task() : options.queue.add(context.cluster, task);
 }
 
 async function attempt(step: Step, context: ActionContext, options: ExecuteOptions): Promise<Outcome> {

@@ -75,7 +75,8 @@ function hasUnreadVolume(group: Group, nodes: readonly ObservedNode[], volumes: 
   );
 }
 
-function newestRecord(
+/** The newest record that the volumes of a group's nodes hold. */
+export function newestRecord(
   nodes: readonly ObservedNode[],
 ): { readonly node: ObservedNode; readonly record: RecordName } | undefined {
   const recorded = nodes.flatMap((node) =>

@@ -13,60 +13,116 @@ const holderLabel = 'pgherd.holder';
  */
 const staleAfter = 3000;
 
-const pollEvery = 200;
-
 /** Exclusive right to change a cluster. It is lost with this process, or with the engine. */
 export type Lock = {
   /** Throws `lock-lost` where the lock is no longer held. */
   readonly verify: () => Promise<void>;
   readonly release: () => Promise<void>;
+  /** Settles when it is known to be lost or released; the engine's word may come later. */
+  readonly lost: Promise<void>;
 };
 
-export type LockOptions = {
+/** Who has the lock instead. */
+export type Holder = {
+  readonly id: string;
+  /** For people: who, where and since when. */
+  readonly who: string;
+  /** It does not run: its maker is between making and starting it, or died there. */
+  readonly isIdle: boolean;
+};
+
+export type LockSeekerOptions = {
   readonly cluster: string;
   /** Any image of the cluster with `cat` in it. */
   readonly image: string;
+  /** What the holder is to be called beside its user, host and process, e.g. `daemon`. */
+  readonly title?: string | undefined;
+  /** Milliseconds of a clock that only goes forward. */
+  readonly now: () => number;
+};
+
+export type LockOptions = LockSeekerOptions & {
   readonly signal: AbortSignal;
   /** Told once for each holder that is waited for. */
   readonly onWait: (holder: string) => void;
-  /** Milliseconds of a clock that only goes forward. */
-  readonly now: () => number;
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 };
 
+/** Milliseconds between two attempts at a lock that is held. */
+export const lockPollMilliseconds = 200;
+
 /**
- * Takes the lock of a cluster: a container of a name that only one can have, running `cat` on an input that this process
- * holds open. When this process dies, the input closes, `cat` ends and the engine removes the container.
+ * Takes the lock of a cluster where it is free: a container of a name that only one can have, running `cat` on an input
+ * that this process holds open. When this process dies, the input closes, `cat` ends and the engine removes the container.
  */
-export async function takeLock(engine: Engine, options: LockOptions): Promise<Lock> {
-  const name = lockName(options.cluster);
-  let told = '';
-  let idle = { id: '', since: 0 };
-  for (;;) {
-    options.signal.throwIfAborted();
-    const id = await create(engine, name, options);
-    if (id !== undefined) {
-      const lock = await hold(engine, id, name);
-      if (lock !== undefined) return lock;
-      continue;
+export class LockSeeker {
+  readonly #engine: Engine;
+  readonly #options: LockSeekerOptions;
+  #idle = { id: '', since: 0 };
+
+  constructor(engine: Engine, options: LockSeekerOptions) {
+    this.#engine = engine;
+    this.#options = options;
+  }
+
+  /** The lock, or who has it. One that is seen not to run for long enough, over several calls, is taken over. */
+  async seek(): Promise<Lock | Holder> {
+    const name = lockName(this.#options.cluster);
+    for (;;) {
+      const id = await create(this.#engine, name, this.#options);
+      if (id !== undefined) {
+        const lock = await hold(this.#engine, id, name);
+        if (lock !== undefined) return lock;
+        continue;
+      }
+      const container = await this.#engine.inspectContainer(name);
+      if (container === undefined) continue;
+      assertLock(container, this.#options.cluster);
+      const isIdle = container.state !== 'running' && container.state !== 'removing';
+      if (await this.#removeStale(container.id, isIdle)) continue;
+      const who = container.labels[holderLabel] ?? 'someone';
+      return { id: container.id, who: `${who}, since ${new Date(container.createdAt).toISOString()}`, isIdle };
     }
-    const holder = await engine.inspectContainer(name);
-    if (holder === undefined) continue;
-    assertLock(holder, options.cluster);
-    const isIdle = holder.state !== 'running' && holder.state !== 'removing';
-    if (!isIdle) idle = { id: '', since: 0 };
-    else if (idle.id !== holder.id) idle = { id: holder.id, since: options.now() };
-    else if (options.now() - idle.since > staleAfter) await remove(engine, holder.id);
-    const who = holder.labels[holderLabel] ?? 'someone';
-    if (told !== holder.id) options.onWait(`${who}, since ${new Date(holder.createdAt).toISOString()}`);
-    told = holder.id;
-    await options.sleep(pollEvery, options.signal);
+  }
+
+  async #removeStale(id: string, isIdle: boolean): Promise<boolean> {
+    const now = this.#options.now();
+    if (!isIdle) this.#idle = { id: '', since: 0 };
+    else if (this.#idle.id !== id) this.#idle = { id, since: now };
+    else if (now - this.#idle.since > staleAfter) {
+      await remove(this.#engine, id);
+      return true;
+    }
+    return false;
   }
 }
 
-async function create(engine: Engine, name: string, { cluster, image }: LockOptions): Promise<string | undefined> {
+export function isLock(found: Lock | Holder): found is Lock {
+  return 'verify' in found;
+}
+
+/** Takes the lock of a cluster, and waits for it as long as the signal lets it. */
+export async function takeLock(engine: Engine, options: LockOptions): Promise<Lock> {
+  const seeker = new LockSeeker(engine, options);
+  let told = '';
+  for (;;) {
+    options.signal.throwIfAborted();
+    const found = await seeker.seek();
+    if (isLock(found)) return found;
+    if (told !== found.id) options.onWait(found.who);
+    told = found.id;
+    await options.sleep(lockPollMilliseconds, options.signal);
+  }
+}
+
+async function create(
+  engine: Engine,
+  name: string,
+  { cluster, image, title }: LockSeekerOptions,
+): Promise<string | undefined> {
   const volumes = (await engine.inspectImage(image))?.volumes ?? [];
-  const who = `${userInfo().username}@${hostname()} (process ${String(process.pid)})`;
+  const what = title === undefined ? '' : `${title}, `;
+  const who = `${userInfo().username}@${hostname()} (${what}process ${String(process.pid)})`;
   return engine
     .createContainer({
       name,
@@ -104,6 +160,7 @@ async function hold(engine: Engine, id: string, name: string): Promise<Lock | un
   }
   const held = attachment;
   return {
+    lost: held.closed,
     verify: async () => {
       const container = await engine.inspectContainer(id);
       if (container?.state === 'running') return;

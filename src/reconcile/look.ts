@@ -3,17 +3,30 @@ import type { Topology } from '../topology/model.ts';
 import { observe, observeInForce } from './observe.ts';
 import type { Plan } from './plan.ts';
 import { findDiffering, planCluster, type Fingerprints } from './planner.ts';
+import type { Reports } from './reports.ts';
 import type { Snapshot } from './snapshot.ts';
+
+/** One look at a cluster, and what is to be done next. */
+export type Looked = { readonly snapshot: Snapshot; readonly plan: Plan };
+
+export type LookOptions = {
+  /** Resources that nothing else is to wait for. */
+  readonly failed?: ReadonlySet<string>;
+  /** What the servers say; without, they are taken to be well. */
+  readonly reports?: (snapshot: Snapshot) => Promise<Reports | undefined> | Reports | undefined;
+};
 
 /** Looks at a cluster and plans what is to be done next. Changes nothing. */
 export async function look(
   engine: Engine,
   topology: Topology,
   fingerprints: Fingerprints,
-  failed?: ReadonlySet<string>,
-): Promise<{ readonly snapshot: Snapshot; readonly plan: Plan }> {
+  options: LookOptions = {},
+): Promise<Looked> {
   const seen = await observe(engine, topology.cluster, topology);
   const differing = findDiffering(topology, seen, fingerprints);
-  const snapshot = differing.length === 0 ? seen : await observeInForce(engine, seen, differing);
-  return { snapshot, plan: planCluster(topology, snapshot, fingerprints, failed) };
+  const read = differing.length === 0 ? seen : await observeInForce(engine, seen, differing);
+  const reports = (await options.reports?.(read)) ?? read.reports;
+  const snapshot = { ...read, reports };
+  return { snapshot, plan: planCluster(topology, snapshot, fingerprints, options.failed) };
 }

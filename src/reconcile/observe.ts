@@ -36,6 +36,7 @@ export async function observe(engine: Engine, cluster: string, topology: Topolog
     images,
     taken: [...taken, ...takenNetworks(topology, networks, otherNetworks)],
     inForce: {},
+    reports: new Map(),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Topology } from '../topology/model.ts';
 import { allocateAddresses } from './allocate.ts';
 import type { GroupContext } from './context.ts';
-import { viewGroup } from './group.ts';
+import { newestRecord, viewGroup } from './group.ts';
 import { home as balancerHome } from '../balancer/revision.ts';
 import { wantedRevision as wantedBalancer } from './kinds/balancer-config.ts';
 import { balancerStopSeconds } from './kinds/balancer-spec.ts';
@@ -10,7 +10,7 @@ import { planNetworks } from './kinds/network.ts';
 import { nodeStopSeconds } from './kinds/node-spec.ts';
 import { findNode, wantedRevision } from './kinds/node-config.ts';
 import { balancerResource, nodeResource, volumeResource } from './names.ts';
-import { mergeParts, step, type Part, type Plan } from './plan.ts';
+import { mergeParts, step, type Blocked, type Part, type Plan } from './plan.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** What the passwords of the file look like, by group; undefined: pgherd makes one. */
@@ -39,7 +39,22 @@ export function planCluster(
   });
   const possible = isNetworkBlocked ? withoutNetwork(steps) : steps;
   const all = mergeParts([networks, { ...groups, steps: possible }, removed]);
-  return { cluster: topology.cluster, ...all, wanted: countWanted(topology) };
+  const plan = { cluster: topology.cluster, ...all, wanted: countWanted(topology) };
+  return isPaused(snapshot) ? { ...plan, blocked: [blockedByPause(topology)], steps: [], checks: [] } : plan;
+}
+
+/** Whether the record of any group says that nothing but looking is to be done. */
+export function isPaused({ nodes }: Snapshot): boolean {
+  const groups = [...new Set(nodes.map(({ group }) => group))];
+  return groups.some((group) => newestRecord(nodes.filter((node) => node.group === group))?.record.paused === true);
+}
+
+function blockedByPause({ cluster }: Topology): Blocked {
+  return {
+    resource: `cluster/${cluster}`,
+    reason: { code: 'paused', detail: 'it is paused: nothing but looking is done' },
+    remedy: `pgherd resume ${cluster}`,
+  };
 }
 
 /** Containers whose files in force are worth reading, since they differ from what is wanted. */

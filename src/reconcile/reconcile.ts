@@ -3,48 +3,26 @@ import type { Engine } from '../docker/engine.ts';
 import type { Topology } from '../topology/model.ts';
 import type { ActionContext } from './actions.ts';
 import { execute, type Outcome } from './execute.ts';
-import { takeLock, type Lock } from './lock.ts';
-import { look } from './look.ts';
+import { LockSeeker, isLock, lockPollMilliseconds, type Lock } from './lock.ts';
+import { findLockImage } from './lock-image.ts';
+import { look, type Looked } from './look.ts';
 import type { Passwords } from './passwords.ts';
-import type { Blocked, Plan, Step } from './plan.ts';
+import type { Plan, Step } from './plan.ts';
+import { planCluster } from './planner.ts';
+import type { Reports } from './reports.ts';
+import { probeReports } from './probe.ts';
+import type { Wake } from './wake.ts';
+import type { Held, Result, WorkOptions, World } from './work.ts';
 
-/** What happens while a cluster is brought to what its file says. */
-export type Progress =
-  | { readonly type: 'planned'; readonly plan: Plan; readonly round: number }
-  | { readonly type: 'waiting-for-lock'; readonly holder: string }
-  | { readonly type: 'step-started'; readonly step: Step }
-  | { readonly type: 'step-ended'; readonly outcome: Outcome }
-  | { readonly type: 'retrying'; readonly milliseconds: number; readonly error: PgherdError };
-
-export type Failure = { readonly resource: string; readonly error: PgherdError };
-
-export type Result = {
-  readonly cluster: string;
-  readonly converged: boolean;
-  /** Steps done. */
-  readonly done: number;
-  readonly blocked: readonly Blocked[];
-  readonly failures: readonly Failure[];
-  /** Why it stopped before the end, where it did. */
-  readonly stopped: 'timed-out' | 'interrupted' | undefined;
-};
-
-/** The world outside the engine. */
-export type World = {
-  /** Milliseconds of a clock that only goes forward. */
-  readonly now: () => number;
-  readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
-  readonly randomBytes: (size: number) => Buffer;
-  readonly readFile: (path: string) => Promise<Buffer>;
-};
-
-export type ReconcileOptions = {
-  /** Milliseconds. */
-  readonly timeout: number;
-  /** Calls off what has not begun. */
-  readonly signal: AbortSignal;
-  readonly concurrency: number;
-  readonly onProgress: (progress: Progress) => void;
+export type ReconcileOptions = WorkOptions & {
+  /** For who runs this again and again, and looks after what lies between two runs. */
+  readonly daemon?: {
+    readonly lock: Lock;
+    readonly wake: Wake;
+    /** What the servers said last. */
+    readonly reports: () => Reports;
+    readonly hold: (looked: Looked) => readonly Held[];
+  };
 };
 
 const firstBackoff = 500;
@@ -63,6 +41,9 @@ const interrupting: ReadonlySet<Step['action']['do']> = new Set([
 
 /** Rounds of the same steps, all done, after which something undoes them. */
 const mostRepeats = 5;
+
+/** Attempts at a lock that is held, after which its holder may have done what there was to do. */
+const lockAttempts = 5;
 
 /** Brings one cluster to what its file says: looks, plans, acts, until there is nothing to do or nothing helps. */
 export async function reconcile(
@@ -88,15 +69,20 @@ class Run {
   readonly #options: ReconcileOptions;
   readonly #signal: AbortSignal;
   readonly #deadline: number;
-  readonly #context: ActionContext;
+  readonly #context: Omit<ActionContext, 'signal'>;
   /** By resource: what no retry helps. */
   readonly #failures = new Map<string, PgherdError>();
   /** Resources that have answered in this run. */
   readonly #answered = new Set<string>();
   #lock: Lock | undefined;
+  #seeker: LockSeeker | undefined;
+  #told = '';
   #done = 0;
   /** Of the round before, for who asks why it took too long. */
   #last: readonly Outcome[] = [];
+  #held: readonly Held[] = [];
+  /** A server was waited for in vain: what it says of itself tells more. */
+  #mustProbe = false;
   #backoff = firstBackoff;
   #repeated = { steps: '', times: 0 };
 
@@ -106,6 +92,7 @@ class Run {
     this.#passwords = passwords;
     this.#world = world;
     this.#options = options;
+    this.#lock = options.daemon?.lock;
     this.#deadline = world.now() + options.timeout;
     this.#signal = AbortSignal.any([options.signal, timeoutSignal(options.timeout)]);
     this.#context = {
@@ -119,99 +106,125 @@ class Run {
       passwordOf: passwords.of,
       readFile: world.readFile,
       randomBytes: world.randomBytes,
-      signal: this.#signal,
     };
   }
 
   async release(): Promise<void> {
-    await this.#lock?.release();
+    if (this.#options.daemon === undefined) await this.#lock?.release();
   }
 
   async converge(): Promise<Result> {
+    let isTold = false;
     for (let round = 1; ; round += 1) {
-      const { plan } = await look(
-        this.#engine,
-        this.#topology,
-        this.#passwords.fingerprints,
-        new Set(this.#failures.keys()),
-      );
-      const steps = withoutFailed(plan.steps, this.#failures);
-      if (round === 1 || steps.length > 0)
-        this.#options.onProgress({ type: 'planned', plan: { ...plan, steps }, round });
+      const signal = this.#roundSignal();
+      const plan = await this.#look();
+      const steps = plan.steps;
       const isSettled = steps.length === 0;
-      if (isSettled && (plan.blocked.length > 0 || this.#failures.size > 0)) return this.#result(plan, false);
-      const checks = plan.checks
-        .filter(({ resource }) => !this.#answered.has(resource))
-        .map(({ resource, action }): Step => ({ id: `${resource}: ${action.do}`, resource, action, after: [] }));
+      if (!isTold || this.#lock !== undefined) {
+        if (round === 1 || !isSettled) this.#options.onProgress({ type: 'planned', plan, round });
+        isTold = true;
+      }
+      const isStuck = plan.blocked.length > 0 || this.#failures.size > 0 || this.#held.length > 0;
+      if (isSettled && isStuck) return this.#result(plan, false);
+      const checks = this.#checksOf(plan);
       if (isSettled && checks.length === 0) return this.#result(plan, true);
       if (this.#isCalledOff()) return this.#result(plan, false, this.#last);
       if (!isSettled && this.#lock === undefined) {
-        // What was seen before the lock was held may have changed.
-        if (await this.#takeLock()) continue;
+        // What was seen before the lock was held may have changed, or been done by who held it.
+        if (await this.#seekLock()) continue;
         return this.#result(plan, false);
       }
-      const outcomes = await this.#execute(isSettled ? checks : steps);
+      const outcomes = await this.#execute(isSettled ? checks : steps, signal);
       this.#last = outcomes;
       if (isSettled && outcomes.every(({ result }) => result === 'done')) return this.#result(plan, true);
       if (this.#isCalledOff()) return this.#result(plan, false, outcomes);
       if (!isSettled) this.#refuseToSpin(steps, outcomes);
-      await this.#backOff(outcomes);
+      if (this.#options.daemon !== undefined && firstRetryable(outcomes) !== undefined) {
+        return { ...this.#result(plan, false, outcomes), stopped: 'retry' };
+      }
+      await this.#backOff(outcomes, signal);
     }
   }
 
-  /** Takes the lock, and says whether it did: the wait may be called off, and some hindrances only a human can remove. */
-  async #takeLock(): Promise<boolean> {
+  // Waits end with the run, or when the world has changed.
+  #roundSignal(): AbortSignal {
+    const { daemon } = this.#options;
+    return daemon === undefined ? this.#signal : AbortSignal.any([this.#signal, daemon.wake.renew()]);
+  }
+
+  /** What is to be done now: without what failed for good, and without what is held. */
+  async #look(): Promise<Plan> {
+    const failed = new Set(this.#failures.keys());
+    const reports = this.#options.daemon?.reports();
+    this.#options.onProgress({ type: 'looking' });
+    const looked = await look(this.#engine, this.#topology, this.#passwords.fingerprints, {
+      failed,
+      reports: (snapshot) => (this.#mustProbe ? probeReports(this.#engine, this.#topology, snapshot) : reports),
+    });
+    this.#mustProbe = false;
+    this.#options.onProgress({ type: 'looked', looked });
+    this.#held = this.#options.daemon?.hold(looked) ?? [];
+    const left = new Set([...failed, ...this.#held.map(({ resource }) => resource)]);
+    const plan =
+      this.#held.length === 0
+        ? looked.plan
+        : planCluster(this.#topology, looked.snapshot, this.#passwords.fingerprints, left);
+    return { ...plan, steps: without(plan.steps, left) };
+  }
+
+  #checksOf(plan: Plan): readonly Step[] {
+    return plan.checks
+      .filter(({ resource }) => !this.#answered.has(resource))
+      .map(({ resource, action }): Step => ({ id: `${resource}: ${action.do}`, resource, action, after: [] }));
+  }
+
+  /** Tries for the lock for a moment, and says whether to look again: some hindrances only a human can remove. */
+  async #seekLock(): Promise<boolean> {
+    const { cluster } = this.#topology;
     try {
-      const image = await this.#lockImage();
-      this.#lock = await takeLock(this.#engine, {
-        cluster: this.#topology.cluster,
-        image,
-        signal: this.#signal,
-        onWait: (holder) => {
-          this.#options.onProgress({ type: 'waiting-for-lock', holder });
-        },
+      this.#seeker ??= new LockSeeker(this.#engine, {
+        cluster,
+        image: await findLockImage(this.#engine, this.#topology),
         now: this.#world.now,
-        sleep: this.#world.sleep,
       });
+      for (let attempt = 0; attempt < lockAttempts && !this.#isCalledOff(); attempt += 1) {
+        const found = await this.#seeker.seek();
+        if (isLock(found)) {
+          this.#lock = found;
+          return true;
+        }
+        if (found.id !== this.#told) this.#options.onProgress({ type: 'waiting-for-lock', holder: found.who });
+        this.#told = found.id;
+        await this.#world.sleep(lockPollMilliseconds, this.#signal).catch(() => undefined);
+      }
       return true;
     } catch (error) {
-      if (error instanceof PgherdError && hasCode(error, 'image-missing', 'name-taken')) {
-        this.#failures.set(`lock/${this.#topology.cluster}`, error);
-      } else if (error instanceof PgherdError || !this.#signal.aborted) throw error;
+      if (!hasCode(error, 'image-missing', 'name-taken') || !(error instanceof PgherdError)) throw error;
+      this.#failures.set(`lock/${cluster}`, error);
       return false;
     }
   }
 
-  /** An image of the cluster that the engine has; the first is pulled where it has none. */
-  async #lockImage(): Promise<string> {
-    const images = this.#topology.groups.flatMap(({ nodes, balancer }) => [
-      ...nodes.map(({ image }) => image),
-      balancer.image,
-    ]);
-    for (const image of images) {
-      if ((await this.#engine.inspectImage(image)) !== undefined) return image;
-    }
-    const [first] = images;
-    if (first === undefined) throw new Error('a topology without nodes');
-    await this.#engine.pullImage(first);
-    return first;
-  }
-
-  async #execute(steps: readonly Step[]): Promise<readonly Outcome[]> {
-    const outcomes = await execute(steps, this.#context, {
-      concurrency: this.#options.concurrency,
-      signal: this.#signal,
-      onStart: (step) => {
-        this.#options.onProgress({ type: 'step-started', step });
+  async #execute(steps: readonly Step[], signal: AbortSignal): Promise<readonly Outcome[]> {
+    const outcomes = await execute(
+      steps,
+      { ...this.#context, signal },
+      {
+        queue: this.#options.queue,
+        signal: this.#signal,
+        onStart: (step) => {
+          this.#options.onProgress({ type: 'step-started', step });
+        },
+        onEnd: (outcome) => {
+          this.#options.onProgress({ type: 'step-ended', outcome });
+        },
       },
-      onEnd: (outcome) => {
-        this.#options.onProgress({ type: 'step-ended', outcome });
-      },
-    });
+    );
     for (const outcome of outcomes) {
       if (outcome.result === 'done') this.#noteDone(outcome.step);
       if (outcome.result !== 'failed' || !(outcome.error instanceof PgherdError)) continue;
       if (hasCode(outcome.error, 'engine-unreachable', 'engine-permission', 'lock-lost')) throw outcome.error;
+      if (outcome.step.action.do === 'await-node') this.#mustProbe = this.#options.daemon === undefined;
       if (!outcome.error.retry && outcome.error.code !== 'interrupted') {
         this.#failures.set(outcome.step.resource, outcome.error);
       }
@@ -230,16 +243,14 @@ class Run {
     else if (interrupting.has(action.do)) this.#answered.delete(resource);
   }
 
-  async #backOff(outcomes: readonly Outcome[]): Promise<void> {
-    const error = outcomes
-      .map((outcome) => (outcome.result === 'failed' ? outcome.error : undefined))
-      .find(isRetryable);
+  async #backOff(outcomes: readonly Outcome[], signal: AbortSignal): Promise<void> {
+    const error = firstRetryable(outcomes);
     if (error === undefined) {
       this.#backoff = firstBackoff;
       return;
     }
     this.#options.onProgress({ type: 'retrying', milliseconds: this.#backoff, error });
-    await this.#world.sleep(this.#backoff, this.#signal).catch(() => undefined);
+    await this.#world.sleep(this.#backoff, signal).catch(() => undefined);
     this.#backoff = Math.min(this.#backoff * 2, longestBackoff);
   }
 
@@ -270,6 +281,7 @@ class Run {
       done: this.#done,
       blocked: plan.blocked,
       failures: [...[...this.#failures].map(([resource, error]) => ({ resource, error })), ...retried],
+      held: this.#held,
       stopped: converged || !this.#isCalledOff() ? undefined : isTimedOut ? 'timed-out' : 'interrupted',
     };
   }
@@ -278,19 +290,24 @@ class Run {
 // A timer that keeps no process alive, and tells a wait that it was called off rather than that the engine is slow.
 function timeoutSignal(milliseconds: number): AbortSignal {
   const controller = new AbortController();
+  if (!Number.isFinite(milliseconds)) return controller.signal;
   setTimeout(() => {
     controller.abort(new InterruptedError('the time for this run has passed'));
   }, milliseconds).unref();
   return controller.signal;
 }
 
+function firstRetryable(outcomes: readonly Outcome[]): PgherdError | undefined {
+  return outcomes.map((outcome) => (outcome.result === 'failed' ? outcome.error : undefined)).find(isRetryable);
+}
+
 function isRetryable(error: unknown): error is PgherdError {
   return error instanceof PgherdError && error.retry;
 }
 
-/** Steps without those of resources that failed for good, and without what waits for them. */
-function withoutFailed(steps: readonly Step[], failures: ReadonlyMap<string, PgherdError>): readonly Step[] {
-  const dropped = new Set(steps.filter(({ resource }) => failures.has(resource)).map(({ id }) => id));
+/** Steps without those of these resources, and without what waits for them. */
+function without(steps: readonly Step[], resources: ReadonlySet<string>): readonly Step[] {
+  const dropped = new Set(steps.filter(({ resource }) => resources.has(resource)).map(({ id }) => id));
   for (let size = -1; size !== dropped.size;) {
     size = dropped.size;
     for (const step of steps) if (step.after.some((id) => dropped.has(id))) dropped.add(step.id);

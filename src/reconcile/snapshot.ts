@@ -1,4 +1,5 @@
 import type { Container, Image, Network, Volume } from '../docker/types.ts';
+import type { Reports } from './reports.ts';
 import type { Layout, NodeFacts } from '../postgres/layout.ts';
 
 /** A PostgreSQL container of the cluster, with what its volume says. */
@@ -35,6 +36,8 @@ export type Taken = { readonly kind: 'container' | 'network' | 'volume'; readonl
 
 /** The world as one look at the engine gave it. */
 export type Snapshot = {
+  /** What the servers said last. */
+  readonly reports: Reports;
   readonly cluster: string;
   readonly networks: readonly Network[];
   /** All networks of the engine, looked at only where one of ours is missing. */

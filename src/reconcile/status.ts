@@ -1,6 +1,7 @@
 import type { Engine } from '../docker/engine.ts';
 import { home as balancerHome } from '../balancer/revision.ts';
-import { statusSql } from '../postgres/sql.ts';
+import type { Report } from '../postgres/report.ts';
+import { askReport } from './probe.ts';
 import type { Group, Node, Topology } from '../topology/model.ts';
 import { currentVolume, viewGroup } from './group.ts';
 import { balancerResource, nodeResource } from './names.ts';
@@ -42,7 +43,7 @@ export type GroupStatus = {
 
 export type Condition = {
   readonly type: string;
-  readonly status: 'True' | 'False';
+  readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: string;
   readonly message: string;
 };
@@ -55,15 +56,6 @@ export type ClusterStatus = {
   readonly groups: readonly GroupStatus[];
   /** Volumes that hold an earlier generation, or belong to no node of the file. */
   readonly leftovers: readonly string[];
-};
-
-/** What a server says of itself. */
-type Answer = {
-  readonly timeline: number;
-  readonly recovery: boolean;
-  /** Bytes from 0/0. */
-  readonly lsn: number;
-  readonly receiver: string | null;
 };
 
 /** Asks every server and balancer of a cluster, and joins that with what the plan says. Changes nothing. */
@@ -99,7 +91,8 @@ async function readGroup(
   const answers = await Promise.all(
     group.nodes.map(async (node) => {
       const observed = findObserved(snapshot, group, node);
-      return [node, observed, await ask(engine, group, observed)] as const;
+      const answer = observed === undefined ? undefined : await askReport(engine, observed);
+      return [node, observed, answer] as const;
     }),
   );
   const leaderLsn = answers.find(([node]) => node.slot === leaderSlot)?.[2]?.lsn;
@@ -126,7 +119,7 @@ function describeNode(input: {
   readonly topology: Topology;
   readonly node: Node;
   readonly observed: ObservedNode | undefined;
-  readonly answer: Answer | undefined;
+  readonly answer: Report | undefined;
   readonly leaderSlot: number | undefined;
   readonly leaderLsn: number | undefined;
   readonly blocked: Blocked | undefined;
@@ -190,19 +183,6 @@ async function readBalancer(
   return health.code === 0
     ? { ...common, health: 'Healthy', message: null }
     : { ...common, health: 'Degraded', message: health.stderr.trim().split('\n').at(-1) ?? 'does not answer' };
-}
-
-async function ask(engine: Engine, group: Group, observed: ObservedNode | undefined): Promise<Answer | undefined> {
-  if (observed?.container.state !== 'running') return undefined;
-  const command = ['psql', '-XAtq', '-h', '/var/run/postgresql', '-U', group.user, '-d', 'postgres', '-c', statusSql];
-  const result = await engine.exec(observed.container.id, { command, deadline: 10_000 });
-  if (result.code !== 0) return undefined;
-  const answer: unknown = JSON.parse(result.stdout);
-  return isAnswer(answer) ? answer : undefined;
-}
-
-function isAnswer(value: unknown): value is Answer {
-  return value !== null && typeof value === 'object' && 'timeline' in value && 'recovery' in value && 'lsn' in value;
 }
 
 function findObserved(snapshot: Snapshot, group: Group, node: Node): ObservedNode | undefined {

@@ -25,7 +25,20 @@ export type LoadDeps = {
   readonly cwd: string;
 };
 
-export type LoadResult = { topologies: Topology[]; diagnostics: Diagnostic[] };
+export type LoadResult = {
+  topologies: Topology[];
+  diagnostics: Diagnostic[];
+  /** Clusters that several files describe: none of them is given, as nobody knows which one is meant. */
+  contested?: { cluster: string; files: string[] }[];
+};
+
+/** What is loaded where no path is given: the first of these in the working directory. */
+export const usualPaths: readonly string[] = ['topology.yaml', 'topology.yml', 'topology.json', 'topologies'];
+
+/** Whether a file of this name in a directory is taken for a topology. */
+export function isTopologyName(name: string): boolean {
+  return /^[^.].*\.(yaml|yml|json)$/.test(name);
+}
 
 function createLoadDeps(): LoadDeps {
   return {
@@ -47,11 +60,18 @@ export async function loadTopologies(paths: readonly string[], deps: LoadDeps = 
   const together = [...parsed.flatMap((one) => one.diagnostics), ...checkTogether(parsed)];
   const diagnostics = [...found.diagnostics, ...sortDiagnostics(together)];
   const broken = new Set(diagnostics.filter(({ severity }) => severity === 'error').map(({ file }) => file));
-  const sound = parsed.filter(({ source, content }) => content !== undefined && !broken.has(source.file));
-  return {
-    topologies: sound.flatMap(({ content }) => (content === undefined ? [] : [content.resolved.topology])),
-    diagnostics,
-  };
+  const all = parsed.flatMap(({ content }) => (content === undefined ? [] : [content.resolved.topology]));
+  const contested = findContested(all);
+  const topologies = all.filter(
+    ({ file, cluster }) => !broken.has(file) && !contested.some((contest) => contest.cluster === cluster),
+  );
+  return { topologies, diagnostics, ...(contested.length === 0 ? {} : { contested }) };
+}
+
+function findContested(topologies: readonly Topology[]): { cluster: string; files: string[] }[] {
+  const files = new Map<string, string[]>();
+  for (const { cluster, file } of topologies) files.set(cluster, [...(files.get(cluster) ?? []), file]);
+  return [...files].flatMap(([cluster, by]) => (by.length > 1 ? [{ cluster, files: by }] : []));
 }
 
 type Found = { files: string[]; diagnostics: Diagnostic[] };
@@ -82,7 +102,7 @@ async function findFiles(paths: readonly string[], deps: LoadDeps): Promise<Foun
 }
 
 async function findUsual(deps: LoadDeps): Promise<string[]> {
-  for (const name of ['topology.yaml', 'topology.yml', 'topology.json', 'topologies']) {
+  for (const name of usualPaths) {
     const exists = await deps.stat(resolve(deps.cwd, name)).then(
       () => true,
       () => false,
@@ -96,7 +116,7 @@ async function expandPath(path: string, deps: LoadDeps): Promise<Found> {
   try {
     const absolute = resolve(deps.cwd, path);
     if (!(await deps.stat(absolute)).isDirectory()) return { files: [path], diagnostics: [] };
-    const names = (await deps.readdir(absolute)).filter((name) => /^[^.].*\.(yaml|yml|json)$/.test(name)).toSorted();
+    const names = (await deps.readdir(absolute)).filter(isTopologyName).toSorted();
     if (names.length > 0) return { files: names.map((name) => join(path, name)), diagnostics: [] };
     const hint = 'put a .yaml, .yml or .json file for each cluster there';
     return { files: [], diagnostics: [createFileDiagnostic(path, 'no-file', 'the directory holds no topology', hint)] };
@@ -204,8 +224,9 @@ function describeTooLarge(file: string): Diagnostic {
 
 function describeReadError(file: string, error: unknown): Diagnostic {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+  const missing = `check the path${basename(file).includes('.') ? '' : ', and its ending'}`;
+  if (code === 'ENOENT') return createFileDiagnostic(file, 'no-file', 'no such file or directory', missing);
   const known: Readonly<Record<string, [string, string]>> = {
-    ENOENT: ['no such file or directory', `check the path${basename(file).includes('.') ? '' : ', and its ending'}`],
     EACCES: ['permission denied', 'make it readable for this user'],
     ELOOP: ['a chain of links without end', 'check the links'],
   };

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../src/base/error.ts';
-import type { Engine } from '../../src/docker/engine.ts';
+import type { Engine, EngineEvent, EventFilter } from '../../src/docker/engine.ts';
 import type { Container, ContainerSpec } from '../../src/docker/types.ts';
 import { until } from '../e2e/support/until.ts';
 
@@ -14,6 +14,8 @@ export type ContractBench = {
   /** Two free subnets, a.b.c.0/24. */
   readonly subnets: readonly [string, string];
   readonly port: number;
+  /** Lets the time of a health check pass, where it does not by itself. */
+  readonly passTime?: () => void;
   readonly release: () => Promise<void>;
 };
 
@@ -111,6 +113,8 @@ export function describeEngine(name: string, open: () => Promise<ContractBench>)
         expect(await codeOf(engine.exec(none, { command: ['true'] }))).toBe('not-found');
         expect(await codeOf(engine.readLogs(none, 1))).toBe('not-found');
         expect(await codeOf(engine.attachInput(none))).toBe('not-found');
+        const stream = engine.execStream(none, { command: ['cat'] }, new AbortController().signal);
+        expect(await codeOf(stream)).toBe('not-found');
         expect(await codeOf(engine.writeArchive(none, '/tmp', [], 0))).toBe('not-found');
         expect(await engine.readLink(none, '/x')).toBeUndefined();
         expect(await engine.readArchive(none, '/x')).toBeUndefined();
@@ -539,5 +543,163 @@ export function describeEngine(name: string, open: () => Promise<ContractBench>)
         expect(await codeOf(engine.startContainer(id))).toBe('not-found');
       });
     });
+
+    describe('a command whose standard input is held open', () => {
+      const never = new AbortController().signal;
+      const held = ['sh', '-c', 'echo one; cat; touch /tmp/ended'];
+
+      it('gives what it writes line by line, until it ends', async () => {
+        const id = await run();
+        const command = ['sh', '-c', 'echo one; echo; echo grüße; echo err >&2; exit 3'];
+        const stream = await engine.execStream(id, { command }, never);
+        expect(await all(stream.lines)).toEqual(['one', '', 'grüße']);
+        expect(stream.stderr()).toBe('err\n');
+        const who = await engine.execStream(id, { command: ['id', '-u'], user: '4321:0' }, never);
+        expect(await all(who.lines)).toEqual(['4321']);
+      });
+
+      it.each(['closed', 'called off'])('ends when it is %s, and its lines do', async (how) => {
+        const id = await run();
+        const aborter = new AbortController();
+        const stream = await engine.execStream(id, { command: held }, aborter.signal);
+        const lines = stream.lines[Symbol.asyncIterator]();
+        expect(await lines.next()).toEqual({ done: false, value: 'one' });
+        expect(await engine.readArchive(id, '/tmp/ended')).toBeUndefined();
+        if (how === 'closed') stream.close();
+        else aborter.abort();
+        expect(await lines.next()).toEqual({ done: true, value: undefined });
+        await until(
+          'it has ended',
+          () => engine.readArchive(id, '/tmp/ended'),
+          (files) => files !== undefined,
+        );
+        stream.close();
+      });
+
+      it('ends with the container', async () => {
+        const id = await run();
+        const stream = await engine.execStream(id, { command: held }, never);
+        const lines = stream.lines[Symbol.asyncIterator]();
+        expect(await lines.next()).toEqual({ done: false, value: 'one' });
+        await engine.stopContainer(id, 0);
+        expect(await lines.next()).toEqual({ done: true, value: undefined });
+        expect(await codeOf(engine.execStream(id, { command: held }, never))).toBe('not-running');
+      });
+
+      it('is not started where it is called off before', async () => {
+        const id = await run();
+        expect(await codeOf(engine.execStream(id, { command: held }, AbortSignal.abort()))).toBe('interrupted');
+      });
+    });
+
+    describe('events', () => {
+      const watch = async (filter: EventFilter): Promise<AsyncIterable<EngineEvent>> =>
+        engine.watchEvents(filter, new AbortController().signal);
+      // By a label of its own: what others do on the engine is told as well.
+      const ownLabel = (): { labels: Record<string, string>; label: string } => {
+        const value = newName();
+        return { labels: { ...bench.labels, 'contract.events': value }, label: `contract.events=${value}` };
+      };
+
+      it("of a container's life come in order, with its labels", async () => {
+        const { labels, label } = ownLabel();
+        const events = await watch({ types: ['container'], label });
+        const one = spec({ labels });
+        const id = await engine.createContainer(one);
+        await engine.writeArchive(id, '/etc', [], 0);
+        await engine.startContainer(id);
+        await engine.updateContainer(id, { restart: 'always' });
+        await engine.stopContainer(id, 0);
+        await engine.startContainer(id);
+        await engine.removeContainer(id);
+        const told = await upTo(events, ({ action }) => action === 'destroy');
+        const life = ['create', 'extract-to-dir', 'start', 'update', 'kill', 'die', 'stop'];
+        // Stopped, it is sent one signal after the other.
+        expect(withoutRepeats(told.map(({ action }) => action))).toEqual([...life, 'start', 'kill', 'die', 'destroy']);
+        for (const event of told) {
+          expect(event).toMatchObject({ type: 'container', id, attributes: { ...labels, name: one.name, image } });
+        }
+        const times = told.map(({ at }) => at);
+        expect(times).toEqual(times.toSorted((a, b) => a - b));
+        expect(times[0]).toBeGreaterThan(Date.parse('2026-01-01') - 1);
+      });
+
+      it('of its health are told without those of the checks', async () => {
+        const { labels, label } = ownLabel();
+        const events = await watch({ types: ['container'], label, actions: ['health_status', 'start', 'exec'] });
+        const healthcheck = { command: ['true'], interval: 1, timeout: 10, retries: 1, startPeriod: 0 };
+        await run({ labels, healthcheck });
+        bench.passTime?.();
+        const told = await upTo(events, ({ action }) => action !== 'start');
+        expect(told.map(({ action }) => action)).toEqual(['start', 'health_status']);
+      });
+
+      it("of a network name the container, and bear no label of the network's", async () => {
+        const events = await watch({ types: ['network'] });
+        const { id: network, name } = await newNetwork(bench.subnets[0]);
+        const id = await run({ network: { name } });
+        await engine.disconnectNetwork(network, id);
+        await engine.connectNetwork(network, id, {});
+        await engine.removeContainer(id);
+        await engine.removeNetwork(network);
+        const told = await upTo(events, (event) => event.id === network && event.action === 'destroy');
+        const own = told.filter((event) => event.id === network);
+        const moves = own.map(({ action, attributes: { container = '' } }) => `${action} ${container}`);
+        const [joined, left] = [`connect ${id}`, `disconnect ${id}`];
+        // Engine 20.10 tells of a disconnect twice.
+        expect(withoutRepeats(moves)).toEqual(['create ', joined, left, joined, left, 'destroy ']);
+        for (const { attributes } of own) expect(attributes).toMatchObject({ name, type: 'bridge' });
+        expect(Object.keys(own[0]?.attributes ?? {}).toSorted()).toEqual(['name', 'type']);
+      });
+
+      it('of a volume name it, and none of them passes a label', async () => {
+        const { labels, label } = ownLabel();
+        const volumes = await watch({ types: ['volume'], actions: ['create', 'destroy'] });
+        const labelled = await watch({ types: ['container', 'network', 'volume'], label });
+        const volume = newName();
+        await engine.createVolume(volume, labels);
+        await engine.removeVolume(volume);
+        const network = { name: newName(), labels, internal: true, subnet: bench.subnets[0] };
+        await engine.removeNetwork(await engine.createNetwork(network));
+        const id = await create({ labels });
+        const told = await upTo(volumes, (event) => event.id === volume && event.action === 'destroy');
+        const own = told.filter((event) => event.id === volume);
+        expect(own.map(({ action }) => action)).toEqual(['create', 'destroy']);
+        const [first] = await upTo(labelled, () => true);
+        expect(first).toMatchObject({ type: 'container', action: 'create', id });
+      });
+
+      it('end when they are called off, also before the first', async () => {
+        const filter: EventFilter = { types: ['container'], label: newName() };
+        const aborter = new AbortController();
+        const events = await engine.watchEvents(filter, aborter.signal);
+        const waiting = all(events);
+        const unread = await engine.watchEvents(filter, aborter.signal);
+        aborter.abort();
+        expect(await waiting).toEqual([]);
+        expect(await all(unread)).toEqual([]);
+        expect(await codeOf(engine.watchEvents(filter, aborter.signal))).toBe('interrupted');
+      });
+    });
   });
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<readonly T[]> {
+  const seen: T[] = [];
+  for await (const item of items) seen.push(item);
+  return seen;
+}
+
+/** What comes until the one that is waited for; with that, the stream is let go of. */
+async function upTo<T>(items: AsyncIterable<T>, isLast: (item: T) => boolean): Promise<readonly T[]> {
+  const seen: T[] = [];
+  for await (const item of items) {
+    seen.push(item);
+    if (isLast(item)) return seen;
+  }
+  throw new Error(`ended after ${JSON.stringify(seen)}`);
+}
+
+function withoutRepeats(items: readonly string[]): readonly string[] {
+  return items.filter((item, index) => item !== items[index - 1]);
 }

@@ -1,5 +1,6 @@
 import type { ExecCommand } from '../../src/docker/engine.ts';
 import type { ExecResult } from '../../src/docker/types.ts';
+import type { Report } from '../../src/postgres/report.ts';
 import { baseName, parent } from './fake-engine-files.ts';
 import type { FakeContainer, FakeDatabase, FakeProcess } from './fake-engine-state.ts';
 
@@ -15,6 +16,9 @@ export type Surroundings = {
 type Done = ExecResult;
 /** `waiting`: not yet, and it asks again; the text is what it says when its time is over. */
 export type Ran = Done | { readonly waiting: string };
+
+/** Of a database without a row. */
+const firstLsn = 0x1000000;
 
 const ok = (stdout = ''): Done => ({ code: 0, stdout, stderr: '' });
 const failed = (code: number, stderr: string): Done => ({ code, stdout: '', stderr });
@@ -239,6 +243,22 @@ function isHealthyNode(container: FakeContainer, script: string, around: Surroun
   return leader !== undefined && leader.system === own?.system && leader.slots.has(node.read('slot'));
 }
 
+/** What a server says of itself, asked by a script of its revision; undefined while it does not answer. */
+export function reportOf(container: FakeContainer, script: string, around: Surroundings): Report | undefined {
+  const database = databaseOf(container);
+  const serves = container.process?.serves;
+  if (container.state !== 'running' || serves === undefined || database === undefined) return undefined;
+  const isFollower = serves === 'follower';
+  return {
+    recovery: isFollower,
+    timeline: 1,
+    lsn: firstLsn + database.rows.length,
+    receiver: isFollower && isHealthyNode(container, script, around) ? 'streaming' : null,
+    slots: isFollower ? {} : Object.fromEntries([...database.slots].map((name) => [name, 'reserved'])),
+    oldest: null,
+  };
+}
+
 // ---- a balancer: src/balancer/scripts
 
 function startBalancer(container: FakeContainer, start: string, around: Surroundings): FakeProcess | undefined {
@@ -285,6 +305,9 @@ export function runCommand(container: FakeContainer, command: ExecCommand, aroun
   if (program === 'sh' && first === '-c' && rest[1] === 'hosts') return writeHosts(container, rest.slice(2));
   if (program === 'sh' && first === '-c') {
     const { code, stdout, stderr } = runShell(rest[0] ?? '', input);
+    for (const [, path = ''] of (rest[0] ?? '').matchAll(/\btouch (\S+)/g)) {
+      container.view.put(path, { type: 'file', content: '' });
+    }
     return { code, stdout, stderr };
   }
   if (program === 'sh') return runScript(container, first, input, around);

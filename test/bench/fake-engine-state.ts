@@ -1,4 +1,4 @@
-import type { ContainerSpec, ContainerState } from '../../src/docker/types.ts';
+import type { Container, ContainerSpec, ContainerState } from '../../src/docker/types.ts';
 import { FakeTree, FakeView } from './fake-engine-files.ts';
 
 /** The database cluster in a volume's `pgdata`, as far as pgherd can tell one from another. */
@@ -74,7 +74,11 @@ export class FakeContainer {
   log = '';
   /** Lines of /etc/hosts that a start resets. */
   hosts: readonly string[] = [];
+  /** What the last event about it said. */
+  toldHealth: Container['health']['status'] = 'none';
   readonly attached = new Set<() => void>();
+  /** Heartbeats that run in it, told after every change of the world. */
+  readonly heartbeats = new Set<() => void>();
   /** Standard input was attached once, and has been closed. */
   inputEnded = false;
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ArchiveEntry } from '../../src/base/archive.ts';
 import { formatCidr, formatIpv4, parseCidr, parseIpv4, subnetsOverlap, type Cidr } from '../../src/base/ipv4.ts';
 import { InterruptedError, PgherdError } from '../../src/base/error.ts';
-import type { Attachment, Engine, ExecCommand } from '../../src/docker/engine.ts';
+import type { Attachment, Engine, EngineEvent, ExecCommand } from '../../src/docker/engine.ts';
 import { statusOf, toFailure } from '../../src/docker/failure.ts';
 import type { Container, ContainerSpec, ExecResult, Network, Volume } from '../../src/docker/types.ts';
 import { baseName, FakeTree, join, parent } from './fake-engine-files.ts';
@@ -14,6 +14,7 @@ import {
   type FakeNetwork,
   type FakeVolume,
 } from './fake-engine-state.ts';
+import { FakeEvents, streamCommand } from './fake-engine-streams.ts';
 
 type Calls = Omit<Engine, 'host'>;
 type Method = keyof Calls;
@@ -82,6 +83,7 @@ export class FakeWorld {
   #count = 0;
   #random: number;
   readonly #around: Surroundings;
+  readonly #events = new FakeEvents();
 
   constructor(seed = 1) {
     this.#random = seed;
@@ -112,6 +114,7 @@ export class FakeWorld {
       }
     }
     this.#proceed();
+    for (const container of this.containers.values()) this.#tellHealth(container);
   }
 
   find(ref: string): FakeContainer | undefined {
@@ -121,7 +124,9 @@ export class FakeWorld {
   /** By hand, what the Engine type has no call for. */
   pause(ref: string): void {
     const container = this.find(ref);
-    if (container?.state === 'running') container.state = 'paused';
+    if (container?.state !== 'running') return;
+    container.state = 'paused';
+    this.#tell(container, 'pause');
   }
 
   /** The container's process ends by itself, as after a crash of the server. */
@@ -200,25 +205,33 @@ export class FakeWorld {
       stopContainer: async (ref) => {
         const container = this.find(ref);
         if (container === undefined || (!container.isUp && container.state !== 'restarting')) return;
+        if (container.isUp) this.#tell(container, 'kill', { signal: '15' });
         this.#end(container, container.process?.stopCode ?? container.exitCode, false);
+        this.#tell(container, 'stop');
       },
       unpauseContainer: async (ref) => {
         const container = this.find(ref);
         if (container === undefined) return;
         if (container.state !== 'paused') throw reply(500, `Container ${container.id} is not paused`);
         container.state = 'running';
+        this.#tell(container, 'unpause');
       },
       killContainer: async (ref, signal) => {
         const container = this.find(ref);
         if (container === undefined) return;
         const why = `Container ${container.id} is not running`;
         if (!container.isUp) throw reply(409, `Cannot kill container: ${ref}: ${why}`);
+        this.#tell(container, 'kill', { signal: signal === 'SIGKILL' ? '9' : '1' });
         if (signal === 'SIGKILL') this.#end(container, 137, false);
       },
       removeContainer: async (ref) => {
         const container = this.find(ref);
-        if (container?.isUp === true) this.#end(container, 137, false);
-        if (container !== undefined) this.containers.delete(container.id);
+        if (container === undefined) return;
+        if (container.isUp) {
+          this.#tell(container, 'kill', { signal: '9' });
+          this.#end(container, 137, false);
+        }
+        this.#destroy(container);
       },
       updateContainer: async (ref, limits) => {
         this.#update(this.#container(ref), limits);
@@ -248,6 +261,7 @@ export class FakeWorld {
           throw reply(403, `error while removing network: ${which} has active endpoints`);
         }
         this.networks.delete(network.id);
+        this.#tellNetwork(network, 'destroy');
       },
       connectNetwork: async (ref, name, { address }) => {
         const container = this.#container(name);
@@ -269,12 +283,12 @@ export class FakeWorld {
         const volume = this.volumes.get(name);
         return volume === undefined ? undefined : mapVolume(volume);
       },
-      createVolume: async (name, labels) => mapVolume(this.volumes.get(name) ?? this.#makeVolume(name, labels)),
+      createVolume: async (name, labels) => mapVolume(this.#provideVolume(name, labels)),
       removeVolume: async (name) => {
         const volume = this.volumes.get(name);
         const user = [...this.containers.values()].find((each) => each.volumes.some((one) => one.volume === volume));
         if (user !== undefined) throw reply(409, `remove ${name}: volume is in use - [${user.id}]`);
-        this.volumes.delete(name);
+        if (this.volumes.delete(name)) this.#tellVolume(name, 'destroy');
       },
       inspectImage: async (ref) => {
         const image = this.images.get(ref);
@@ -295,13 +309,33 @@ export class FakeWorld {
       },
       readArchive: async (ref, path) => {
         const container = this.find(ref);
-        return container === undefined ? undefined : readFiles(container, path);
+        const files = container === undefined ? undefined : readFiles(container, path);
+        if (container !== undefined && files !== undefined) this.#tell(container, 'archive-path');
+        return files;
       },
       writeArchive: async (ref, folder, entries) => {
-        writeFiles(this.#container(ref), folder, entries);
+        const container = this.#container(ref);
+        writeFiles(container, folder, entries);
+        this.#tell(container, 'extract-to-dir');
       },
-      exec: async (ref, command) => this.#exec(this.#container(ref), command),
-      attachInput: async (ref) => this.#attach(this.#container(ref), attachments),
+      exec: async (ref, command) => {
+        const container = this.#container(ref);
+        this.#startExec(container);
+        const result = await this.#exec(container, command);
+        this.#tell(container, 'exec_die', { exitCode: String(result.code) });
+        return result;
+      },
+      execStream: async (ref, command, signal) => {
+        const container = this.#container(ref);
+        this.#startExec(container);
+        return streamCommand(container, command, this.#around, signal, attachments);
+      },
+      attachInput: async (ref) => {
+        const container = this.#container(ref);
+        this.#tell(container, 'attach');
+        return this.#attach(container, attachments);
+      },
+      watchEvents: async (filter, signal) => this.#events.watch(filter, signal, attachments),
     };
   }
 
@@ -320,6 +354,31 @@ export class FakeWorld {
 
   #proceed(): void {
     for (const container of [...this.containers.values()]) container.process?.proceed?.();
+    for (const { heartbeats } of this.containers.values()) for (const beat of heartbeats) beat();
+  }
+
+  // ---- events
+
+  #tell(container: FakeContainer, action: string, more: EngineEvent['attributes'] = {}): void {
+    const { id, name, spec } = container;
+    const attributes = { ...spec.labels, image: spec.image, name, ...more };
+    this.#events.tell({ type: 'container', action, id, attributes, at: this.#clock });
+  }
+
+  #tellNetwork({ id, name }: FakeNetwork, action: string, more: EngineEvent['attributes'] = {}): void {
+    const attributes = { name, type: 'bridge', ...more };
+    this.#events.tell({ type: 'network', action, id, attributes, at: this.#clock });
+  }
+
+  #tellVolume(name: string, action: string): void {
+    this.#events.tell({ type: 'volume', action, id: name, attributes: { driver: 'local' }, at: this.#clock });
+  }
+
+  #tellHealth(container: FakeContainer): void {
+    const health = this.#healthOf(container);
+    if (!container.isUp || health === container.toldHealth) return;
+    container.toldHealth = health;
+    if (health === 'healthy' || health === 'unhealthy') this.#tell(container, 'health_status');
   }
 
   // ---- containers
@@ -379,10 +438,11 @@ export class FakeWorld {
     ];
     const volumes = mounted.map(({ target, name }) => ({
       target,
-      volume: this.volumes.get(name) ?? this.#makeVolume(name, {}),
+      volume: this.#provideVolume(name, {}),
     }));
     const container = new FakeContainer(this.#nextId(spec.name), spec, this.#clock, image, volumes);
     this.containers.set(container.id, container);
+    this.#tell(container, 'create');
     return container.id;
   }
 
@@ -399,7 +459,7 @@ export class FakeWorld {
         const bind = `Bind for ${address}:${String(port)} failed: port is already allocated`;
         throw reply(500, `driver failed programming external connectivity on endpoint ${container.name}: ${bind}`);
       }
-      for (const { network, endpoint } of networks) this.#join(network, endpoint);
+      for (const { network, endpoint } of networks) this.#join(network, endpoint, container);
     } catch (error) {
       for (const endpoint of container.endpoints.values()) endpoint.live = undefined;
       container.exitCode = 128;
@@ -410,18 +470,31 @@ export class FakeWorld {
     this.#clock += 1;
     container.startedAt = this.#clock;
     container.hosts = container.spec.extraHosts ?? [];
+    container.toldHealth = 'starting';
+    this.#tell(container, 'start');
     container.process = startProcess(container, this.#around);
   }
 
   // `byItself`: not by a call, so that the restart policy counts.
   #end(container: FakeContainer, code: number, byItself: boolean): void {
+    const wasUp = container.isUp;
     container.state = 'exited';
     container.exitCode = code;
     container.process = undefined;
-    for (const endpoint of container.endpoints.values()) endpoint.live = undefined;
+    const left = [...container.endpoints.values()].filter(({ live }) => live !== undefined);
+    for (const endpoint of left) endpoint.live = undefined;
     for (const close of [...container.attached]) close();
-    if (container.spec.autoRemove === true) this.containers.delete(container.id);
+    if (wasUp) this.#tell(container, 'die', { exitCode: String(code) });
+    for (const { networkId } of left) {
+      const network = this.networks.get(networkId);
+      if (network !== undefined) this.#tellNetwork(network, 'disconnect', { container: container.id });
+    }
+    if (container.spec.autoRemove === true) this.#destroy(container);
     else if (byItself && container.restart !== 'no') container.state = 'restarting';
+  }
+
+  #destroy(container: FakeContainer): void {
+    if (this.containers.delete(container.id)) this.#tell(container, 'destroy');
   }
 
   #update(
@@ -438,6 +511,7 @@ export class FakeWorld {
     container.memory = limits.memory ?? container.memory;
     container.cpus = limits.cpus ?? container.cpus;
     container.restart = limits.restart ?? container.restart;
+    this.#tell(container, 'update');
   }
 
   #portHolder(port: number): FakeContainer | undefined {
@@ -446,11 +520,16 @@ export class FakeWorld {
     );
   }
 
-  async #exec(container: FakeContainer, command: ExecCommand): Promise<ExecResult> {
+  #startExec(container: FakeContainer): void {
     if (container.state === 'paused') {
       throw reply(409, `Container ${container.name} is paused, unpause the container before exec`);
     }
     if (container.state !== 'running') throw reply(409, `Container ${container.id} is not running`);
+    this.#tell(container, 'exec_create');
+    this.#tell(container, 'exec_start');
+  }
+
+  async #exec(container: FakeContainer, command: ExecCommand): Promise<ExecResult> {
     for (let left = patience; ; left -= 1) {
       const ran = runCommand(container, command, this.#around);
       if (!('waiting' in ran)) return ran;
@@ -503,7 +582,9 @@ export class FakeWorld {
     if (this.#isTaken(toCidr(subnet))) throw reply(403, 'Pool overlaps with other one on this address space');
     const id = this.#nextId(spec.name);
     const { name, labels, internal } = spec;
-    this.networks.set(id, { id, name, labels, internal, subnet, isGiven: spec.subnet !== undefined });
+    const network = { id, name, labels, internal, subnet, isGiven: spec.subnet !== undefined };
+    this.networks.set(id, network);
+    this.#tellNetwork(network, 'create');
     return id;
   }
 
@@ -542,9 +623,10 @@ export class FakeWorld {
     if (isGateway || isHeld) throw reply(403, 'Address already in use');
   }
 
-  #join(network: FakeNetwork, endpoint: FakeEndpoint): void {
+  #join(network: FakeNetwork, endpoint: FakeEndpoint, { id }: FakeContainer): void {
     endpoint.networkId = network.id;
     endpoint.live = endpoint.address ?? this.#freeAddress(network);
+    this.#tellNetwork(network, 'connect', { container: id });
   }
 
   #freeAddress(network: FakeNetwork): string {
@@ -570,7 +652,7 @@ export class FakeWorld {
     // It stays there, without a network, when the address is refused.
     if (address === undefined || network.isGiven) container.endpoints.set(network.name, endpoint);
     this.#assertFree(network, address, container);
-    this.#join(network, endpoint);
+    this.#join(network, endpoint, container);
   }
 
   #disconnect(ref: string, name: string): void {
@@ -580,6 +662,7 @@ export class FakeWorld {
     const endpoint = container.endpoints.get(network?.name ?? '');
     if (network === undefined || endpoint === undefined || (container.isUp && endpoint.live === undefined)) return;
     container.endpoints.delete(network.name);
+    this.#tellNetwork(network, 'disconnect', { container: container.id });
   }
 
   #reach(from: FakeContainer, address: string): FakeContainer | undefined {
@@ -594,6 +677,13 @@ export class FakeWorld {
   }
 
   // ---- volumes
+
+  // The engine tells of a volume as created also where it was there.
+  #provideVolume(name: string, labels: Readonly<Record<string, string>>): FakeVolume {
+    const volume = this.volumes.get(name) ?? this.#makeVolume(name, labels);
+    this.#tellVolume(name, 'create');
+    return volume;
+  }
 
   #makeVolume(name: string, labels: Readonly<Record<string, string>>): FakeVolume {
     const createdAt = new Date(this.#clock).toISOString();

@@ -37,6 +37,7 @@ export async function bringUpFloor(engine: Engine, topology: Topology): Promise<
     images,
     taken: [],
     inForce: {},
+    reports: new Map(),
   };
   const addresses = allocateAddresses(topology, snapshot);
   const context: GroupContext = {

@@ -42,7 +42,7 @@ describe('what a volume says of itself', () => {
       config: 'rev.a.b',
       started: 'rev.a.c',
       loaded: 'rev.a.b',
-      record: { version: 12, leader: 0, members: [0, 1, 3] },
+      record: { version: 12, leader: 0, members: [0, 1, 3], paused: false },
       secrets: { version: 2, fingerprint: 'generated' },
     });
   });
@@ -73,12 +73,13 @@ it('the names of records and secrets read back as they were', () => {
       fc.nat(),
       fc.nat(20),
       slots,
+      fc.boolean(),
       fc.stringMatching(/^[0-9a-z]+$/),
-      (version, leader, members, fingerprint) => {
-        const record = formatRecordName({ version, leader, members });
+      (version, leader, members, paused, fingerprint) => {
+        const record = formatRecordName({ version, leader, members, paused });
         const secrets = formatSecretsName({ version, fingerprint });
         expect(readFacts({ ...none, record, secrets })).toMatchObject({
-          record: { version, leader, members },
+          record: { version, leader, members, paused },
           secrets: { version, fingerprint },
         });
       },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { formatSteps, type Plan } from '../../src/reconcile/plan.ts';
 import { planCluster } from '../../src/reconcile/planner.ts';
+import type { Heard, Reports } from '../../src/reconcile/reports.ts';
 import type { Snapshot } from '../../src/reconcile/snapshot.ts';
 import {
   changeBalancer,
@@ -38,6 +39,21 @@ function fields({ changes: list }: Plan): string {
       ),
     )
     .join('\n');
+}
+
+/** What a server says; unless told otherwise it leads, and is well. */
+function heard(said: Partial<Heard>): Heard {
+  return {
+    recovery: false,
+    timeline: 1,
+    lsn: 1000,
+    receiver: null,
+    slots: {},
+    oldest: null,
+    at: 0,
+    isStill: false,
+    ...said,
+  };
 }
 
 function lines(text: string): string {
@@ -121,7 +137,7 @@ describe('after the bootstrap', () => {
       config: 'rev.a.b',
       started: 'rev.a.b',
       loaded: 'rev.a.b',
-      record: { version: 1, leader: 0, members: [0] },
+      record: { version: 1, leader: 0, members: [0], paused: false },
     }),
   );
   const fresh = [1, 2].reduce(
@@ -170,7 +186,10 @@ describe('after the bootstrap', () => {
 
   it('sets a volume aside whose bootstrap was cut short, and begins again in the next generation', () => {
     const cut = changeNode(emptyButFor(0), 'lb1', 0, (node) =>
-      withFacts(node, { state: { is: 'bootstrapping' }, record: { version: 1, leader: 0, members: [0] } }),
+      withFacts(node, {
+        state: { is: 'bootstrapping' },
+        record: { version: 1, leader: 0, members: [0], paused: false },
+      }),
     );
     const made = plan(cut);
     expect(changes(made)).toContain('node/lb1-primary: delete+create (cut-short)');
@@ -406,6 +425,41 @@ describe('drift', () => {
     expect(changes(plan(dead))).toContain('node/lb1-replica1: delete+create (changed)');
   });
 
+  it('a replica that its servers say cannot go on is cloned anew, into the next generation', () => {
+    const reports: Reports = new Map([
+      ['id-shop-lb1-primary', heard({ slots: { pgherd_1: 'reserved', pgherd_2: 'reserved' } })],
+      ['id-shop-lb1-replica1', heard({ recovery: false, timeline: 2 })],
+      ['id-shop-lb1-replica2', heard({ recovery: true, receiver: 'streaming' })],
+    ]);
+    const made = plan({ ...converged, reports });
+    expect(changes(made)).toBe('volume/shop_lb1_1_2: create (missing)\nnode/lb1-replica1: delete+create (writable)');
+    expect(formatSteps(made)).toBe(
+      lines(`
+        volume/shop_lb1_1_2: create-volume
+        node/lb1-replica1: remove-container <- volume/shop_lb1_1_2: create-volume
+        node/lb1-replica1: create-container <- node/lb1-replica1: remove-container
+      `),
+    );
+  });
+
+  it('slots that the leader lacks or has lost are made anew', () => {
+    const reports: Reports = new Map([['id-shop-lb1-primary', heard({ slots: { pgherd_1: 'lost' } })]]);
+    const made = plan({ ...converged, reports });
+    expect(fields(made)).toBe('group/lb1 slots: - -> pgherd_1, pgherd_2 (live)');
+    expect(formatSteps(made)).toBe('group/lb1: set-slots');
+  });
+
+  it('a paused cluster is looked at, and nothing is done', () => {
+    const gone = changeNode(converged, 'lb1', 2, () => undefined);
+    const paused = changeNode(gone, 'lb1', 0, (node) =>
+      withFacts(node, { record: { version: 3, leader: 0, members: [0, 1, 2], paused: true } }),
+    );
+    const made = plan(paused);
+    expect(made.blocked.map(({ resource, reason }) => `${resource} ${reason.code}`)).toEqual(['cluster/shop paused']);
+    expect(changes(made)).toContain('node/lb1-replica2: create');
+    expect(made.steps).toEqual([]);
+  });
+
   it('a clone that was cut short is set aside; one under way is waited for', () => {
     const cloning = (restartCount: number): Snapshot =>
       changeNode(converged, 'lb1', 1, (node) =>
@@ -468,7 +522,7 @@ describe('what a group had is never made up for by something empty', () => {
     const moved = [0, 1, 2].reduce(
       (snapshot, slot) =>
         changeNode(snapshot, 'lb1', slot, (node) =>
-          withFacts(node, { record: { version: 3, leader: 1, members: [0, 1, 2] } }),
+          withFacts(node, { record: { version: 3, leader: 1, members: [0, 1, 2], paused: false } }),
         ),
       converged,
     );

@@ -1,10 +1,11 @@
+import { createStepQueue } from '../../src/reconcile/step-queue.ts';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { PgherdError } from '../../src/base/error.ts';
 import { execute } from '../../src/reconcile/execute.ts';
 import { lookToDestroy, destroy } from '../../src/reconcile/destroy.ts';
 import type { Plan, Step } from '../../src/reconcile/plan.ts';
-import type { Progress } from '../../src/reconcile/reconcile.ts';
+import type { Progress } from '../../src/reconcile/work.ts';
 import { databaseOf } from '../bench/fake-engine-programs.ts';
 import { ControllerDied, FakeWorld, type FakeHooks } from '../bench/fake-engine.ts';
 import {
@@ -181,7 +182,7 @@ describe('a plan', () => {
             signal: new AbortController().signal,
           },
           {
-            concurrency: 16,
+            queue: createStepQueue(16),
             signal: new AbortController().signal,
             onStart: () => undefined,
             onEnd: () => undefined,
@@ -259,7 +260,7 @@ describe('destroy', () => {
         const result = await destroy(client, 'shop', withVolumes, worldOf(engine), {
           timeout: 3_600_000,
           signal: new AbortController().signal,
-          concurrency: 16,
+          queue: createStepQueue(16),
           onProgress: () => undefined,
         });
         expect(result.converged).toBe(true);

@@ -1,3 +1,4 @@
+import { createStepQueue } from '../../src/reconcile/step-queue.ts';
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { scramVerifier } from '../../src/postgres/scram.ts';
@@ -5,7 +6,8 @@ import { parseRecord } from '../../src/postgres/record.ts';
 import { look } from '../../src/reconcile/look.ts';
 import { readPasswords, type Passwords } from '../../src/reconcile/passwords.ts';
 import type { Plan } from '../../src/reconcile/plan.ts';
-import { reconcile, type Progress, type Result, type World } from '../../src/reconcile/reconcile.ts';
+import { reconcile } from '../../src/reconcile/reconcile.ts';
+import type { Progress, Result, World } from '../../src/reconcile/work.ts';
 import type { Topology } from '../../src/topology/model.ts';
 import { databaseOf } from '../bench/fake-engine-programs.ts';
 import type { FakeContainer, FakeVolume } from '../bench/fake-engine-state.ts';
@@ -157,7 +159,7 @@ export async function run(
   const result = await reconcile(client.engine, toTopology(file), await passwordsOf(file), worldOf(engine), {
     timeout: 3_600_000,
     signal: new AbortController().signal,
-    concurrency: 16,
+    queue: createStepQueue(16),
     onProgress: (each) => progress.push(each),
   });
   const rounds = progress.filter((each) => each.type === 'planned' && each.plan.steps.length > 0).length;

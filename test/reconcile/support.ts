@@ -37,6 +37,7 @@ export function emptySnapshot(topology: Topology): Snapshot {
     images: Object.fromEntries(images),
     taken: [],
     inForce: {},
+    reports: new Map(),
   };
 }
 
@@ -159,7 +160,7 @@ function makeNode(topology: Topology, snapshot: Snapshot, group: Group, node: No
       config: undefined,
       started: undefined,
       loaded: undefined,
-      record: { version: 2, leader: 0, members },
+      record: { version: 2, leader: 0, members, paused: false },
       secrets: { version: 1, fingerprint: 'generated' },
     },
   };

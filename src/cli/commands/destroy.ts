@@ -1,6 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline/promises';
+import { keepRecord } from '../../daemon/keep-record.ts';
 import { destroy as destroyCluster, lookToDestroy } from '../../reconcile/destroy.ts';
+import { createStepQueue } from '../../reconcile/step-queue.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
+import { openCommandJournal } from '../journal.ts';
 import { formatError, painter, type Output } from '../output.ts';
 import { renderPlan } from '../render/plan.ts';
 import { errorEvent, reportProgress } from '../render/progress.ts';
@@ -11,6 +15,7 @@ export type DestroyFlags = GlobalOptions & {
   readonly volumes?: boolean;
   readonly yes?: boolean;
   readonly timeout: number;
+  readonly stateDir?: string;
 };
 
 export async function destroy(paths: readonly string[], flags: DestroyFlags, output: Output): Promise<ExitCode> {
@@ -19,6 +24,7 @@ export async function destroy(paths: readonly string[], flags: DestroyFlags, out
   const engine = await connect(flags, output);
   const paint = painter(output.colour);
   const withVolumes = flags.volumes === true;
+  const journal = openCommandJournal(flags.stateDir, output);
   let code: ExitCode = exitCodes.done;
   for (const { cluster } of topologies) {
     const plan = await lookToDestroy(engine, cluster, withVolumes);
@@ -29,12 +35,17 @@ export async function destroy(paths: readonly string[], flags: DestroyFlags, out
     if (output.format === 'text') output.print(renderPlan(plan, paint));
     if (!(await isConfirmed(cluster, withVolumes, flags, output))) return exitCodes.error;
     const startedAt = performance.now();
+    const report = reportProgress(output, cluster, startedAt);
+    const record = keepRecord(journal, { cluster, run: randomBytes(4).toString('hex'), by: 'destroy' });
     const signal = AbortSignal.any([interruptSignal(output), AbortSignal.timeout(flags.timeout * 1000)]);
     const result = await destroyCluster(engine, cluster, withVolumes, world, {
       timeout: flags.timeout * 1000,
       signal,
-      concurrency: 8,
-      onProgress: reportProgress(output, cluster, startedAt),
+      queue: createStepQueue(8),
+      onProgress: (progress) => {
+        report(progress);
+        record(progress);
+      },
     });
     if (output.format === 'json') {
       const failures = result.failures.map(({ resource, error }) => ({ resource, ...errorEvent(error) }));
@@ -49,6 +60,7 @@ export async function destroy(paths: readonly string[], flags: DestroyFlags, out
     }
     for (const { resource, error } of result.failures) output.note(`  ${resource}: ${formatError(error)}`);
   }
+  await journal.close();
   return code;
 }
 

@@ -1,15 +1,23 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InterruptedError } from '../../base/error.ts';
+import { keepRecord } from '../../daemon/keep-record.ts';
 import { readPasswords } from '../../reconcile/passwords.ts';
-import { reconcile as reconcileCluster, type Result, type World } from '../../reconcile/reconcile.ts';
+import { reconcile as reconcileCluster } from '../../reconcile/reconcile.ts';
+import type { Result, World } from '../../reconcile/work.ts';
+import { createStepQueue } from '../../reconcile/step-queue.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
+import { openCommandJournal } from '../journal.ts';
 import { formatError, painter, type Output, type Paint } from '../output.ts';
 import { renderPlan } from '../render/plan.ts';
 import { errorEvent, reportProgress } from '../render/progress.ts';
 import { connect, loadOrReport, readBytes, readText, type GlobalOptions } from '../session.ts';
 
-export type ReconcileFlags = GlobalOptions & { readonly timeout: number; readonly parallel: number };
+export type ReconcileFlags = GlobalOptions & {
+  readonly timeout: number;
+  readonly parallel: number;
+  readonly stateDir?: string;
+};
 
 /** The real clock, randomness and files. */
 export const world: World = {
@@ -27,24 +35,30 @@ export async function reconcile(paths: readonly string[], flags: ReconcileFlags,
   const engine = await connect(flags, output);
   const signal = interruptSignal(output);
   const paint = painter(output.colour);
+  const journal = openCommandJournal(flags.stateDir, output);
+  const queue = createStepQueue(flags.parallel);
   const startedAt = performance.now();
   const results = await Promise.all(
     topologies.map(async (topology) => {
       const report = reportProgress(output, topology.cluster, startedAt);
+      const run = randomBytes(4).toString('hex');
+      const record = keepRecord(journal, { cluster: topology.cluster, run, by: 'reconcile --once' });
       const passwords = await readPasswords(topology, { env: process.env, readFile: readText });
       return reconcileCluster(engine, topology, passwords, world, {
         timeout: flags.timeout * 1000,
         signal,
-        concurrency: flags.parallel,
+        queue,
         onProgress: (progress) => {
           if (progress.type === 'planned' && progress.round === 1 && output.format === 'text') {
             output.print(renderPlan(progress.plan, paint));
           }
           report(progress);
+          record(progress);
         },
       });
     }),
   );
+  await journal.close();
   for (const result of results) printResult(result, output, paint, performance.now() - startedAt);
   return results.every(({ converged }) => converged) ? exitCodes.done : exitCodes.notConverged;
 }

@@ -1,3 +1,6 @@
+import { readJournal } from '../../daemon/journal.ts';
+import { findStateDir } from '../../daemon/state-dir.ts';
+import { readConditions } from '../../daemon/state-file.ts';
 import { look } from '../../reconcile/look.ts';
 import { readPasswords } from '../../reconcile/passwords.ts';
 import { readStatus } from '../../reconcile/status.ts';
@@ -6,15 +9,28 @@ import { painter, type Output } from '../output.ts';
 import { renderStatus } from '../render/status.ts';
 import { connect, loadOrReport, readText, type GlobalOptions } from '../session.ts';
 
-export async function status(paths: readonly string[], options: GlobalOptions, output: Output): Promise<ExitCode> {
+/** How many of the last events are shown. */
+const recentEvents = 5;
+
+export async function status(
+  paths: readonly string[],
+  options: GlobalOptions & { readonly stateDir?: string },
+  output: Output,
+): Promise<ExitCode> {
   const topologies = await loadOrReport(paths, output);
   if (topologies === undefined) return exitCodes.error;
   const engine = await connect(options, output);
+  const dir = findStateDir(options.stateDir, process.env);
   const clusters = await Promise.all(
     topologies.map(async (topology) => {
       const passwords = await readPasswords(topology, { env: process.env, readFile: readText });
       const { snapshot, plan } = await look(engine, topology, passwords.fingerprints);
-      return readStatus(engine, topology, snapshot, plan);
+      const [live, daemon, events] = await Promise.all([
+        readStatus(engine, topology, snapshot, plan),
+        readConditions(dir, topology.cluster),
+        readJournal(dir, { clusters: [topology.cluster], limit: recentEvents }).catch(() => []),
+      ]);
+      return { ...live, daemon: daemon ?? null, events };
     }),
   );
   if (output.format === 'json') output.print(JSON.stringify({ clusters }, undefined, 2));

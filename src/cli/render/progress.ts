@@ -1,12 +1,13 @@
 import { PgherdError, messageOf } from '../../base/error.ts';
 import type { Outcome } from '../../reconcile/execute.ts';
-import type { Progress } from '../../reconcile/reconcile.ts';
+import type { Progress } from '../../reconcile/work.ts';
 import type { Output } from '../output.ts';
 
 /** Tells progress as it happens: a line for each transition, or an event a line with --format json. */
 export function reportProgress(output: Output, cluster: string, startedAt: number): (progress: Progress) => void {
   const elapsed = (): string => `${((performance.now() - startedAt) / 1000).toFixed(1).padStart(6)} s`;
   return (progress) => {
+    if (progress.type === 'looking' || progress.type === 'looked') return;
     if (output.format === 'json') {
       output.print(JSON.stringify({ cluster, ...toEvent(progress) }));
       return;
@@ -18,6 +19,8 @@ export function reportProgress(output: Output, cluster: string, startedAt: numbe
 
 function toLine(progress: Progress): string | undefined {
   switch (progress.type) {
+    case 'looking':
+    case 'looked':
     case 'planned':
       return undefined;
     case 'waiting-for-lock':
@@ -42,7 +45,7 @@ function outcomeLine(outcome: Outcome): string | undefined {
   }
 }
 
-function toEvent(progress: Progress): Record<string, unknown> {
+function toEvent(progress: Exclude<Progress, { type: 'looking' | 'looked' }>): Record<string, unknown> {
   switch (progress.type) {
     case 'planned':
       return { event: 'planned', round: progress.round, steps: progress.plan.steps.map(({ id }) => id) };

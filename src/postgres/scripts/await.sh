@@ -1,7 +1,11 @@
 # Waits until the health check passes, asking often, for the given number of seconds at most: an exec outlives its client.
 end=$(($(date +%s) + ${1:-60}))
+alone=
 until is=$(sh "$rev/health" 2>&1); do
-  if [ "$(date +%s)" -ge "$end" ]; then
+  now=$(date +%s)
+  # One that answers and has not streamed for so long may never: who asked finds out why.
+  if [ "$is" = waiting ]; then alone=${alone:-$now}; else alone=; fi
+  if [ "$now" -ge "$end" ] || [ "$((now - ${alone:-$now}))" -ge 20 ]; then
     say "not ready: $is"
     exit 1
   fi

@@ -1,5 +1,5 @@
 import { standbyBoundParameters } from '../../postgres/parameters.ts';
-import { nodeSettings as allSettings, parseSettings } from '../../postgres/config.ts';
+import { nodeSettings as allSettings, parseSettings, slotName } from '../../postgres/config.ts';
 import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
@@ -60,6 +60,7 @@ function planMembership(context: GroupContext, view: Led, balancer: Part): Membe
   const leaving = known.filter((slot) => !wanted.includes(slot));
   const isFirst = view.isBootstrapRecord;
   const renew = fingerprint !== undefined && fingerprint !== view.source.facts.secrets?.fingerprint;
+  const lacking = lackingSlots(context, view, [...new Set([...known, ...wanted])]);
   const before: Step[] = [];
   if (arrived.length > 0 || isFirst || renew) {
     const password = step(resource, {
@@ -75,6 +76,9 @@ function planMembership(context: GroupContext, view: Led, balancer: Part): Membe
     const record = step(resource, recordAction(context, view, grown, renew), first);
     before.push(...(renew ? [password] : []), record, ...(arrived.length > 0 ? [slots] : []));
   }
+  if (lacking.length > 0 && before.every(({ action }) => action.do !== 'set-slots')) {
+    before.push(setSlots(context, view, known));
+  }
   const removal = planRemoval(context, departed, balancer);
   const after = [...removal.steps];
   if (before.length === 0 && leaving.length > 0) {
@@ -85,8 +89,29 @@ function planMembership(context: GroupContext, view: Led, balancer: Part): Membe
   const changes: Change[] = [...removal.changes];
   const forgotten = leaving.filter((slot) => !departed.some((node) => node.slot === slot));
   if (forgotten.length > 0) changes.push(membershipChange(resource, known, wanted));
+  if (lacking.length > 0) changes.push(slotsChange(resource, lacking));
   if (renew) changes.push(passwordChange(resource));
   return { before, after, changes, blocked: [] };
+}
+
+/** The slots of followers that the leader says it has not, or has and cannot serve; none while it says nothing. */
+function lackingSlots({ snapshot }: GroupContext, view: Led, members: readonly number[]): readonly string[] {
+  const report = snapshot.reports.get(view.leader.container.id);
+  if (report === undefined || report.recovery || view.isBootstrapRecord) return [];
+  return members
+    .filter((slot) => slot !== view.leader.slot)
+    .map(slotName)
+    .filter((name) => (report.slots[name] ?? 'lost') === 'lost');
+}
+
+function slotsChange(resource: string, lacking: readonly string[]): Change {
+  return {
+    resource,
+    kind: 'group',
+    actions: ['update'],
+    reason: { code: 'slots', detail: 'its leader lacks replication slots of its followers' },
+    fields: [{ path: 'slots', before: undefined, after: lacking.join(', '), effect: 'live' }],
+  };
 }
 
 function recordAction(

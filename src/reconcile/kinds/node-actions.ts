@@ -1,5 +1,4 @@
 import { PgherdError } from '../../base/error.ts';
-import type { Container } from '../../docker/types.ts';
 import type { NodeConfig, Role } from '../../postgres/config.ts';
 import { formatRecordName, type Layout, type RecordName } from '../../postgres/layout.ts';
 import { parseRecord, recordEntries, type GroupRecord } from '../../postgres/record.ts';
@@ -7,6 +6,7 @@ import { nodeRevision, revisionEntries } from '../../postgres/revision.ts';
 import { passwordFingerprint, scramVerifier } from '../../postgres/scram.ts';
 import { bootstrapSql, endSendersSql, passwordSql, slotsSql } from '../../postgres/sql.ts';
 import type { ActionContext } from '../actions.ts';
+import { readySeconds, runScript, runSql } from './inside-node.ts';
 
 /** A container with the layout of its volume. `container` is an id where it was seen, else its name. */
 export type Placed = { readonly container: string; readonly layout: Layout };
@@ -77,15 +77,6 @@ export type NodeAction =
 
 type Of<K extends NodeAction['do']> = Extract<NodeAction, { do: K }>;
 
-/** The exit code of the bootstrap script where an init script failed. */
-const initScriptFailed = 65;
-
-/** Milliseconds that init scripts may take together; where the server ends before, so does the wait. */
-const bootstrapDeadline = 24 * 3600 * 1000;
-
-/** Seconds a server may take to answer before a step counts as failed; crash recovery and clones take longer, and are waited for again. */
-const readySeconds = 120;
-
 export const nodeActions = {
   'prepare-bootstrap': async (action: Of<'prepare-bootstrap'>, context: ActionContext) => {
     const record = firstRecord(action, context);
@@ -146,12 +137,7 @@ export const nodeActions = {
       systemIdentifier: action.systemIdentifier,
       secrets: action.renewPassword ? renewSecrets(action.group, old, context) : old.secrets,
     };
-    const written = await Promise.allSettled(
-      action.targets.map((target) => write(target, target.image, context, recordEntries(record))),
-    );
-    const reached = written.filter(({ status }) => status === 'fulfilled').length;
-    const failed = written.find((result) => result.status === 'rejected');
-    if (failed !== undefined && reached * 2 <= action.targets.length) throw failed.reason;
+    await writeRecord(record, action.targets, context);
     context.records.set(action.group, record);
   },
   'set-slots': async (action: Of<'set-slots'>, context: ActionContext) => {
@@ -169,6 +155,20 @@ export const nodeActions = {
     await runSql(context, action.node, action.superuser, { input: passwordSql(action.superuser, verifier) });
   },
 };
+
+/** Writes a record into volumes, a majority of them at least. */
+export async function writeRecord(
+  record: GroupRecord,
+  targets: readonly (Placed & { readonly image: string })[],
+  context: ActionContext,
+): Promise<void> {
+  const written = await Promise.allSettled(
+    targets.map((target) => write(target, target.image, context, recordEntries(record))),
+  );
+  const reached = written.filter(({ status }) => status === 'fulfilled').length;
+  const failed = written.find((result) => result.status === 'rejected');
+  if (failed !== undefined && reached * 2 <= targets.length) throw failed.reason;
+}
 
 function firstRecord({ group, slot }: Of<'prepare-bootstrap'>, context: ActionContext): GroupRecord {
   const generate = (): string => context.randomBytes(24).toString('base64url');
@@ -259,77 +259,6 @@ async function readText({ engine }: ActionContext, container: string, path: stri
     throw new PgherdError('not-found', `the container ${container} went away meanwhile`, { retry: true });
   }
   return [...(files?.values() ?? [])][0] ?? '';
-}
-
-/** What psql is to run: arguments, which are whole or not there, or an input that no process list shows. */
-type Sql = { readonly statements: readonly string[] } | { readonly input: string };
-
-async function runSql(context: ActionContext, node: Placed, superuser: string, sql: Sql): Promise<void> {
-  const command = [
-    'psql',
-    '-XAtq',
-    '-v',
-    'ON_ERROR_STOP=1',
-    '-h',
-    '/var/run/postgresql',
-    '-U',
-    superuser,
-    '-d',
-    'postgres',
-    ...('statements' in sql ? sql.statements.flatMap((statement) => ['-c', statement]) : []),
-  ];
-  const result = await context.engine.exec(node.container, {
-    command,
-    ...('input' in sql ? { input: sql.input } : {}),
-  });
-  if (result.code !== 0) throw await explain(context, node.container, 'SQL', result.stderr);
-}
-
-async function runScript(
-  context: ActionContext,
-  node: Placed,
-  script: string,
-  args: readonly string[],
-  input?: string,
-): Promise<string> {
-  const result = await context.engine.exec(node.container, {
-    command: ['sh', `${node.layout.home}/${script}`, ...args],
-    deadline: script === 'config/bootstrap' ? bootstrapDeadline : (readySeconds + 30) * 1000,
-    ...(script.endsWith('/await') ? { signal: context.signal } : {}),
-    ...(input === undefined ? {} : { input }),
-  });
-  if (result.code === 0) return result.stdout.trim();
-  throw await explain(
-    context,
-    node.container,
-    script.split('/').at(-1) ?? script,
-    result.stderr,
-    script === 'config/bootstrap' && result.code === initScriptFailed,
-  );
-}
-
-// Where the server itself gave up, its own last words say more than those of who waited for it.
-async function explain(
-  context: ActionContext,
-  ref: string,
-  asked: string,
-  said: string,
-  isFinal = false,
-): Promise<PgherdError> {
-  const container: Container | undefined = await context.engine.inspectContainer(ref);
-  const what = `${asked} in ${container?.name ?? ref}`;
-  const lines = said.trim().split('\n').slice(-3).join('; ');
-  if (container?.state === 'running' && container.restartCount === 0) {
-    if (!isFinal) return new PgherdError('node-failed', `${what}: ${lines || 'failed'}`, { retry: true });
-    return new PgherdError('node-failed', `${what}: an init script failed: ${lines}`, {
-      remedy: 'mend the script and run the command again: the group then begins anew, in a new volume',
-    });
-  }
-  const log = (await context.engine.readLogs(ref, 5)).trim().split('\n').join('; ');
-  return new PgherdError('node-failed', `${what}: the server ended (${container?.state ?? 'gone'}): ${log || lines}`, {
-    remedy: `see \`docker logs ${container?.name ?? ref}\``,
-    retry: true,
-  });
 }
 
 function baseName(path: string): string {

@@ -1,9 +1,11 @@
+import { slotName } from '../../postgres/config.ts';
 import { layoutOf } from '../../postgres/layout.ts';
 import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
 import { currentVolume, isCutShort, nextGeneration } from '../group.ts';
 import { nodeResource, volumeName, volumeResource } from '../names.ts';
 import { inOrder, step, type Blocked, type Change, type FieldChange, type Part, type Step } from '../plan.ts';
+import { diagnose } from '../reports.ts';
 import type { ObservedNode } from '../snapshot.ts';
 import { bootstrapSteps } from './bootstrap.ts';
 import { compareLimits, compareSpec } from './container.ts';
@@ -23,7 +25,8 @@ function planNode(context: GroupContext, node: Node): Part {
   if (observed === undefined) return planMissing(context, node);
   const wrongSystem = findWrongSystem(context, node, observed);
   if (wrongSystem !== undefined) return { blocked: [wrongSystem] };
-  if (isCutShort(observed)) return planAnew(context, node, observed);
+  const spoilt = findSpoilt(context, node, observed);
+  if (spoilt !== undefined) return planAnew(context, node, observed, spoilt);
   const spec = compareSpec(nodeSpecLabel(context.topology, node, observed.volume), observed.container);
   const limits = compareLimits(node, observed.container);
   const recreate = [...spec, ...limits.fields.filter(({ effect }) => effect === 'recreate'), ...deadFields(observed)];
@@ -63,8 +66,22 @@ function planMissing(context: GroupContext, node: Node): Part {
   };
 }
 
+/** Why a node cannot go on from the data it has. */
+function findSpoilt(context: GroupContext, node: Node, observed: ObservedNode): Change['reason'] | undefined {
+  const { view, snapshot } = context;
+  if (isCutShort(observed)) {
+    const what = observed.facts.state.is === 'bootstrapping' ? 'a bootstrap that was' : 'a clone that was';
+    return { code: 'cut-short', detail: `its volume ${observed.volume} holds ${what} cut short; it is set aside` };
+  }
+  if (view.phase !== 'led' || node.slot === view.leader.slot) return undefined;
+  const leader = snapshot.reports.get(view.leader.container.id);
+  const ailment = diagnose(leader, snapshot.reports.get(observed.container.id), slotName(node.slot));
+  if (ailment === undefined) return undefined;
+  return { code: ailment.code, detail: `${ailment.detail}; its volume ${observed.volume} is set aside` };
+}
+
 // The volume is set aside as it is, and the node begins again in a new one.
-function planAnew(context: GroupContext, node: Node, observed: ObservedNode): Part {
+function planAnew(context: GroupContext, node: Node, observed: ObservedNode, reason: Change['reason']): Part {
   const { group, snapshot, topology } = context;
   const resource = nodeResource(node.name);
   const newest = snapshot.volumes
@@ -83,7 +100,6 @@ function planAnew(context: GroupContext, node: Node, observed: ObservedNode): Pa
     removeAction(observed),
     volumeSteps.map(({ id }) => id),
   );
-  const what = observed.facts.state.is === 'bootstrapping' ? 'a bootstrap that was' : 'a clone that was';
   return {
     changes: [
       ...(isMade ? [] : [volumeCreated(name)]),
@@ -91,7 +107,7 @@ function planAnew(context: GroupContext, node: Node, observed: ObservedNode): Pa
         resource,
         kind: 'node',
         actions: ['delete', 'create'],
-        reason: { code: 'cut-short', detail: `its volume ${observed.volume} holds ${what} cut short; it is set aside` },
+        reason,
         fields: [{ path: 'volume', before: observed.volume, after: name, effect: 'recreate' }],
       },
     ],

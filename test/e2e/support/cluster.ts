@@ -56,7 +56,11 @@ export async function newCluster(run: TestRun = newRun()): Promise<TestCluster> 
     args: readonly string[],
     { host, env, ...options }: PgherdOptions = {},
   ): Promise<Running> => {
-    const engine = { DOCKER_HOST: host ?? (await engineHost()), PGHERD_EXTRA_LABELS: run.label };
+    const engine = {
+      DOCKER_HOST: host ?? (await engineHost()),
+      PGHERD_EXTRA_LABELS: run.label,
+      XDG_STATE_HOME: join(directory, 'state'),
+    };
     const settings = { cwd: directory, ...options, env: { ...engine, ...env } };
     const started = start(process.execPath, [PROGRAM, ...args], settings);
     running.add(started);

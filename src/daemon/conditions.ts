@@ -1,0 +1,174 @@
+import type { Result } from '../reconcile/work.ts';
+import type { Condition as Plain } from '../reconcile/status.ts';
+import type { Reports } from '../reconcile/reports.ts';
+import type { Snapshot } from '../reconcile/snapshot.ts';
+import type { ClusterSource } from './topology-state.ts';
+import { formatDiagnostic } from '../topology/load.ts';
+import type { Group } from '../topology/model.ts';
+import { newestRecord, viewGroup } from '../reconcile/group.ts';
+
+export type Condition = Plain & {
+  /** ISO 8601: when the status became what it is. */
+  readonly since: string;
+  /** The generation of the file that it was found for. */
+  readonly observedGeneration: number;
+};
+
+/** Why the engine is not known to answer, before it was asked. */
+export const notAsked = 'not asked yet';
+
+/** All that conditions are made of. */
+export type Facts = {
+  readonly source: ClusterSource;
+  /** Why the engine cannot be asked; undefined: it can. */
+  readonly engineDown: string | undefined;
+  /** Who else keeps the cluster. */
+  readonly standby: string | undefined;
+  readonly isWorking: boolean;
+  readonly snapshot: Snapshot | undefined;
+  readonly reports: Reports;
+  readonly result: Result | undefined;
+};
+
+type Finding = {
+  readonly type: string;
+  /** Undefined: nobody knows yet. */
+  readonly holds: boolean | undefined;
+  readonly reason: string;
+  readonly message: string;
+};
+
+/** Conditions as they are now; one whose status is what it was keeps its time. */
+export function deriveConditions(facts: Facts, before: readonly Condition[], now: Date): readonly Condition[] {
+  return findings(facts).map(({ type, holds, reason, message }) => {
+    const status = holds === undefined ? 'Unknown' : holds ? 'True' : 'False';
+    const earlier = before.find((each) => each.type === type);
+    const since = earlier?.status === status ? earlier.since : now.toISOString();
+    return { type, status, reason, message, since, observedGeneration: facts.source.generation };
+  });
+}
+
+function findings(facts: Facts): readonly Finding[] {
+  const parts = [topologyValid(facts), engineReachable(facts), ...servers(facts)];
+  const { result } = facts;
+  const isDone = result?.converged === true;
+  const lacking = parts.filter(({ type, holds }) => holds !== true && type !== 'TopologyValid').map(({ type }) => type);
+  const isReady = facts.snapshot === undefined ? undefined : isDone && lacking.length === 0;
+  return [
+    {
+      type: 'Ready',
+      holds: isReady,
+      reason: isReady === true ? 'AsTheFileSays' : (lacking[0] ?? (facts.isWorking ? 'Working' : 'NotConverged')),
+      message: isReady === true ? '' : lacking.join(', '),
+    },
+    reconciling(facts),
+    stalledBy(facts),
+    ...parts,
+  ];
+}
+
+function topologyValid({ source }: Facts): Finding {
+  const [first] = source.diagnostics;
+  return {
+    type: 'TopologyValid',
+    holds: source.valid,
+    reason: source.valid ? 'Loaded' : (first?.code ?? 'Invalid'),
+    message: source.valid
+      ? ''
+      : `the last good topology is kept: ${source.diagnostics.map(formatDiagnostic).join('; ')}`,
+  };
+}
+
+function engineReachable({ engineDown, snapshot }: Facts): Finding {
+  return {
+    type: 'EngineReachable',
+    holds: engineDown === undefined ? true : engineDown === notAsked && snapshot === undefined ? undefined : false,
+    reason: engineDown === undefined ? 'Answers' : 'NoAnswer',
+    message: engineDown ?? '',
+  };
+}
+
+function reconciling({ isWorking, standby, result }: Facts): Finding {
+  const type = 'Reconciling';
+  if (standby !== undefined) return { type, holds: false, reason: 'Standby', message: `it is kept by ${standby}` };
+  if (isWorking) return { type, holds: true, reason: 'Working', message: '' };
+  if (result?.stopped !== 'retry') return { type, holds: false, reason: 'Idle', message: '' };
+  const failures = result.failures.map(({ resource, error }) => `${resource}: ${error.message}`);
+  return { type, holds: true, reason: 'Retrying', message: failures.join('; ') };
+}
+
+// What only a human can change, and what has just been given up.
+function stalledBy({ result }: Facts): Finding {
+  const reasons = [
+    ...(result?.blocked ?? []).map(({ resource, reason, remedy }) => ({
+      code: reason.code,
+      text: `${resource}: ${reason.detail} (${remedy})`,
+    })),
+    ...(result?.held ?? []).map(({ resource, message }) => ({ code: 'restart-held', text: `${resource}: ${message}` })),
+    ...(result?.failures ?? [])
+      .filter(({ error }) => !error.retry)
+      .map(({ resource, error }) => ({ code: error.code, text: `${resource}: ${error.message}` })),
+  ];
+  return {
+    type: 'Stalled',
+    holds: reasons.length > 0,
+    reason: reasons[0]?.code ?? 'Nothing',
+    message: reasons.map(({ text }) => text).join('; '),
+  };
+}
+
+function servers({ source, snapshot, reports }: Facts): readonly Finding[] {
+  if (snapshot === undefined) {
+    const unknown = { holds: undefined, reason: 'NotLookedYet', message: '' };
+    return ['LeaderAvailable', 'ReplicasReady', 'BalancerReady'].map((type) => ({ type, ...unknown }));
+  }
+  const { groups } = source.topology;
+  const leaders: string[] = [];
+  const replicas: string[] = [];
+  const balancers: string[] = [];
+  for (const group of groups) {
+    const leading = findLeading(group, snapshot);
+    if (leading === undefined) leaders.push(`${group.name} has none`);
+    for (const node of group.nodes) {
+      const observed = snapshot.nodes.find((each) => each.group === group.name && each.slot === node.slot);
+      const report = observed === undefined ? undefined : reports.get(observed.container.id);
+      const state = observed?.container.state ?? 'missing';
+      if (node.slot === leading) {
+        if (report === undefined)
+          leaders.push(`${node.name} ${state === 'running' ? 'does not answer' : `is ${state}`}`);
+        else if (report.recovery) leaders.push(`${node.name} is in recovery`);
+      } else if (report === undefined) {
+        replicas.push(`${node.name} ${state === 'running' ? 'does not answer' : `is ${state}`}`);
+      } else if (report.receiver !== 'streaming') replicas.push(`${node.name} does not stream`);
+    }
+    const balancer = snapshot.balancers.find((each) => each.group === group.name)?.container;
+    if (balancer?.state !== 'running') balancers.push(`${group.name} is ${balancer?.state ?? 'missing'}`);
+    else if (balancer.health.status === 'unhealthy') balancers.push(`${group.name} does not answer`);
+  }
+  const finding = (type: string, reason: string, amiss: readonly string[]): Finding => ({
+    type,
+    holds: amiss.length === 0,
+    reason: amiss.length === 0 ? 'AsExpected' : reason,
+    message: amiss.join('; '),
+  });
+  return [
+    finding('LeaderAvailable', 'NoLeader', leaders),
+    finding('ReplicasReady', 'NotStreaming', replicas),
+    finding('BalancerReady', 'NotAnswering', balancers),
+  ];
+}
+
+// While a volume waits to be read nothing is decided, and who leads is known all the same.
+function findLeading(group: Group, snapshot: Snapshot): number | undefined {
+  const view = viewGroup(group, snapshot);
+  if (view.phase !== 'unread') return view.phase === 'led' ? view.leader.slot : undefined;
+  return newestRecord(snapshot.nodes.filter((node) => node.group === group.name))?.record.leader;
+}
+
+/** The conditions that differ in more than their generation. */
+export function changedConditions(before: readonly Condition[], after: readonly Condition[]): readonly Condition[] {
+  return after.filter((each) => {
+    const earlier = before.find(({ type }) => type === each.type);
+    return earlier?.status !== each.status || earlier.reason !== each.reason || earlier.message !== each.message;
+  });
+}

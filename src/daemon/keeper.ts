@@ -1,0 +1,356 @@
+import { randomBytes } from 'node:crypto';
+import { messageOf, PgherdError, hasCode } from '../base/error.ts';
+import type { Engine, EngineEvent } from '../docker/engine.ts';
+import type { Lock } from '../reconcile/lock.ts';
+import { look, type Looked } from '../reconcile/look.ts';
+import { balancerResource, labelNames, nodeResource } from '../reconcile/names.ts';
+import { readPasswords } from '../reconcile/passwords.ts';
+import type { Change } from '../reconcile/plan.ts';
+import { isPaused } from '../reconcile/planner.ts';
+import { reconcile } from '../reconcile/reconcile.ts';
+import type { Held, Progress, Result, World } from '../reconcile/work.ts';
+import type { Snapshot } from '../reconcile/snapshot.ts';
+import type { StepQueue } from '../reconcile/step-queue.ts';
+import { Wake } from '../reconcile/wake.ts';
+import { nodeName } from '../reconcile/kinds/group.ts';
+import { ClusterLock } from './cluster-lock.ts';
+import type { Turn } from './cluster-queue.ts';
+import { changedConditions, deriveConditions, notAsked, type Condition } from './conditions.ts';
+import type { Journal, NewEntry } from './journal.ts';
+import { keepRecord } from './keep-record.ts';
+import { Listeners } from './listeners.ts';
+import type { Log } from './log.ts';
+import { RestartLimit } from './restart-limit.ts';
+import { findAmiss } from './servers.ts';
+import type { ClusterSource } from './topology-state.ts';
+
+export type KeeperOptions = {
+  readonly world: World;
+  readonly now: () => number;
+  readonly queue: StepQueue;
+  readonly journal: Journal;
+  readonly log: Log;
+  readonly env: NodeJS.ProcessEnv;
+  readonly readText: (path: string) => Promise<string>;
+  /** Calls off what has not begun. */
+  readonly signal: AbortSignal;
+  /** Asks for a turn. */
+  readonly ask: () => void;
+  readonly onConditions: (conditions: readonly Condition[]) => void;
+};
+
+/** Milliseconds after which a lock whose maker may have died is looked at again. */
+const idleLockPause = 3500;
+
+/** Ends of containers and connections: whoever waits for one of them waits in vain. */
+const ends: ReadonlySet<string> = new Set(['die', 'oom', 'destroy', 'pause', 'disconnect']);
+
+/** What the last words of a container that ends again and again are read of it. */
+const lastWords = 5;
+
+/** Keeps one cluster as its file says: knows what was seen of it last, and takes its turns. */
+export class ClusterKeeper {
+  readonly #options: KeeperOptions;
+  readonly #wake = new Wake();
+  readonly #limit = new RestartLimit();
+  readonly #listeners: Listeners;
+  readonly #lock: ClusterLock;
+  #source: ClusterSource;
+  #engine: Engine | undefined;
+  #engineDown: string | undefined = notAsked;
+  /** The generation of the file for which it was found paused last; undefined: it is not. */
+  #pausedFor: number | undefined;
+  #isWorking = false;
+  #lookedAt = -Infinity;
+  #snapshot: Snapshot | undefined;
+  #result: Result | undefined;
+  #conditions: readonly Condition[] = [];
+  /** What the servers said last, in short. */
+  #amiss = '';
+  #heard = '';
+  /** By container id: what those that are not restarted for now said last. */
+  readonly #words = new Map<string, string>();
+  #heldUntil: number | undefined;
+
+  constructor(source: ClusterSource, options: KeeperOptions) {
+    this.#source = source;
+    this.#options = options;
+    this.#listeners = new Listeners({
+      now: options.now,
+      onHeard: (container) => {
+        this.#hear(container);
+      },
+    });
+    this.#lock = new ClusterLock({
+      now: options.now,
+      onTaken: () => {
+        this.#note({ type: 'lock', message: 'taken: this daemon keeps the cluster' });
+      },
+      onLost: () => {
+        this.#note({ type: 'lock', message: 'lost' });
+        options.ask();
+      },
+      onHeld: ({ who }) => {
+        this.#note({ type: 'lock', message: `standing by: the cluster is kept by ${who}` });
+        options.log.info({ cluster: source.cluster, holder: who }, 'standing by');
+        this.#listeners.stop();
+        // What was seen is not looked after any more: nobody knows how it is.
+        this.#snapshot = undefined;
+        this.#result = undefined;
+      },
+    });
+  }
+
+  get cluster(): string {
+    return this.#source.cluster;
+  }
+
+  setSource(source: ClusterSource): void {
+    if (source.generation !== this.#source.generation) {
+      this.#limit.forget();
+      this.#note({ type: 'topology', message: `${source.file} has changed (generation ${String(source.generation)})` });
+      this.#wake.fire();
+    }
+    this.#source = source;
+    this.#refresh();
+  }
+
+  setEngine(engine: Engine | undefined, whyDown: string | undefined): void {
+    this.#engine = engine;
+    this.#engineDown = whyDown;
+    if (whyDown !== undefined) this.#listeners.stop();
+    this.#refresh();
+  }
+
+  /** Whether an event without labels is about a part of this cluster. */
+  isAbout({ id, attributes }: EngineEvent): boolean {
+    const container = attributes['container'];
+    const { network } = this.#source.topology;
+    if (container !== undefined && this.#snapshot !== undefined) {
+      const { nodes, balancers } = this.#snapshot;
+      return [...nodes, ...balancers].some((each) => each.container.id === container);
+    }
+    if (attributes['name'] === network.name || attributes['name'] === network.writeName) return true;
+    return this.#snapshot?.volumes.some(({ volume }) => volume.name === id) === true;
+  }
+
+  /** Something happened to a part of this cluster. */
+  take({ id, action, attributes }: EngineEvent): void {
+    const kind = attributes[labelNames.kind];
+    // Its own lock tells its end by itself, and a server its health.
+    if (kind === 'lock' && this.#lock.isHeld) return;
+    if (action === 'health_status' && kind === 'node') return;
+    if (action === 'die') this.#noteEnd(id);
+    if (ends.has(action)) this.#wake.fire();
+    this.#options.ask();
+  }
+
+  async turn(): Promise<Turn> {
+    this.#heldUntil = undefined;
+    const next = await this.#try().catch((error: unknown) => this.#fail(error));
+    this.#isWorking = false;
+    this.#refresh();
+    return { next, seenUpTo: this.#lookedAt };
+  }
+
+  async #try(): Promise<Turn['next']> {
+    const engine = this.#engine;
+    if (engine === undefined) return 'done';
+    const passwords = await readPasswords(this.#source.topology, {
+      env: this.#options.env,
+      readFile: this.#options.readText,
+    });
+    if (this.#pausedFor !== undefined && (await this.#isStillPaused(engine, passwords.fingerprints))) return 'human';
+    this.#lookedAt = this.#options.now();
+    const lock = await this.#lock.take(engine, this.#source.topology);
+    if (lock === undefined) return this.#lock.holder?.isIdle === true ? idleLockPause : 'done';
+    const result = await this.#reconcile(engine, lock, passwords);
+    this.#result = result;
+    if (result.blocked.some(({ reason }) => reason.code === 'paused')) await this.#pause();
+    return this.#nextAfter(result);
+  }
+
+  #reconcile(engine: Engine, lock: Lock, passwords: Awaited<ReturnType<typeof readPasswords>>): Promise<Result> {
+    const { cluster, topology } = this.#source;
+    const { world, queue, signal, journal } = this.#options;
+    const run = randomBytes(4).toString('hex');
+    const record = keepRecord(journal, { cluster, run, by: 'daemon' });
+    return reconcile(engine, topology, passwords, world, {
+      timeout: Infinity,
+      signal,
+      queue,
+      onProgress: (progress) => {
+        record(progress);
+        this.#follow(progress, run);
+      },
+      daemon: {
+        lock,
+        wake: this.#wake,
+        reports: () => this.#listeners.reports,
+        hold: (looked) => this.#hold(looked),
+      },
+    });
+  }
+
+  #nextAfter({ converged, stopped, blocked, failures }: Result): Turn['next'] {
+    if (stopped === 'retry') return 'retry';
+    if (this.#heldUntil !== undefined) return Math.max(0, this.#heldUntil - this.#options.now());
+    if (converged || stopped !== undefined) return 'done';
+    return blocked.length > 0 || failures.length > 0 ? 'human' : 'done';
+  }
+
+  #fail(error: unknown): Turn['next'] {
+    if (hasCode(error, 'engine-unreachable')) return 'done';
+    const { cluster } = this.#source;
+    if (!(error instanceof PgherdError)) {
+      this.#options.log.error({ cluster, err: error }, 'this is a bug in pgherd, please report it');
+      return 'retry';
+    }
+    if (error.code === 'lock-lost') this.#lock.drop();
+    this.#note({ type: 'failed', reason: error.code, message: error.message });
+    this.#options.log.warn({ cluster, code: error.code, remedy: error.remedy }, error.message);
+    return error.retry ? 'retry' : 'human';
+  }
+
+  // ---- pause
+
+  async #isStillPaused(engine: Engine, fingerprints: Parameters<typeof look>[2]): Promise<boolean> {
+    this.#lookedAt = this.#options.now();
+    const looked = await look(engine, this.#source.topology, fingerprints);
+    this.#see(looked);
+    // Where nothing is left that could say so, the pause holds until the file changes.
+    const { generation } = this.#source;
+    const isLeft = looked.snapshot.nodes.length > 0;
+    const isStill = isLeft ? isPaused(looked.snapshot) : generation === this.#pausedFor;
+    this.#pausedFor = isStill ? generation : undefined;
+    if (!isStill) this.#note({ type: 'resumed', message: 'the cluster is kept again' });
+    return isStill;
+  }
+
+  async #pause(): Promise<void> {
+    this.#pausedFor = this.#source.generation;
+    this.#note({ type: 'paused', message: 'nothing but looking is done' });
+    await this.#lock.release();
+  }
+
+  // ---- what a run tells
+
+  #follow(progress: Progress, run: string): void {
+    const { log, now } = this.#options;
+    const fields = { cluster: this.cluster, run };
+    if (progress.type === 'looking') this.#lookedAt = now();
+    if (progress.type === 'looked') this.#see(progress.looked);
+    if (progress.type === 'planned' && progress.plan.steps.length > 0) {
+      this.#isWorking = true;
+      const steps = progress.plan.steps.map(({ id }) => id);
+      log.info({ ...fields, reasons: progress.plan.changes.map(describeChange), steps }, 'not as the file says');
+      this.#refresh();
+    }
+    if (progress.type !== 'step-ended') return;
+    const { outcome } = progress;
+    const { id, resource, action } = outcome.step;
+    if (outcome.result === 'done') {
+      if (action.do === 'start' || action.do === 'restart') this.#limit.noteStart(resource, now());
+      log.info({ ...fields, step: id, milliseconds: Math.round(outcome.milliseconds) }, 'done');
+    } else if (outcome.result === 'failed' && !hasCode(outcome.error, 'interrupted')) {
+      log.warn({ ...fields, step: id }, messageOf(outcome.error));
+    }
+  }
+
+  #see({ snapshot }: Looked): void {
+    this.#snapshot = snapshot;
+    const engine = this.#engine;
+    if (engine === undefined) return;
+    const { groups } = this.#source.topology;
+    const nodes = snapshot.nodes.filter(({ group }) => groups.some(({ name }) => name === group));
+    this.#listeners.follow(engine, nodes);
+    for (const { group, container } of snapshot.balancers) {
+      if (container.health.status === 'healthy') this.#limit.noteWell(balancerResource(group), this.#options.now());
+    }
+    this.#refresh();
+  }
+
+  // A balancer tells its health only when that changes: one that was well when it was seen last was so until now.
+  #noteEnd(container: string): void {
+    const ended = this.#snapshot?.balancers.find((each) => each.container.id === container);
+    if (ended?.container.health.status !== 'healthy') return;
+    this.#limit.noteWell(balancerResource(ended.group), this.#options.now());
+  }
+
+  #hear(container: string): void {
+    const snapshot = this.#snapshot;
+    if (snapshot === undefined) return;
+    const report = this.#listeners.reports.get(container);
+    const node = snapshot.nodes.find((each) => each.container.id === container);
+    if (node !== undefined && report !== undefined && (!report.recovery || report.receiver === 'streaming')) {
+      this.#limit.noteWell(nodeResource(nodeName(node)), this.#options.now());
+    }
+    const amiss = findAmiss(this.#source.topology, snapshot, this.#listeners.reports).join('; ');
+    const heard = [...this.#listeners.reports].map(([id, { recovery }]) => `${id} ${String(recovery)}`).join('; ');
+    if (amiss === this.#amiss && heard === this.#heard) return;
+    const isWorse = amiss !== '' || report === undefined;
+    this.#amiss = amiss;
+    this.#heard = heard;
+    this.#refresh();
+    if (isWorse) this.#options.ask();
+  }
+
+  #hold(looked: Looked): readonly Held[] {
+    const now = this.#options.now();
+    const restarts = this.#limit.find(looked, now);
+    const times = restarts.flatMap(({ until }) => (until === undefined ? [] : [until]));
+    this.#heldUntil = times.length === 0 ? undefined : Math.min(...times);
+    for (const { container } of restarts) void this.#readWords(container);
+    return restarts.map(({ resource, container, message, until }) => {
+      const wait = until === undefined ? '' : `; the next start is in ${String(Math.ceil((until - now) / 1000))} s`;
+      const words = this.#words.get(container);
+      return { resource, message: `${message}${wait}${words === undefined ? '' : `; it said: ${words}`}` };
+    });
+  }
+
+  async #readWords(container: string): Promise<void> {
+    const log = await this.#engine?.readLogs(container, lastWords).catch(() => '');
+    if (log !== undefined && log !== '') this.#words.set(container, log.trim().split('\n').join(' | '));
+  }
+
+  // ---- conditions
+
+  #refresh(): void {
+    const before = this.#conditions;
+    this.#conditions = deriveConditions(
+      {
+        source: this.#source,
+        engineDown: this.#engineDown,
+        standby: this.#lock.holder?.who,
+        isWorking: this.#isWorking,
+        snapshot: this.#snapshot,
+        reports: this.#listeners.reports,
+        result: this.#result,
+      },
+      before,
+      new Date(),
+    );
+    const changed = changedConditions(before, this.#conditions);
+    if (changed.length === 0) return;
+    for (const { type, status, reason, message } of changed) {
+      if (type === 'Reconciling' || status === 'Unknown') continue;
+      this.#note({ type: 'condition', reason, message: `${type} is ${status}${message === '' ? '' : `: ${message}`}` });
+      this.#options.log.info({ cluster: this.cluster, condition: type, status, reason }, message);
+    }
+    this.#options.onConditions(this.#conditions);
+  }
+
+  #note(entry: Omit<NewEntry, 'cluster' | 'by'>): void {
+    void this.#options.journal.append({ cluster: this.cluster, by: 'daemon', ...entry });
+  }
+
+  /** Lets go of the cluster. */
+  async stop(): Promise<void> {
+    this.#listeners.stop();
+    await this.#lock.release();
+  }
+}
+
+function describeChange({ resource, reason }: Change): string {
+  return `${resource}: ${reason.detail}`;
+}

@@ -1,0 +1,83 @@
+import type { Engine } from '../docker/engine.ts';
+import type { Report } from '../postgres/report.ts';
+import type { Heard, Reports } from '../reconcile/reports.ts';
+import type { ObservedNode } from '../reconcile/snapshot.ts';
+import { listen } from './heartbeat.ts';
+
+export type ListenersOptions = {
+  /** Milliseconds of a clock that only goes forward. */
+  readonly now: () => number;
+  /** A server said something, or does not speak any more. */
+  readonly onHeard: (container: string) => void;
+};
+
+/** Milliseconds without progress after which a server counts as standing still. */
+const stillAfter = 1000;
+
+/** Listens to the servers of a cluster, each as long as its container runs. */
+export class Listeners {
+  readonly #options: ListenersOptions;
+  readonly #listening = new Map<string, AbortController>();
+  readonly #reports = new Map<string, Heard>();
+  /** When a server's LSN became what it is. */
+  readonly #stillSince = new Map<string, number>();
+
+  constructor(options: ListenersOptions) {
+    this.#options = options;
+  }
+
+  /** What the servers said last; none of those that are silent. */
+  get reports(): Reports {
+    return this.#reports;
+  }
+
+  /** Listens to those that run, and to no others. */
+  follow(engine: Engine, nodes: readonly ObservedNode[]): void {
+    const wanted = new Map(nodes.filter(isWorthListening).map((node) => [node.container.id, node]));
+    for (const id of [...this.#listening.keys()]) if (!wanted.has(id)) this.#leave(id);
+    for (const [id, node] of wanted) if (!this.#listening.has(id)) this.#join(engine, id, node);
+  }
+
+  stop(): void {
+    for (const id of [...this.#listening.keys()]) this.#leave(id);
+  }
+
+  #join(engine: Engine, id: string, { layout }: ObservedNode): void {
+    const controller = new AbortController();
+    this.#listening.set(id, controller);
+    const options = {
+      container: id,
+      script: `${layout.home}/config/heartbeat`,
+      onReport: (report: Report) => {
+        if (!controller.signal.aborted) this.#hear(id, report);
+      },
+      onSilence: (isSilent: boolean) => {
+        // The last word of one that was left comes late: it may have been joined again.
+        if (controller.signal.aborted) return;
+        if (isSilent) this.#reports.delete(id);
+        this.#options.onHeard(id);
+      },
+    };
+    void listen(engine, options, controller.signal);
+  }
+
+  #leave(id: string): void {
+    this.#listening.get(id)?.abort();
+    this.#listening.delete(id);
+    this.#reports.delete(id);
+    this.#stillSince.delete(id);
+  }
+
+  #hear(id: string, report: Report): void {
+    const now = this.#options.now();
+    if (this.#reports.get(id)?.lsn !== report.lsn) this.#stillSince.set(id, now);
+    const isStill = now - (this.#stillSince.get(id) ?? now) >= stillAfter;
+    this.#reports.set(id, { ...report, at: now, isStill });
+    this.#options.onHeard(id);
+  }
+}
+
+// A volume that holds no data yet has no server to speak of.
+function isWorthListening({ container, facts }: ObservedNode): boolean {
+  return container.state === 'running' && facts.state.is === 'data' && facts.config !== undefined;
+}

@@ -1,0 +1,29 @@
+import { slotName } from '../postgres/config.ts';
+import { viewGroup } from '../reconcile/group.ts';
+import { diagnose, type Reports } from '../reconcile/reports.ts';
+import type { Snapshot } from '../reconcile/snapshot.ts';
+import type { Topology } from '../topology/model.ts';
+
+/**
+ * What is amiss with the servers of a cluster, one line each, by what they say: a change of this is a reason to look.
+ * Servers that were just started and say nothing yet are not amiss.
+ */
+export function findAmiss(topology: Topology, snapshot: Snapshot, reports: Reports): readonly string[] {
+  return topology.groups.flatMap((group) => {
+    const view = viewGroup(group, snapshot);
+    if (view.phase !== 'led') return [];
+    const leader = reports.get(view.leader.container.id);
+    const followers = group.nodes.filter(({ slot }) => slot !== view.leader.slot);
+    const lacking = followers
+      .map(({ slot }) => slotName(slot))
+      .filter((name) => leader?.recovery === false && (leader.slots[name] ?? 'lost') === 'lost');
+    const ill = followers.flatMap(({ name, slot }) => {
+      const id = snapshot.nodes.find((each) => each.group === group.name && each.slot === slot)?.container.id ?? '';
+      const report = reports.get(id);
+      const ailment = diagnose(leader, report, slotName(slot));
+      if (ailment !== undefined) return [`${name}: ${ailment.code}`];
+      return report !== undefined && report.receiver !== 'streaming' ? [`${name}: does not stream`] : [];
+    });
+    return [...lacking.map((name) => `${group.name}: no slot ${name}`), ...ill];
+  });
+}

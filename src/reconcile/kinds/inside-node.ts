@@ -1,0 +1,86 @@
+import { PgherdError } from '../../base/error.ts';
+import type { Container } from '../../docker/types.ts';
+import type { ActionContext } from '../actions.ts';
+import type { Placed } from './node-actions.ts';
+
+/** The exit code of the bootstrap script where an init script failed. */
+const initScriptFailed = 65;
+
+/** Milliseconds that init scripts may take together; where the server ends before, so does the wait. */
+const bootstrapDeadline = 24 * 3600 * 1000;
+
+/** Seconds a server may take to answer before a step counts as failed; crash recovery and clones take longer, and are waited for again. */
+export const readySeconds = 120;
+
+/** What psql is to run: arguments, which are whole or not there, or an input that no process list shows. */
+type Sql = { readonly statements: readonly string[] } | { readonly input: string };
+
+/** Runs SQL in a node's server as the superuser; throws with what the server said. */
+export async function runSql(context: ActionContext, node: Placed, superuser: string, sql: Sql): Promise<void> {
+  const command = [
+    'psql',
+    '-XAtq',
+    '-v',
+    'ON_ERROR_STOP=1',
+    '-h',
+    '/var/run/postgresql',
+    '-U',
+    superuser,
+    '-d',
+    'postgres',
+    ...('statements' in sql ? sql.statements.flatMap((statement) => ['-c', statement]) : []),
+  ];
+  const result = await context.engine.exec(node.container, {
+    command,
+    ...('input' in sql ? { input: sql.input } : {}),
+  });
+  if (result.code !== 0) throw await explain(context, node.container, 'SQL', result.stderr);
+}
+
+/** Runs a script of the node's revision folder, and gives what it printed. */
+export async function runScript(
+  context: ActionContext,
+  node: Placed,
+  script: string,
+  args: readonly string[],
+  input?: string,
+): Promise<string> {
+  const result = await context.engine.exec(node.container, {
+    command: ['sh', `${node.layout.home}/${script}`, ...args],
+    deadline: script === 'config/bootstrap' ? bootstrapDeadline : (readySeconds + 30) * 1000,
+    ...(script.endsWith('/await') ? { signal: context.signal } : {}),
+    ...(input === undefined ? {} : { input }),
+  });
+  if (result.code === 0) return result.stdout.trim();
+  throw await explain(
+    context,
+    node.container,
+    script.split('/').at(-1) ?? script,
+    result.stderr,
+    script === 'config/bootstrap' && result.code === initScriptFailed,
+  );
+}
+
+// Where the server itself gave up, its own last words say more than those of who waited for it.
+async function explain(
+  context: ActionContext,
+  ref: string,
+  asked: string,
+  said: string,
+  isFinal = false,
+): Promise<PgherdError> {
+  const container: Container | undefined = await context.engine.inspectContainer(ref);
+  const what = `${asked} in ${container?.name ?? ref}`;
+  const lines = said.trim().split('\n').slice(-3).join('; ');
+  if (container?.state === 'running' && container.restartCount === 0) {
+    if (!isFinal) return new PgherdError('node-failed', `${what}: ${lines || 'failed'}`, { retry: true });
+    return new PgherdError('node-failed', `${what}: an init script failed: ${lines}`, {
+      remedy: 'mend the script and run the command again: the group then begins anew, in a new volume',
+    });
+  }
+  const log = (await context.engine.readLogs(ref, 5)).trim().split('\n').join('; ');
+  return new PgherdError('node-failed', `${what}: the server ended (${container?.state ?? 'gone'}): ${log || lines}`, {
+    remedy: `see \`docker logs ${container?.name ?? ref}\``,
+    retry: true,
+  });
+}

@@ -1,0 +1,46 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Engine } from '../docker/engine.ts';
+import { monitorRole } from '../postgres/config.ts';
+import { parseReport, reportSql, type Report } from '../postgres/report.ts';
+import type { Topology } from '../topology/model.ts';
+import type { Heard, Reports } from './reports.ts';
+import type { ObservedNode, Snapshot } from './snapshot.ts';
+
+/** Milliseconds a server may take to say how it is. */
+const deadline = 10_000;
+
+/** Milliseconds between two questions that tell whether a server stands still. */
+const stillAfter = 1000;
+
+/** Asks a server how it is; undefined where it does not answer. */
+export async function askReport(engine: Engine, node: ObservedNode): Promise<Report | undefined> {
+  if (node.container.state !== 'running') return undefined;
+  const command = ['psql', '-XAtq', '-h', '/var/run/postgresql', '-U', monitorRole, '-d', 'postgres', '-c', reportSql];
+  const { code, stdout } = await engine.exec(node.container.id, { command, deadline });
+  return code === 0 ? parseReport(stdout) : undefined;
+}
+
+/** Asks all servers twice, those that lead last, so that what they say can be compared. */
+export async function probeReports(engine: Engine, topology: Topology, snapshot: Snapshot): Promise<Reports> {
+  const nodes = snapshot.nodes.filter(({ group }) => topology.groups.some(({ name }) => name === group));
+  const first = await askAll(engine, nodes);
+  await sleep(stillAfter);
+  const followers = nodes.filter(({ container }) => first.get(container.id)?.recovery !== false);
+  const second = await askAll(engine, followers);
+  const leaders = await askAll(
+    engine,
+    nodes.filter((node) => !followers.includes(node)),
+  );
+  const heard = [...second, ...leaders].map(([id, report], index): [string, Heard] => [
+    id,
+    { ...report, at: index, isStill: first.get(id)?.lsn === report.lsn },
+  ]);
+  return new Map(heard);
+}
+
+async function askAll(engine: Engine, nodes: readonly ObservedNode[]): Promise<ReadonlyMap<string, Report>> {
+  const answers = await Promise.all(
+    nodes.map(async (node) => [node.container.id, await askReport(engine, node)] as const),
+  );
+  return new Map(answers.flatMap(([id, report]) => (report === undefined ? [] : [[id, report] as const])));
+}

@@ -1,0 +1,39 @@
+import type { Report } from '../postgres/report.ts';
+
+/** A report with what its time tells. */
+export type Heard = Report & {
+  /** Milliseconds of a clock that only goes forward: when it was heard. */
+  readonly at: number;
+  /** It has not replayed or written anything since a second ago at least. */
+  readonly isStill: boolean;
+};
+
+/** What servers said last, by container id. */
+export type Reports = ReadonlyMap<string, Heard>;
+
+/** Why a follower cannot go on from the data it has. */
+export type Ailment = { readonly code: 'writable' | 'diverged' | 'wal-gone'; readonly detail: string };
+
+/**
+ * Tells whether a follower must be cloned anew: it took writes of its own, or what it lacks is gone from its leader. It
+ * says nothing where it is not sure; who only waits for its leader is not ill.
+ */
+export function diagnose(leader: Heard | undefined, follower: Heard | undefined, slot: string): Ailment | undefined {
+  if (follower === undefined) return undefined;
+  if (!follower.recovery) return { code: 'writable', detail: 'it takes writes, and does not lead' };
+  if (leader === undefined || leader.recovery || follower.receiver === 'streaming') return undefined;
+  if (follower.timeline > leader.timeline) {
+    const [own, other] = [String(follower.timeline), String(leader.timeline)];
+    return { code: 'diverged', detail: `it is on timeline ${own}, and its leader on ${other}` };
+  }
+  // What a leader says after a follower has stopped is at least what that follower ever had of it.
+  if (follower.isStill && leader.at >= follower.at && follower.lsn > leader.lsn) {
+    const ahead = String(follower.lsn - leader.lsn);
+    return { code: 'diverged', detail: `it has ${ahead} bytes of WAL that its leader has not` };
+  }
+  if (leader.slots[slot] === 'lost') return { code: 'wal-gone', detail: 'its leader has removed WAL that it needs' };
+  if (follower.isStill && leader.oldest !== null && follower.lsn < leader.oldest) {
+    return { code: 'wal-gone', detail: 'its leader has removed WAL that it needs' };
+  }
+  return undefined;
+}

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { findAmiss } from '../../src/daemon/servers.ts';
+import type { Heard } from '../../src/reconcile/reports.ts';
+import { changeNode, convergedSnapshot, emptySnapshot, topologyOf, withFacts } from '../reconcile/support.ts';
+
+const topology = topologyOf('cluster_name: shop\nbalancers: [{ name: lb1, replicas: 2 }, { name: lb2, replicas: 1 }]');
+const converged = convergedSnapshot(topology);
+
+const leads: Heard = {
+  recovery: false,
+  timeline: 1,
+  lsn: 5000,
+  receiver: null,
+  slots: { pgherd_1: 'reserved', pgherd_2: 'extended' },
+  oldest: null,
+  at: 10,
+  isStill: false,
+};
+const streams: Heard = { ...leads, recovery: true, receiver: 'streaming', slots: {}, at: 9 };
+
+const well = {
+  'lb1-primary': leads,
+  'lb1-replica1': streams,
+  'lb1-replica2': streams,
+  'lb2-primary': { ...leads, slots: { pgherd_1: 'reserved' } },
+  'lb2-replica1': streams,
+};
+
+/** What is amiss where servers say something else; `null`: they say nothing. */
+function find(changes: Readonly<Record<string, Partial<Heard> | null>>, snapshot = converged): readonly string[] {
+  const reports = Object.entries(well).flatMap(([name, report]): (readonly [string, Heard])[] => {
+    const change = changes[name];
+    return change === null ? [] : [[`id-shop-${name}`, { ...report, ...change }]];
+  });
+  return findAmiss(topology, snapshot, new Map(reports));
+}
+
+describe('nothing is amiss', () => {
+  it('where every follower streams, and has its slot', () => expect(find({})).toEqual([]));
+  it('with servers that say nothing, as after a start', () =>
+    expect(find({ 'lb1-primary': null, 'lb1-replica1': null })).toEqual([]));
+  it('with a group that nobody leads yet', () => expect(find({}, emptySnapshot(topology))).toEqual([]));
+  it('with the slots of a leader that is still in recovery', () =>
+    expect(find({ 'lb1-primary': { recovery: true, slots: {} } })).toEqual([]));
+  it('with a slot that holds more WAL than it should', () =>
+    expect(find({ 'lb1-primary': { slots: { pgherd_1: 'unreserved', pgherd_2: 'reserved' } } })).toEqual([]));
+});
+
+describe('what is amiss', () => {
+  it.each<readonly [string, Readonly<Record<string, Partial<Heard> | null>>, readonly string[]]>([
+    ['a follower that does not stream', { 'lb1-replica1': { receiver: null } }, ['lb1-replica1: does not stream']],
+    [
+      'one that does not stream from a leader that says nothing',
+      { 'lb1-primary': null, 'lb1-replica1': { receiver: 'waiting' } },
+      ['lb1-replica1: does not stream'],
+    ],
+    ['one that takes writes', { 'lb2-replica1': { recovery: false, receiver: null } }, ['lb2-replica1: writable']],
+    [
+      'one on a timeline that its leader has not',
+      { 'lb1-replica2': { timeline: 2, receiver: null } },
+      ['lb1-replica2: diverged'],
+    ],
+    ['a slot that is missing', { 'lb1-primary': { slots: { pgherd_2: 'reserved' } } }, ['lb1: no slot pgherd_1']],
+    [
+      'a slot that is lost, and its follower',
+      { 'lb1-primary': { slots: { pgherd_1: 'lost', pgherd_2: 'reserved' } }, 'lb1-replica1': { receiver: null } },
+      ['lb1: no slot pgherd_1', 'lb1-replica1: wal-gone'],
+    ],
+    [
+      'several things in several groups',
+      { 'lb1-replica1': { receiver: null }, 'lb2-primary': { slots: {} } },
+      ['lb1-replica1: does not stream', 'lb2: no slot pgherd_1'],
+    ],
+  ])('is %s', (_, changes, expected) => expect(find(changes)).toEqual(expected));
+
+  it('is told of those that follow, whoever leads', () => {
+    const handed = [0, 1, 2].reduce(
+      (snapshot, slot) =>
+        changeNode(snapshot, 'lb1', slot, (node) =>
+          withFacts(node, { record: { version: 3, leader: 1, members: [0, 1, 2], paused: false } }),
+        ),
+      converged,
+    );
+    const slots = { pgherd_0: 'reserved', pgherd_2: 'reserved' };
+    const after = { 'lb1-primary': streams, 'lb1-replica1': { ...leads, slots } };
+    expect(find(after, handed)).toEqual([]);
+    expect(find({ ...after, 'lb1-primary': leads }, handed)).toEqual(['lb1-primary: writable']);
+  });
+});

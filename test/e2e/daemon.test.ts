@@ -1,0 +1,168 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startProxy, type Proxy } from '../bench/proxy.ts';
+import { newCluster, type TestCluster } from './support/cluster.ts';
+import { DaemonProcess } from './support/daemon.ts';
+import { docker, engineHost } from './support/engine.ts';
+import { psql } from './support/psql.ts';
+import { until } from './support/until.ts';
+
+let cluster: TestCluster;
+let proxy: Proxy;
+let daemon: DaemonProcess;
+
+beforeAll(async () => {
+  cluster = await newCluster();
+  proxy = await startProxy({ upstream: await engineHost() });
+  await write(1);
+  daemon = await DaemonProcess.start(cluster, { host: proxy.host });
+  await daemon.become('Ready', 'True');
+  await psql(container('lb1-primary'), 'CREATE TABLE kept (n int PRIMARY KEY)');
+});
+
+afterAll(async () => {
+  await proxy.close();
+  await cluster.cleanup();
+});
+
+const container = (name: string): string => `${cluster.name}-${name}`;
+
+async function write(replicas: number, more: Readonly<Record<string, unknown>> = {}): Promise<void> {
+  await cluster.write({
+    cluster_name: cluster.name,
+    network: { subnet: cluster.subnet, rw_subnet: cluster.rwSubnet },
+    postgres: { parameters: { max_connections: 60 }, ...more },
+    balancers: [{ name: 'lb1', replicas, config: { num_init_children: 4, max_pool: 1 } }],
+  });
+}
+
+/** Names and states of the leader's followers. */
+async function followers(): Promise<string> {
+  const sql =
+    "SELECT string_agg(application_name || ' ' || state, ', ' ORDER BY application_name) FROM pg_stat_replication";
+  return psql(container('lb1-primary'), sql);
+}
+
+/** Waits until the daemon has nothing left to do and this holds. */
+async function settle(what: string, holds: () => Promise<boolean>): Promise<void> {
+  await until(what, holds, (is) => is, 60_000);
+  await daemon.become('Ready', 'True');
+}
+
+/** Does something, and waits until the daemon has acted on it and all is well again. */
+async function expectMended(harm: () => Promise<unknown>): Promise<void> {
+  const before = daemon.steps().length;
+  await harm();
+  await until(
+    'it acts',
+    () => daemon.steps().length,
+    (now) => now > before,
+    60_000,
+  );
+  await settle('both stream', bothStream);
+  await expectPlanned([]);
+}
+
+/** What the daemon asked the engine to change since the last reset. */
+function changes(): readonly string[] {
+  return proxy.mutating().map(({ method, path }) => `${method} ${path.replace(/[0-9a-f]{64}/, '*')}`);
+}
+
+describe('a daemon', () => {
+  it('brings up what its file says, holds the lock, and then only listens', async () => {
+    expect(await followers()).toBe('lb1-replica1 streaming');
+    expect(await docker('inspect', '--format', '{{.State.Running}}', `pgherd-lock-${cluster.name}`)).toBe('true');
+    const health = (field: string) => () =>
+      docker('inspect', '--format', `{{json .State.Health.${field}}}`, container('lb1'));
+    await until('it is found healthy', health('Status'), (status) => status === '"healthy"');
+    const first = await health('Log')();
+    await until('a health check ran', health('Log'), (now) => now !== first);
+    const before = proxy.calls.length;
+    // Those of every container come by, and wake nobody.
+    const second = await health('Log')();
+    await until('one more ran', health('Log'), (now) => now !== second);
+    expect(proxy.calls.slice(before).map(({ method, path }) => `${method} ${path}`)).toEqual([]);
+  });
+
+  it('adds a replica that is added to the file, and touches nothing else', async () => {
+    proxy.reset();
+    const primary = await docker('inspect', '--format', '{{.Id}} {{.State.StartedAt}}', container('lb1-primary'));
+    await write(2);
+    await settle('two stream', async () => (await followers()) === 'lb1-replica1 streaming, lb1-replica2 streaming');
+    expect(await docker('inspect', '--format', '{{.Id}} {{.State.StartedAt}}', container('lb1-primary'))).toBe(primary);
+    expect(changes().filter((call) => call.endsWith('/create'))).toEqual([
+      'POST /volumes/create',
+      'POST /containers/create',
+    ]);
+    // The replica's, and that of the balancer, which must know one more reader.
+    expect(changes().filter((call) => call.endsWith('/start'))).toHaveLength(2);
+  });
+
+  it.each([
+    ['killed', ['kill', 'REPLICA']],
+    ['stopped', ['stop', '--time', '5', 'REPLICA']],
+    ['removed', ['rm', '--force', 'REPLICA']],
+    ['paused', ['pause', 'REPLICA']],
+    ['disconnected', ['network', 'disconnect', 'NETWORK', 'REPLICA']],
+  ])('repairs a replica that was %s', async (_, command) => {
+    const words: Readonly<Record<string, string>> = { REPLICA: container('lb1-replica1'), NETWORK: cluster.name };
+    await expectMended(() => docker(...command.map((word) => words[word] ?? word)));
+  });
+
+  it('has the engine restart a server whose process was killed, and finds it well', async () => {
+    const pid = await docker('inspect', '--format', '{{.State.Pid}}', container('lb1-replica1'));
+    const before = await docker('inspect', '--format', '{{.State.StartedAt}}', container('lb1-replica1'));
+    proxy.reset();
+    process.kill(Number(pid), 'SIGKILL');
+    await until(
+      'it runs anew',
+      () => docker('inspect', '--format', '{{.State.StartedAt}}', container('lb1-replica1')),
+      (at) => at !== before,
+    );
+    await settle('both stream', bothStream);
+    expect(changes().filter((call) => call.endsWith('/start') && call.includes('containers'))).toEqual([]);
+  });
+
+  it('puts a limit right that was changed by hand', async () => {
+    await write(2, { memory: '512MB' });
+    const memory = (): Promise<string> =>
+      docker('inspect', '--format', '{{.HostConfig.Memory}}', container('lb1-replica2'));
+    await settle('the limit is set', async () => (await memory()) === '536870912');
+    proxy.reset();
+    await docker('update', '--memory', '300m', '--memory-swap', '600m', container('lb1-replica2'));
+    await settle('the limit is back', async () => (await memory()) === '536870912');
+    expect(changes()).toEqual(['POST /containers/*/update']);
+  });
+
+  it('starts a leader that was killed where it was, with its data', async () => {
+    await psql(container('lb1-primary'), 'INSERT INTO kept VALUES (1)');
+    await expectMended(() => docker('kill', container('lb1-primary')));
+    expect(await psql(container('lb1-primary'), 'SELECT count(*) FROM kept')).toBe('1');
+  });
+
+  it('connects again what was disconnected from everything', async () => {
+    const names = [cluster.name, `${cluster.name}_rw`];
+    const all = ['lb1', 'lb1-primary', 'lb1-replica1', 'lb1-replica2'];
+    // It repairs meanwhile what is taken away first: whoever wants to be quicker tries until it is gone.
+    await expectMended(() =>
+      Promise.all(all.flatMap((name) => names.map((network) => disconnect(network, container(name))))),
+    );
+  });
+
+  async function disconnect(network: string, name: string): Promise<void> {
+    await docker('network', 'disconnect', '--force', network, name).catch(() => undefined);
+  }
+});
+
+async function bothStream(): Promise<boolean> {
+  return (await followers()) === 'lb1-replica1 streaming, lb1-replica2 streaming';
+}
+
+/** What `plan` would do. */
+async function expectPlanned(resources: readonly string[]): Promise<void> {
+  const { stdout, stderr } = await cluster.pgherd(['plan', '--format', 'json', cluster.file]);
+  const { changes: planned } = JSON.parse(stdout) as { changes: readonly { resource: string }[] };
+  expect(
+    planned.map(({ resource }) => resource),
+    stderr,
+  ).toEqual(resources);
+}
