@@ -1,0 +1,170 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, expect, it } from 'vitest';
+import { startProxy, type Proxy } from '../bench/proxy.ts';
+import { newCluster, type TestCluster } from './support/cluster.ts';
+import { DaemonProcess } from './support/daemon.ts';
+import { docker, engineHost, newRun, sweep } from './support/engine.ts';
+import { psql } from './support/psql.ts';
+import { until } from './support/until.ts';
+
+const closing: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function prepare(replicas = 1): Promise<TestCluster> {
+  const cluster = await newCluster();
+  closing.push(() => cluster.cleanup());
+  await cluster.write(topologyOf(cluster, replicas));
+  return cluster;
+}
+
+function topologyOf(cluster: TestCluster, replicas: number): Readonly<Record<string, unknown>> {
+  return {
+    cluster_name: cluster.name,
+    network: { subnet: cluster.subnet, rw_subnet: cluster.rwSubnet },
+    postgres: { parameters: { max_connections: 40 } },
+    balancers: [{ name: 'lb1', replicas, config: { num_init_children: 2, max_pool: 1 } }],
+  };
+}
+
+async function openProxy(): Promise<Proxy> {
+  const proxy = await startProxy({ upstream: await engineHost() });
+  closing.push(() => proxy.close());
+  return proxy;
+}
+
+/** What was asked of the engine that changes something of the cluster; attempts at the lock change nothing while it is held. */
+function changes(proxy: Proxy): readonly string[] {
+  const calls = proxy
+    .mutating()
+    .filter(({ query, status }) => query['name']?.startsWith('pgherd-lock-') !== true || status === 201);
+  return calls.map(({ method, path }) => `${method} ${path}`);
+}
+
+it('of two daemons one works; when it is killed the other takes over', async () => {
+  const cluster = await prepare();
+  const [one, two] = [await openProxy(), await openProxy()];
+  const first = await DaemonProcess.start(cluster, { host: one.host, stateDir: join(cluster.directory, 'first') });
+  await first.become('Ready', 'True');
+  const second = await DaemonProcess.start(cluster, { host: two.host, stateDir: join(cluster.directory, 'second') });
+  const standby = await second.say('that it stands by', ({ msg }) => msg === 'standing by');
+  expect(standby?.['holder']).toContain(`(daemon, process ${String(first.running.child.pid)})`);
+
+  await docker('kill', `${cluster.name}-lb1-replica1`);
+  await until(
+    'the first repairs it',
+    () => first.steps().at(-1),
+    (step) => step === 'node/lb1-replica1: await-node',
+  );
+  await first.become('Ready', 'True');
+  expect(changes(two)).toEqual([]);
+
+  one.reset();
+  await first.kill();
+  await docker('kill', `${cluster.name}-lb1-replica1`);
+  await until(
+    'the second repairs it',
+    () => second.steps().at(-1),
+    (step) => step === 'node/lb1-replica1: await-node',
+  );
+  await second.become('Ready', 'True');
+  expect(changes(one)).toEqual([]);
+});
+
+it('a one-shot run beside a daemon waits, and finds that the daemon has done it', async () => {
+  const cluster = await prepare();
+  const daemon = await DaemonProcess.start(cluster);
+  await daemon.become('Ready', 'True');
+  await cluster.write(topologyOf(cluster, 2));
+  const { code, stdout, stderr } = await cluster.pgherd(['reconcile', '--once', cluster.file]);
+  expect(code, `${stdout}${stderr}`).toBe(0);
+  expect(stdout).toContain('nothing was changed');
+  expect(await psql(`${cluster.name}-lb1-primary`, 'SELECT count(*) FROM pg_stat_replication')).toBe('2');
+});
+
+it('a paused cluster is left alone by daemons and one-shot runs, and kept again afterwards', async () => {
+  const cluster = await prepare();
+  const daemon = await DaemonProcess.start(cluster);
+  await daemon.become('Ready', 'True');
+  expect((await cluster.pgherd(['pause', cluster.name])).stdout).toContain('paused; nothing but looking is done');
+  expect(await daemon.become('Stalled', 'True')).toMatchObject({ reason: 'paused' });
+  const done = daemon.steps().length;
+  await docker('stop', '--time', '5', `${cluster.name}-lb1-replica1`);
+  const once = await cluster.pgherd(['reconcile', '--once', cluster.file]);
+  expect(once.code).toBe(3);
+  expect(once.stderr).toContain(`pgherd resume ${cluster.name}`);
+  await until(
+    'it has seen that',
+    () => daemon.condition('ReplicasReady'),
+    (found) => found?.status === 'False',
+  );
+  expect(daemon.steps()).toHaveLength(done);
+  expect(await docker('inspect', '--format', '{{.State.Status}}', `${cluster.name}-lb1-replica1`)).toBe('exited');
+
+  expect((await cluster.pgherd(['resume', cluster.name])).code).toBe(0);
+  await daemon.become('Ready', 'True');
+  expect(daemon.steps().length).toBeGreaterThan(done);
+});
+
+it('ended in the middle of a bring-up it leaves what the next run finishes', async () => {
+  const cluster = await prepare();
+  const daemon = await DaemonProcess.start(cluster);
+  await until(
+    'it has begun',
+    () => daemon.steps(),
+    (steps) => steps.includes('node/lb1-primary: create-container'),
+  );
+  expect(await daemon.stop('SIGINT')).toBe(0);
+  expect(await docker('ps', '--all', '--quiet', '--filter', `name=pgherd-lock-${cluster.name}`)).toBe('');
+  const { code, stdout, stderr } = await cluster.pgherd(['reconcile', '--once', cluster.file]);
+  expect(code, `${stdout}${stderr}`).toBe(0);
+  expect(await psql(`${cluster.name}-lb1-primary`, 'SELECT count(*) FROM pg_stat_replication')).toBe('1');
+});
+
+it('keeps twenty clusters of one folder, and touches one where one is edited', async () => {
+  const run = newRun();
+  closing.push(() => sweep(run.label));
+  const first = await newCluster(run);
+  closing.push(() => first.cleanup());
+  const folder = join(first.directory, 'topologies');
+  await mkdir(folder);
+  const names = Array.from({ length: 20 }, (_, index) => `${first.name}n${String(index)}`);
+  const writeOne = (name: string, replicas: number): Promise<string> =>
+    first.write(
+      {
+        cluster_name: name,
+        postgres: { parameters: { max_connections: 20, shared_buffers: '16MB' } },
+        balancers: [{ name: 'lb1', replicas, config: { num_init_children: 1, max_pool: 1 } }],
+      },
+      join(folder, `${name}.json`),
+    );
+  await Promise.all(names.map((name) => writeOne(name, 0)));
+  const daemon = await DaemonProcess.start(first, { paths: [folder] });
+  closing.push(() => daemon.kill());
+  await until(
+    'all are ready',
+    async () => {
+      const found = await Promise.all(names.map((name) => daemon.condition('Ready', name).catch(() => undefined)));
+      return names.filter((_, index) => found[index]?.status !== 'True');
+    },
+    (left) => left.length === 0,
+    240_000,
+  );
+  const before = daemon.log().length;
+  const [edited = ''] = names;
+  await writeOne(edited, 1);
+  await until(
+    'it has its replica',
+    () => psql(`${edited}-lb1-primary`, 'SELECT count(*) FROM pg_stat_replication'),
+    (count) => count === '1',
+  );
+  await daemon.become('Ready', 'True', edited);
+  const touched = daemon
+    .log()
+    .slice(before)
+    .filter(({ msg }) => msg === 'done');
+  expect([...new Set(touched.map(({ cluster }) => cluster))]).toEqual([edited]);
+});
