@@ -118,7 +118,11 @@ export class ClusterKeeper {
   setEngine(engine: Engine | undefined, whyDown: string | undefined): void {
     this.#engine = engine;
     this.#engineDown = whyDown;
-    if (whyDown !== undefined) this.#listeners.stop();
+    if (whyDown !== undefined) {
+      this.#listeners.stop();
+      // What was reached before says nothing of what comes back.
+      if (this.#result !== undefined) this.#result = { ...this.#result, converged: false };
+    }
     this.#refresh();
   }
 
@@ -200,7 +204,8 @@ export class ClusterKeeper {
   }
 
   #fail(error: unknown): Turn['next'] {
-    if (hasCode(error, 'engine-unreachable')) return 'done';
+    // No turn begins while the engine is known to be away. Its events may also go on while new calls are refused.
+    if (hasCode(error, 'engine-unreachable')) return 'retry';
     const { cluster } = this.#source;
     if (!(error instanceof PgherdError)) {
       this.#options.log.error({ cluster, err: error }, 'this is a bug in pgherd, please report it');

@@ -9,6 +9,8 @@ export type DaemonState = {
   readonly cluster: string;
   readonly host: string;
   readonly pid: number;
+  /** When the process began, in ticks since boot, which tells two of one number apart; absent where nobody says. */
+  readonly began?: string;
   /** ISO 8601. */
   readonly writtenAt: string;
   readonly conditions: readonly Condition[];
@@ -20,6 +22,7 @@ export async function writeConditions(dir: string, cluster: string, conditions: 
     cluster,
     host: hostname(),
     pid: process.pid,
+    ...(await findBegin(process.pid)),
     writtenAt: new Date().toISOString(),
     conditions,
   };
@@ -39,7 +42,9 @@ export async function readConditions(dir: string, cluster: string): Promise<Daem
   const text = await readFile(statePath(dir, cluster), 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
   const state: unknown = parseJson(text);
-  return isState(state) && state.host === hostname() && isAlive(state.pid) ? state : undefined;
+  if (!isState(state) || state.host !== hostname() || !isAlive(state.pid)) return undefined;
+  const { began } = await findBegin(state.pid);
+  return state.began === undefined || state.began === began ? state : undefined;
 }
 
 function statePath(dir: string, cluster: string): string {
@@ -56,6 +61,13 @@ function isState(value: unknown): value is DaemonState {
     'conditions' in value &&
     Array.isArray(value.conditions)
   );
+}
+
+// Source: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html, field 22; the name before it may hold spaces.
+async function findBegin(pid: number): Promise<{ readonly began?: string }> {
+  const stat = await readFile(`/proc/${String(pid)}/stat`, 'utf8').catch(() => '');
+  const began = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  return began === undefined ? {} : { began };
 }
 
 // Of another user's process the kernel says that it may not be asked: it is there.

@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCall, type Call, type OpenCall } from './calls.ts';
 import { relay } from './relay.ts';
+import type { EventFate } from './relay-events.ts';
 import { Rules, type Injection, type Rule } from './rules.ts';
 
 export type { Call, CallKind } from './calls.ts';
+export type { EventFate } from './relay-events.ts';
 export type { Injection, Rule } from './rules.ts';
 
 export type ProxyOptions = {
@@ -14,6 +16,8 @@ export type ProxyOptions = {
   readonly upstream: string;
   /** Where to listen; a new temporary directory unless given. */
   readonly socketPath?: string;
+  /** What becomes of each event that the engine tells; they pass unless given. */
+  readonly fateOf?: () => EventFate;
 };
 
 export type Proxy = {
@@ -50,6 +54,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
       return call;
     },
     claim: (call: OpenCall) => rules.claim(call, calls),
+    fateOf: options.fateOf,
   };
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const engine = connect({ ...address(options.upstream), allowHalfOpen: true });

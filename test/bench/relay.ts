@@ -12,12 +12,15 @@ import {
   type ReplyHead,
   type RequestHead,
 } from './http.ts';
+import { relayEvents, type EventFate } from './relay-events.ts';
 import type { ActiveRule } from './rules.ts';
 
 /** Where a relay reports its calls and asks what to do with them. */
 export type Recorder = {
   arrive(head: RequestHead): OpenCall;
   claim(call: OpenCall): ActiveRule | undefined;
+  /** Asked for each event of a stream of them; undefined: they pass as they come. */
+  readonly fateOf?: (() => EventFate) | undefined;
 };
 
 /** What became of one request: the connection may carry another one, speaks no more HTTP, or is gone. */
@@ -148,6 +151,12 @@ async function deliver(connection: Connection, { call, rule }: Message): Promise
     return 'gone';
   }
   await write(client, reply.raw);
+  const { fateOf } = connection.recorder;
+  if (call.path === '/events' && fateOf !== undefined) {
+    if (await relayEvents(replies, framing, client, fateOf)) return 'again';
+    cut(connection);
+    return 'gone';
+  }
   if (!tunnel) await relayBody(replies, framing, client);
   call.endedAt = Date.now();
   if (tunnel) return 'tunnel';
