@@ -138,6 +138,7 @@ export class Daemon {
     });
     await Promise.race([this.#queue.stop(), late]);
     await Promise.allSettled([...this.#keepers.values()].map((keeper) => keeper.stop()));
+    await Promise.all(this.#written.values());
     await this.#journal.close();
   }
 

@@ -8,7 +8,7 @@ import { readPasswords } from '../reconcile/passwords.ts';
 import type { Change } from '../reconcile/plan.ts';
 import { isPaused } from '../reconcile/planner.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
-import type { Held, Progress, Result, World } from '../reconcile/work.ts';
+import type { Progress, Result, World } from '../reconcile/work.ts';
 import type { Snapshot } from '../reconcile/snapshot.ts';
 import type { StepQueue } from '../reconcile/step-queue.ts';
 import { Wake } from '../reconcile/wake.ts';
@@ -20,7 +20,7 @@ import type { Journal, NewEntry } from './journal.ts';
 import { keepRecord } from './keep-record.ts';
 import { Listeners } from './listeners.ts';
 import type { Log } from './log.ts';
-import { RestartLimit } from './restart-limit.ts';
+import { RestartHold } from './restart-hold.ts';
 import { findAmiss } from './servers.ts';
 import type { ClusterSource } from './topology-state.ts';
 
@@ -45,14 +45,11 @@ const idleLockPause = 3500;
 /** Ends of containers and connections: whoever waits for one of them waits in vain. */
 const ends: ReadonlySet<string> = new Set(['die', 'oom', 'destroy', 'pause', 'disconnect']);
 
-/** What the last words of a container that ends again and again are read of it. */
-const lastWords = 5;
-
 /** Keeps one cluster as its file says: knows what was seen of it last, and takes its turns. */
 export class ClusterKeeper {
   readonly #options: KeeperOptions;
   readonly #wake = new Wake();
-  readonly #limit = new RestartLimit();
+  readonly #hold: RestartHold;
   readonly #listeners: Listeners;
   readonly #lock: ClusterLock;
   #source: ClusterSource;
@@ -65,12 +62,11 @@ export class ClusterKeeper {
   #snapshot: Snapshot | undefined;
   #result: Result | undefined;
   #conditions: readonly Condition[] = [];
+  /** What no retry helped in the turn before. */
+  #failed = '';
   /** What the servers said last, in short. */
   #amiss = '';
   #heard = '';
-  /** By container id: what those that are not restarted for now said last. */
-  readonly #words = new Map<string, string>();
-  #heldUntil: number | undefined;
 
   constructor(source: ClusterSource, options: KeeperOptions) {
     this.#source = source;
@@ -81,6 +77,7 @@ export class ClusterKeeper {
         this.#hear(container);
       },
     });
+    this.#hold = new RestartHold(options.now);
     this.#lock = new ClusterLock({
       now: options.now,
       onTaken: () => {
@@ -107,7 +104,7 @@ export class ClusterKeeper {
 
   setSource(source: ClusterSource): void {
     if (source.generation !== this.#source.generation) {
-      this.#limit.forget();
+      this.#hold.forget();
       this.#note({ type: 'topology', message: `${source.file} has changed (generation ${String(source.generation)})` });
       this.#wake.fire();
     }
@@ -150,7 +147,6 @@ export class ClusterKeeper {
   }
 
   async turn(): Promise<Turn> {
-    this.#heldUntil = undefined;
     const next = await this.#try().catch((error: unknown) => this.#fail(error));
     this.#isWorking = false;
     this.#refresh();
@@ -191,16 +187,25 @@ export class ClusterKeeper {
         lock,
         wake: this.#wake,
         reports: () => this.#listeners.reports,
-        hold: (looked) => this.#hold(looked),
+        hold: (looked) => this.#hold.find(looked, engine),
       },
     });
   }
 
   #nextAfter({ converged, stopped, blocked, failures }: Result): Turn['next'] {
     if (stopped === 'retry') return 'retry';
-    if (this.#heldUntil !== undefined) return Math.max(0, this.#heldUntil - this.#options.now());
-    if (converged || stopped !== undefined) return 'done';
-    return blocked.length > 0 || failures.length > 0 ? 'human' : 'done';
+    const { until } = this.#hold;
+    if (until !== undefined) return Math.max(0, until - this.#options.now());
+    if (converged || stopped !== undefined) {
+      this.#failed = '';
+      return 'done';
+    }
+    if (failures.length === 0) return blocked.length > 0 ? 'human' : 'done';
+    // What failed may have changed since, in the same run: only what fails again needs a human.
+    const failed = failures.map(({ resource, error }) => `${resource} ${error.code}`).join('; ');
+    const isAgain = failed === this.#failed;
+    this.#failed = failed;
+    return isAgain ? 'human' : 'retry';
   }
 
   #fail(error: unknown): Turn['next'] {
@@ -255,7 +260,7 @@ export class ClusterKeeper {
     const { outcome } = progress;
     const { id, resource, action } = outcome.step;
     if (outcome.result === 'done') {
-      if (action.do === 'start' || action.do === 'restart') this.#limit.noteStart(resource, now());
+      if (action.do === 'start' || action.do === 'restart') this.#hold.noteStart(resource);
       log.info({ ...fields, step: id, milliseconds: Math.round(outcome.milliseconds) }, 'done');
     } else if (outcome.result === 'failed' && !hasCode(outcome.error, 'interrupted')) {
       log.warn({ ...fields, step: id }, messageOf(outcome.error));
@@ -270,7 +275,7 @@ export class ClusterKeeper {
     const nodes = snapshot.nodes.filter(({ group }) => groups.some(({ name }) => name === group));
     this.#listeners.follow(engine, nodes);
     for (const { group, container } of snapshot.balancers) {
-      if (container.health.status === 'healthy') this.#limit.noteWell(balancerResource(group), this.#options.now());
+      if (container.health.status === 'healthy') this.#hold.noteWell(balancerResource(group));
     }
     this.#refresh();
   }
@@ -279,7 +284,7 @@ export class ClusterKeeper {
   #noteEnd(container: string): void {
     const ended = this.#snapshot?.balancers.find((each) => each.container.id === container);
     if (ended?.container.health.status !== 'healthy') return;
-    this.#limit.noteWell(balancerResource(ended.group), this.#options.now());
+    this.#hold.noteWell(balancerResource(ended.group));
   }
 
   #hear(container: string): void {
@@ -288,7 +293,7 @@ export class ClusterKeeper {
     const report = this.#listeners.reports.get(container);
     const node = snapshot.nodes.find((each) => each.container.id === container);
     if (node !== undefined && report !== undefined && (!report.recovery || report.receiver === 'streaming')) {
-      this.#limit.noteWell(nodeResource(nodeName(node)), this.#options.now());
+      this.#hold.noteWell(nodeResource(nodeName(node)));
     }
     const amiss = findAmiss(this.#source.topology, snapshot, this.#listeners.reports).join('; ');
     const heard = [...this.#listeners.reports].map(([id, { recovery }]) => `${id} ${String(recovery)}`).join('; ');
@@ -298,24 +303,6 @@ export class ClusterKeeper {
     this.#heard = heard;
     this.#refresh();
     if (isWorse) this.#options.ask();
-  }
-
-  #hold(looked: Looked): readonly Held[] {
-    const now = this.#options.now();
-    const restarts = this.#limit.find(looked, now);
-    const times = restarts.flatMap(({ until }) => (until === undefined ? [] : [until]));
-    this.#heldUntil = times.length === 0 ? undefined : Math.min(...times);
-    for (const { container } of restarts) void this.#readWords(container);
-    return restarts.map(({ resource, container, message, until }) => {
-      const wait = until === undefined ? '' : `; the next start is in ${String(Math.ceil((until - now) / 1000))} s`;
-      const words = this.#words.get(container);
-      return { resource, message: `${message}${wait}${words === undefined ? '' : `; it said: ${words}`}` };
-    });
-  }
-
-  async #readWords(container: string): Promise<void> {
-    const log = await this.#engine?.readLogs(container, lastWords).catch(() => '');
-    if (log !== undefined && log !== '') this.#words.set(container, log.trim().split('\n').join(' | '));
   }
 
   // ---- conditions

@@ -39,7 +39,7 @@ const readings: readonly Reading[] = [
   },
   {
     code: 'in-progress',
-    pattern: /is already in progress|endpoint with name .* already exists/i,
+    pattern: /is already in progress|marked for removal|endpoint with name .* already exists/i,
     remedy: 'somebody else does the same: look again when it is done',
     retry: true,
   },

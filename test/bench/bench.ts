@@ -6,12 +6,16 @@ import { connectEngine } from '../../src/docker/dockerode.ts';
 import { parseTopology } from '../../src/topology/load.ts';
 import { docker, engineHost, newRun, ROOT } from '../e2e/support/engine.ts';
 import { newCluster, type TestCluster } from '../e2e/support/cluster.ts';
+import { benchRepair, benchRest } from './bench-daemon.ts';
+import { median, report } from './figures.ts';
 import { bringUpFloor } from './floor.ts';
 
 /**
  * `npm run bench`: figures with their references, measured in one run on one machine, the two taking turns.
  *   1. bring-up of a primary, two replicas and a balancer from nothing, against the floor;
- *   2. a `plan` with nothing to do, whole process, against `docker compose up -d` with nothing to do.
+ *   2. a `plan` with nothing to do, whole process, against `docker compose up -d` with nothing to do;
+ *   3. the daemon: from a fault to its repair, and what it costs at rest.
+ * BENCH_ONLY=bring-up,no-op,repair,rest takes some of them.
  */
 const run = promisify(execFile);
 const bringUps = Number(process.env['BENCH_BRINGUPS'] ?? 7);
@@ -20,8 +24,14 @@ const noOps = Number(process.env['BENCH_NOOPS'] ?? 25);
 const host = await engineHost();
 const testRun = newRun();
 console.log(`engine ${await docker('version', '--format', '{{.Server.Version}}')}, Node ${process.version}\n`);
-await benchBringUp();
-await benchNoOp();
+const parts: Readonly<Record<string, () => Promise<void>>> = {
+  'bring-up': benchBringUp,
+  'no-op': benchNoOp,
+  repair: () => benchRepair(testRun),
+  rest: () => benchRest(testRun),
+};
+const wanted = (process.env['BENCH_ONLY'] ?? Object.keys(parts).join(',')).split(',');
+for (const part of wanted) await parts[part]?.();
 
 async function benchBringUp(): Promise<void> {
   console.log(`Bring-up of 1 primary, 2 replicas and their balancer, ${String(bringUps)} of each in turn`);
@@ -154,19 +164,4 @@ async function timeCommand(
   const started = performance.now();
   await run(command, [...args], { env: { ...process.env, DOCKER_HOST: host, ...env } });
   return performance.now() - started;
-}
-
-function report(what: string, milliseconds: readonly number[]): void {
-  const sorted = [...milliseconds].sort((a, b) => a - b);
-  const show = (value: number | undefined): string => `${((value ?? 0) / 1000).toFixed(3)} s`;
-  console.log(
-    `  ${what.padEnd(44)} p50 ${show(median(milliseconds))}  min ${show(sorted[0])}  max ${show(sorted.at(-1))}`,
-  );
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? 0)) / 2;
 }

@@ -77,8 +77,8 @@ export class FakeContainer {
   /** What the last event about it said. */
   toldHealth: Container['health']['status'] = 'none';
   readonly attached = new Set<() => void>();
-  /** Heartbeats that run in it, told after every change of the world. */
-  readonly heartbeats = new Set<() => void>();
+  /** Heartbeats that run in it, told after every change of the world, with the milliseconds that passed. */
+  readonly heartbeats = new Set<(passed: number) => void>();
   /** Standard input was attached once, and has been closed. */
   inputEnded = false;
 

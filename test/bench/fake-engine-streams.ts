@@ -108,7 +108,7 @@ export function streamCommand(
   return { lines, stderr: () => stderr, close: release };
 }
 
-/** Milliseconds of real time, by which listeners judge silence. */
+/** Milliseconds; of real time too, by which listeners judge silence. */
 const beat = 500;
 
 /** src/postgres/scripts/heartbeat.sh: a report at once and after every change, and again and again meanwhile. */
@@ -128,8 +128,8 @@ function streamReports(
     if (isDue || line !== last) lines.push(line);
     last = line;
   };
-  const tell = (): void => {
-    print(false);
+  const tell = (passed: number): void => {
+    print(passed >= beat);
   };
   const release = holdOpen(signal, connections, () => {
     clearInterval(timer);
@@ -146,7 +146,7 @@ function streamReports(
   };
   container.attached.add(killed);
   container.heartbeats.add(tell);
-  tell();
+  tell(0);
   return { lines, stderr: () => '', close: release };
 }
 

@@ -62,9 +62,6 @@ export const fakeImages: Readonly<Record<string, FakeImage>> = {
 /** How often a script that waits looks again before its time is over; time is not real here. */
 const patience = 60;
 
-/** Milliseconds until Docker's health check has been run after a start. */
-const healthAfter = 10_000;
-
 /**
  * An engine in memory: what pgherd asks of one, with the states, refusals and texts of Docker 20.10, and of its own
  * scripts no more than what they leave in volumes. The contract in `engine-contract.ts` holds it against a real one.
@@ -79,6 +76,8 @@ export class FakeWorld {
   readonly pullable = new Map<string, FakeImage>();
   /** Ports of the host that something else listens on. */
   readonly busyPorts = new Set<number>();
+  /** Milliseconds until Docker's health check has been run after a start. */
+  healthAfter = 10_000;
   #clock = Date.parse('2026-01-01T00:00:00Z');
   #count = 0;
   #random: number;
@@ -113,7 +112,7 @@ export class FakeWorld {
         container.state = 'exited';
       }
     }
-    this.#proceed();
+    this.#proceed(milliseconds);
     for (const container of this.containers.values()) this.#tellHealth(container);
   }
 
@@ -352,9 +351,9 @@ export class FakeWorld {
       .digest('hex');
   }
 
-  #proceed(): void {
+  #proceed(passed = 0): void {
     for (const container of [...this.containers.values()]) container.process?.proceed?.();
-    for (const { heartbeats } of this.containers.values()) for (const beat of heartbeats) beat();
+    for (const { heartbeats } of this.containers.values()) for (const beat of heartbeats) beat(passed);
   }
 
   // ---- events
@@ -417,7 +416,7 @@ export class FakeWorld {
   #healthOf(container: FakeContainer): Container['health']['status'] {
     if (container.spec.healthcheck === undefined || container.startedAt === 0) return 'none';
     if (!container.isUp) return 'unhealthy';
-    if (this.#clock - container.startedAt < healthAfter) return 'starting';
+    if (this.#clock - container.startedAt < this.healthAfter) return 'starting';
     return isHealthy(container, this.#around) ? 'healthy' : 'unhealthy';
   }
 

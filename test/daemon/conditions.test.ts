@@ -214,8 +214,23 @@ describe('LeaderAvailable', () => {
     ['it has ended', { snapshot: primary({ state: 'exited' }), reports: new Map() }, 'lb1-primary is exited'],
     ['it is in recovery', { reports: heard({ ...well, primary: streams }) }, 'lb1-primary is in recovery'],
     [
-      'its container is gone, so that nobody knows what its volume holds',
-      { snapshot: changeNode(converged, 'lb1', 0, () => undefined) },
+      'its container is gone',
+      {
+        snapshot: changeNode(converged, 'lb1', 0, () => undefined),
+        reports: heard({ replica1: streams, replica2: streams }),
+      },
+      'lb1-primary is missing',
+    ],
+    [
+      'its volume is gone too',
+      {
+        snapshot: changeNode(
+          { ...converged, volumes: converged.volumes.filter(({ slot }) => slot !== 0) },
+          'lb1',
+          0,
+          () => undefined,
+        ),
+      },
       'lb1 has none',
     ],
     ['nobody leads yet', { snapshot: { ...converged, nodes: [], volumes: [], balancers: [] } }, 'lb1 has none'],
@@ -232,7 +247,14 @@ describe('ReplicasReady', () => {
       { snapshot: replica1({ state: 'exited' }), reports: heard({ primary: leads, replica2: streams }) },
       'lb1-replica1 is exited',
     ],
-    ['one is gone', { snapshot: changeNode(converged, 'lb1', 1, () => undefined) }, 'lb1-replica1 is missing'],
+    [
+      'one is gone',
+      {
+        snapshot: changeNode(converged, 'lb1', 1, () => undefined),
+        reports: heard({ primary: leads, replica2: streams }),
+      },
+      'lb1-replica1 is missing',
+    ],
     [
       'several do not stream',
       { reports: heard({ ...well, replica1: { ...streams, receiver: null }, replica2: leads }) },
@@ -240,6 +262,11 @@ describe('ReplicasReady', () => {
     ],
   ])('is not so where %s', (_, facts, expected) => {
     expect(conditionOf('ReplicasReady', facts)).toBe(`ReplicasReady False NotStreaming: ${expected}`);
+  });
+
+  it('says nothing of a leader, also while the volume of another waits to be read', () => {
+    const snapshot = changeNode(converged, 'lb1', 1, () => undefined);
+    expect(conditionOf('LeaderAvailable', { snapshot })).toBe('LeaderAvailable True AsExpected');
   });
 
   it('is so where none is wanted', () => {

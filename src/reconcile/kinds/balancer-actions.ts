@@ -67,7 +67,7 @@ export const balancerActions = {
       signal: context.signal,
     });
     if (result.code === 0) return;
-    const log = (await context.engine.readLogs(container, 3)).trim().split('\n').join('; ');
+    const log = (await context.engine.readLogs(container, 3).catch(() => '')).trim().split('\n').join('; ');
     const said = result.stderr.trim() || log;
     throw new PgherdError('node-failed', `the balancer ${container} does not answer: ${said}`, {
       remedy: `see \`docker logs ${container}\``,

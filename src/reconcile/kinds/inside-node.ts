@@ -78,7 +78,8 @@ async function explain(
       remedy: 'mend the script and run the command again: the group then begins anew, in a new volume',
     });
   }
-  const log = (await context.engine.readLogs(ref, 5)).trim().split('\n').join('; ');
+  // One that is being removed has no log any more.
+  const log = (await context.engine.readLogs(ref, 5).catch(() => '')).trim().split('\n').join('; ');
   return new PgherdError('node-failed', `${what}: the server ended (${container?.state ?? 'gone'}): ${log || lines}`, {
     remedy: `see \`docker logs ${container?.name ?? ref}\``,
     retry: true,
