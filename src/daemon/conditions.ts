@@ -27,6 +27,8 @@ export type Facts = {
   readonly isWorking: boolean;
   readonly snapshot: Snapshot | undefined;
   readonly reports: Reports;
+  /** Whether a server was started or found so lately that its silence means nothing. */
+  readonly isAwaited: (container: string) => boolean;
   readonly result: Result | undefined;
 };
 
@@ -117,7 +119,7 @@ function stalledBy({ result }: Facts): Finding {
   };
 }
 
-function servers({ source, snapshot, reports }: Facts): readonly Finding[] {
+function servers({ source, snapshot, reports, isAwaited }: Facts): readonly Finding[] {
   if (snapshot === undefined) {
     const unknown = { holds: undefined, reason: 'NotLookedYet', message: '' };
     return ['LeaderAvailable', 'ReplicasReady', 'BalancerReady'].map((type) => ({ type, ...unknown }));
@@ -125,6 +127,7 @@ function servers({ source, snapshot, reports }: Facts): readonly Finding[] {
   const { groups } = source.topology;
   const leaders: string[] = [];
   const replicas: string[] = [];
+  const awaited = { leaders: 0, replicas: 0 };
   const balancers: string[] = [];
   for (const group of groups) {
     const leading = findLeading(group, snapshot);
@@ -133,28 +136,29 @@ function servers({ source, snapshot, reports }: Facts): readonly Finding[] {
       const observed = snapshot.nodes.find((each) => each.group === group.name && each.slot === node.slot);
       const report = observed === undefined ? undefined : reports.get(observed.container.id);
       const state = observed?.container.state ?? 'missing';
-      if (node.slot === leading) {
-        if (report === undefined)
-          leaders.push(`${node.name} ${state === 'running' ? 'does not answer' : `is ${state}`}`);
-        else if (report.recovery) leaders.push(`${node.name} is in recovery`);
+      const isLeader = node.slot === leading;
+      if (report === undefined && observed !== undefined && isAwaited(observed.container.id)) {
+        awaited[isLeader ? 'leaders' : 'replicas'] += 1;
       } else if (report === undefined) {
-        replicas.push(`${node.name} ${state === 'running' ? 'does not answer' : `is ${state}`}`);
-      } else if (report.receiver !== 'streaming') replicas.push(`${node.name} does not stream`);
+        const silent = `${node.name} ${state === 'running' ? 'does not answer' : `is ${state}`}`;
+        (isLeader ? leaders : replicas).push(silent);
+      } else if (isLeader && report.recovery) leaders.push(`${node.name} is in recovery`);
+      else if (!isLeader && report.receiver !== 'streaming') replicas.push(`${node.name} does not stream`);
     }
     const balancer = snapshot.balancers.find((each) => each.group === group.name)?.container;
     if (balancer?.state !== 'running') balancers.push(`${group.name} is ${balancer?.state ?? 'missing'}`);
     else if (balancer.health.status === 'unhealthy') balancers.push(`${group.name} does not answer`);
   }
-  const finding = (type: string, reason: string, amiss: readonly string[]): Finding => ({
-    type,
-    holds: amiss.length === 0,
-    reason: amiss.length === 0 ? 'AsExpected' : reason,
-    message: amiss.join('; '),
-  });
+  const finding = (type: string, reason: string, amiss: readonly string[], isKnown: boolean): Finding => {
+    if (amiss.length > 0) return { type, holds: false, reason, message: amiss.join('; ') };
+    return isKnown
+      ? { type, holds: true, reason: 'AsExpected', message: '' }
+      : { type, holds: undefined, reason: 'NotHeardYet', message: '' };
+  };
   return [
-    finding('LeaderAvailable', 'NoLeader', leaders),
-    finding('ReplicasReady', 'NotStreaming', replicas),
-    finding('BalancerReady', 'NotAnswering', balancers),
+    finding('LeaderAvailable', 'NoLeader', leaders, awaited.leaders === 0),
+    finding('ReplicasReady', 'NotStreaming', replicas, awaited.replicas === 0),
+    finding('BalancerReady', 'NotAnswering', balancers, true),
   ];
 }
 

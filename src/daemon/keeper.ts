@@ -13,6 +13,7 @@ import type { Snapshot } from '../reconcile/snapshot.ts';
 import type { StepQueue } from '../reconcile/step-queue.ts';
 import { Wake } from '../reconcile/wake.ts';
 import { nodeName } from '../reconcile/kinds/group.ts';
+import { isAbout } from './about.ts';
 import { ClusterLock } from './cluster-lock.ts';
 import type { Turn } from './cluster-queue.ts';
 import { changedConditions, deriveConditions, notAsked, type Condition } from './conditions.ts';
@@ -117,6 +118,8 @@ export class ClusterKeeper {
     this.#engineDown = whyDown;
     if (whyDown !== undefined) {
       this.#listeners.stop();
+      // Nobody knows how it is now.
+      this.#snapshot = undefined;
       // What was reached before says nothing of what comes back.
       if (this.#result !== undefined) this.#result = { ...this.#result, converged: false };
     }
@@ -124,15 +127,8 @@ export class ClusterKeeper {
   }
 
   /** Whether an event without labels is about a part of this cluster. */
-  isAbout({ id, attributes }: EngineEvent): boolean {
-    const container = attributes['container'];
-    const { network } = this.#source.topology;
-    if (container !== undefined && this.#snapshot !== undefined) {
-      const { nodes, balancers } = this.#snapshot;
-      return [...nodes, ...balancers].some((each) => each.container.id === container);
-    }
-    if (attributes['name'] === network.name || attributes['name'] === network.writeName) return true;
-    return this.#snapshot?.volumes.some(({ volume }) => volume.name === id) === true;
+  isAbout(event: EngineEvent): boolean {
+    return isAbout(event, this.#source.topology, this.#snapshot);
   }
 
   /** Something happened to a part of this cluster. */
@@ -296,7 +292,9 @@ export class ClusterKeeper {
       this.#hold.noteWell(nodeResource(nodeName(node)));
     }
     const amiss = findAmiss(this.#source.topology, snapshot, this.#listeners.reports).join('; ');
-    const heard = [...this.#listeners.reports].map(([id, { recovery }]) => `${id} ${String(recovery)}`).join('; ');
+    const words = [...this.#listeners.reports].map(([id, { recovery }]) => `${id} ${String(recovery)}`);
+    const awaited = snapshot.nodes.filter((each) => this.#listeners.isAwaited(each.container.id)).length;
+    const heard = `${words.join('; ')}; ${String(awaited)} awaited`;
     if (amiss === this.#amiss && heard === this.#heard) return;
     const isWorse = amiss !== '' || report === undefined;
     this.#amiss = amiss;
@@ -317,6 +315,7 @@ export class ClusterKeeper {
         isWorking: this.#isWorking,
         snapshot: this.#snapshot,
         reports: this.#listeners.reports,
+        isAwaited: (container) => this.#listeners.isAwaited(container),
         result: this.#result,
       },
       before,

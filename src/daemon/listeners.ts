@@ -14,6 +14,9 @@ export type ListenersOptions = {
 /** Milliseconds without progress after which a server counts as standing still. */
 const stillAfter = 1000;
 
+/** Milliseconds that one that was just joined may take to say something. */
+const firstWordWithin = 3000;
+
 /** Listens to the servers of a cluster, each as long as its container runs. */
 export class Listeners {
   readonly #options: ListenersOptions;
@@ -21,6 +24,8 @@ export class Listeners {
   readonly #reports = new Map<string, Heard>();
   /** When a server's LSN became what it is. */
   readonly #stillSince = new Map<string, number>();
+  /** Those that were just joined and have said nothing yet, with the timers that end that. */
+  readonly #awaited = new Map<string, NodeJS.Timeout>();
 
   constructor(options: ListenersOptions) {
     this.#options = options;
@@ -29,6 +34,11 @@ export class Listeners {
   /** What the servers said last; none of those that are silent. */
   get reports(): Reports {
     return this.#reports;
+  }
+
+  /** Whose silence means nothing yet. */
+  isAwaited(container: string): boolean {
+    return this.#awaited.has(container);
   }
 
   /** Listens to those that run, and to no others. */
@@ -45,6 +55,12 @@ export class Listeners {
   #join(engine: Engine, id: string, { layout }: ObservedNode): void {
     const controller = new AbortController();
     this.#listening.set(id, controller);
+    const isLate = setTimeout(() => {
+      this.#awaited.delete(id);
+      this.#options.onHeard(id);
+    }, firstWordWithin);
+    isLate.unref();
+    this.#awaited.set(id, isLate);
     const options = {
       container: id,
       script: `${layout.home}/config/heartbeat`,
@@ -64,11 +80,18 @@ export class Listeners {
   #leave(id: string): void {
     this.#listening.get(id)?.abort();
     this.#listening.delete(id);
+    this.#awaitNoMore(id);
     this.#reports.delete(id);
     this.#stillSince.delete(id);
   }
 
+  #awaitNoMore(id: string): void {
+    clearTimeout(this.#awaited.get(id));
+    this.#awaited.delete(id);
+  }
+
   #hear(id: string, report: Report): void {
+    this.#awaitNoMore(id);
     const now = this.#options.now();
     if (this.#reports.get(id)?.lsn !== report.lsn) this.#stillSince.set(id, now);
     const isStill = now - (this.#stillSince.get(id) ?? now) >= stillAfter;

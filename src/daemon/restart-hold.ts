@@ -42,6 +42,8 @@ export class RestartHold {
     const times = restarts.flatMap(({ until }) => (until === undefined ? [] : [until]));
     this.#until = times.length === 0 ? undefined : Math.min(...times);
     // Told from the next look on: nothing waits for a log.
+    for (const id of this.#words.keys())
+      if (!restarts.some(({ container }) => container === id)) this.#words.delete(id);
     for (const { container } of restarts) void this.#readWords(engine, container);
     return restarts.map(({ resource, container, message, until }) => {
       const wait = until === undefined ? '' : `; the next start is in ${String(Math.ceil((until - now) / 1000))} s`;

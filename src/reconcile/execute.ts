@@ -48,6 +48,8 @@ export async function execute(
   };
   // Promises are made in an order in which each finds those it waits for.
   for (const step of topologicalOrder(steps)) running.set(step.id, run(step));
+  // Where one throws, it is a bug, and told when nothing is under way any more.
+  await Promise.allSettled(running.values());
   return Promise.all(steps.map(async (step) => (await running.get(step.id)) ?? { step, result: 'skipped' }));
 }
 

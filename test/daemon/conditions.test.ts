@@ -62,6 +62,7 @@ const ready: Facts = {
   isWorking: false,
   snapshot: converged,
   reports: heard(well),
+  isAwaited: () => false,
   result: done,
 };
 
@@ -240,6 +241,19 @@ describe('LeaderAvailable', () => {
 });
 
 describe('ReplicasReady', () => {
+  it('is not known while one that was just found has said nothing yet', () => {
+    const facts: Partial<Facts> = {
+      reports: heard({ primary: leads, replica2: streams }),
+      isAwaited: (container) => container === 'id-shop-lb1-replica1',
+    };
+    expect(conditionOf('ReplicasReady', facts)).toBe('ReplicasReady Unknown NotHeardYet');
+    expect(conditionOf('Ready', facts)).toBe('Ready False ReplicasReady: ReplicasReady');
+    const streamless = { ...facts, reports: heard({ primary: leads, replica2: { ...streams, receiver: null } }) };
+    expect(conditionOf('ReplicasReady', streamless)).toBe(
+      'ReplicasReady False NotStreaming: lb1-replica2 does not stream',
+    );
+  });
+
   it.each<readonly [string, Partial<Facts>, string]>([
     ['one does not answer', { reports: heard({ primary: leads, replica2: streams }) }, 'lb1-replica1 does not answer'],
     [

@@ -91,6 +91,11 @@ describe('nothing is known', () => {
     expect(await readConditions(dir, 'shop')).toBeUndefined();
   });
 
+  it('from one whose number another process has now', async () => {
+    await write({ began: 'at another time' });
+    expect(await readConditions(dir, 'shop')).toBeUndefined();
+  });
+
   it('from one of another host, whose processes are others', async () => {
     await write({ host: `not-${hostname()}` });
     expect(await readConditions(dir, 'shop')).toBeUndefined();
