@@ -18,6 +18,10 @@ step 'engine and images'
 DOCKER_HOST=$(examples/quickstart/engine.sh)
 export DOCKER_HOST
 examples/quickstart/images.sh
+# One test starts an engine of its own, in namespaces.
+if ! command -v ip >/dev/null && command -v apt-get >/dev/null; then
+  apt-get install -y -qq --no-install-recommends iproute2 >&2
+fi
 step 'tests'
 tests=0
 npx --no-install vitest run "$@" || tests=$?

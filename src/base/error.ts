@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'volume-in-use'
   | 'image-missing'
   | 'in-progress'
+  | 'task-stuck'
   | 'not-running'
   | 'exec-failed'
   | 'lock-held'

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { messageOf, PgherdError, hasCode } from '../base/error.ts';
+import { InterruptedError, messageOf, PgherdError, hasCode } from '../base/error.ts';
 import type { Engine, EngineEvent } from '../docker/engine.ts';
 import type { Lock } from '../reconcile/lock.ts';
 import { look, type Looked } from '../reconcile/look.ts';
@@ -50,6 +50,8 @@ const ends: ReadonlySet<string> = new Set(['die', 'oom', 'destroy', 'pause', 'di
 export class ClusterKeeper {
   readonly #options: KeeperOptions;
   readonly #wake = new Wake();
+  /** Of the turn under way. */
+  #outdated = new AbortController();
   readonly #hold: RestartHold;
   readonly #listeners: Listeners;
   readonly #lock: ClusterLock;
@@ -107,7 +109,8 @@ export class ClusterKeeper {
     if (source.generation !== this.#source.generation) {
       this.#hold.forget();
       this.#note({ type: 'topology', message: `${source.file} has changed (generation ${String(source.generation)})` });
-      this.#wake.fire();
+      // What is under way is for a file that is no more: its steps end, and nothing new begins.
+      this.#outdated.abort(new InterruptedError('the file has changed'));
     }
     this.#source = source;
     this.#refresh();
@@ -170,10 +173,11 @@ export class ClusterKeeper {
     const { cluster, topology } = this.#source;
     const { world, queue, signal, journal } = this.#options;
     const run = randomBytes(4).toString('hex');
+    this.#outdated = new AbortController();
     const record = keepRecord(journal, { cluster, run, by: 'daemon' });
     return reconcile(engine, topology, passwords, world, {
       timeout: Infinity,
-      signal,
+      signal: AbortSignal.any([signal, this.#outdated.signal]),
       queue,
       onProgress: (progress) => {
         record(progress);

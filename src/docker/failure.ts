@@ -33,6 +33,13 @@ const readings: readonly Reading[] = [
     remedy: 'give an address inside the subnet of the network',
   },
   {
+    // Killed while it started the container, the engine does not know any more that it did. Seen with 20.10.
+    code: 'task-stuck',
+    pattern: /task [0-9a-f]+: already exists|id already in use/i,
+    remedy: 'remove the container with `docker rm --force`; its volume stays, and the container is made anew',
+    retry: true,
+  },
+  {
     code: 'name-taken',
     pattern: /is already in use by container|network with name .* already exists/i,
     remedy: 'rename or remove what holds the name, or give another name in the topology file',

@@ -130,6 +130,8 @@ async function create(
       entrypoint: ['cat'],
       labels: { ...formatLabels({ cluster, kind: 'lock' }), [holderLabel]: who },
       network: 'none',
+      // As the first process of its container `cat` minds no other: an engine that stops would wait for it for 10 s.
+      stopSignal: 'SIGKILL',
       stdinOnce: true,
       autoRemove: true,
       readOnly: true,

@@ -28,6 +28,8 @@ const replies: readonly (readonly [status: number, message: string, code: string
   ],
   [409, 'network with name shop already exists', 'name-taken', false],
   [409, 'removal of container lb1 is already in progress', 'in-progress', true],
+  [500, 'task 1e82ab: already exists: unknown', 'task-stuck', true],
+  [500, 'failed to create shim: id already in use: unknown', 'task-stuck', true],
   [409, 'can not get logs from container which is dead or marked for removal', 'in-progress', true],
   [403, 'endpoint with name lb1 already exists in network shop', 'in-progress', true],
   [403, 'error while removing network: network shop id 9645 has active endpoints', 'network-in-use', false],

@@ -135,6 +135,23 @@ describe('a daemon', () => {
     expect(changes()).toEqual(['POST /containers/*/update']);
   });
 
+  it('acts on an edit while it waits for a replica, and does not wait for that first', async () => {
+    const before = daemon.log().length;
+    const start = 'node/lb1-replica1: start';
+    const logged = () => daemon.log().slice(before);
+    await psql(container('lb1-primary'), 'ALTER ROLE pgherd_replication NOLOGIN');
+    await docker('kill', container('lb1-replica1'));
+    await until('it is started', logged, (lines) => lines.some(({ step }) => step === start));
+    await write(2, { memory: '512MB', parameters: { max_connections: 60, work_mem: '5MB' } });
+    const reload = 'node/lb1-primary: reload';
+    await until('the edit is in force', logged, (lines) => lines.some(({ step }) => step === reload));
+    // What was waited for has neither come nor been given up.
+    const since = logged().slice(logged().findIndex(({ step }) => step === start));
+    expect(since.filter(({ step }) => step === 'node/lb1-replica1: await-node')).toEqual([]);
+    await psql(container('lb1-primary'), 'ALTER ROLE pgherd_replication LOGIN');
+    await settle('both stream', bothStream);
+  });
+
   it('starts a leader that was killed where it was, with its data', async () => {
     await psql(container('lb1-primary'), 'INSERT INTO kept VALUES (1)');
     await expectMended(() => docker('kill', container('lb1-primary')));

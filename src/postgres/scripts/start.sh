@@ -2,6 +2,11 @@
 # `follow SYSTEM_IDENTIFIER`; in doubt it refuses, and never empties anything.
 refuse() { say "$*"; exit 78; }
 
+# One server a volume, also where the engine has lost track of a container that still runs: the lock is held by this
+# process, then by the server it becomes, and goes with it.
+exec 9>"$home/running"
+if command -v flock >/dev/null && ! flock -n 9; then refuse 'another server runs on this volume'; fi
+
 serve() {
   # The container is alone on its volume, so a lock file is a leftover; it would name process 1, which lives.
   rm -f "$data/postmaster.pid"

@@ -52,7 +52,15 @@ export const containerActions = {
     const container = await inspectOurs(action.container, context);
     // `start` does nothing for a container that waits for its next automatic restart: stopping skips the wait.
     if (container?.state === 'restarting') await context.engine.stopContainer(container.id, 0);
-    if (container?.state !== 'running') await start(action.container, context, container?.name);
+    if (container?.state === 'running') return;
+    await start(action.container, context, container?.name).catch(async (error: unknown) => {
+      // No start helps it any more. A server that the engine forgot keeps its volume to itself by a lock in it.
+      if (hasCode(error, 'task-stuck') && container !== undefined) {
+        await context.verifyLock();
+        await context.engine.removeContainer(container.id);
+      }
+      throw error;
+    });
   },
   restart: async (action: Of<'restart'>, context: ActionContext) => {
     const container = await inspectOurs(action.container, context);

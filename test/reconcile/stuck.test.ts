@@ -1,0 +1,40 @@
+import { expect, it } from 'vitest';
+import { PgherdError } from '../../src/base/error.ts';
+import { FakeWorld } from '../bench/fake-engine.ts';
+import { findFaults, planOf, run, type File } from './simulation.ts';
+
+const file: File = {
+  network: {},
+  onRemove: 'retain',
+  password: undefined,
+  groups: [
+    {
+      slots: [1],
+      port: false,
+      memory: undefined,
+      cpus: undefined,
+      restart: undefined,
+      maxConnections: undefined,
+      workMem: undefined,
+      children: undefined,
+      primaryName: undefined,
+    },
+  ],
+};
+
+it('a container that the engine cannot start any more is made anew on its volume', async () => {
+  const engine = new FakeWorld(1);
+  await run(engine, file);
+  const stuck = engine.find('shop-lb1-replica1')?.id ?? '';
+  await engine.connect().engine.stopContainer(stuck, 0);
+  const { result } = await run(engine, file, () => ({
+    before: ({ method, args }) => {
+      if (method !== 'startContainer' || args[0] !== stuck) return;
+      throw new PgherdError('task-stuck', `task ${stuck}: already exists`, { retry: true });
+    },
+  }));
+  expect(result.converged).toBe(true);
+  expect(engine.find('shop-lb1-replica1')?.id).not.toBe(stuck);
+  expect(findFaults(engine, file)).toEqual([]);
+  expect((await planOf(engine, file)).steps).toEqual([]);
+});
