@@ -1,3 +1,4 @@
+import type { PgherdError } from '../base/error.ts';
 import type { Result } from '../reconcile/work.ts';
 import type { Condition as Plain } from '../reconcile/status.ts';
 import type { Reports } from '../reconcile/reports.ts';
@@ -30,6 +31,8 @@ export type Facts = {
   /** Whether a server was started or found so lately that its silence means nothing. */
   readonly isAwaited: (container: string) => boolean;
   readonly result: Result | undefined;
+  /** What ended the last turn before it had a result. */
+  readonly failure: PgherdError | undefined;
 };
 
 type Finding = {
@@ -90,18 +93,20 @@ function engineReachable({ engineDown, snapshot }: Facts): Finding {
   };
 }
 
-function reconciling({ isWorking, standby, result }: Facts): Finding {
+function reconciling({ isWorking, standby, result, failure }: Facts): Finding {
   const type = 'Reconciling';
   if (standby !== undefined) return { type, holds: false, reason: 'Standby', message: `it is kept by ${standby}` };
   if (isWorking) return { type, holds: true, reason: 'Working', message: '' };
+  if (failure?.retry === true) return { type, holds: true, reason: 'Retrying', message: failure.message };
   if (result?.stopped !== 'retry') return { type, holds: false, reason: 'Idle', message: '' };
   const failures = result.failures.map(({ resource, error }) => `${resource}: ${error.message}`);
   return { type, holds: true, reason: 'Retrying', message: failures.join('; ') };
 }
 
 // What only a human can change, and what has just been given up.
-function stalledBy({ result }: Facts): Finding {
+function stalledBy({ result, failure }: Facts): Finding {
   const reasons = [
+    ...(failure === undefined || failure.retry ? [] : [{ code: failure.code, text: describe(failure) }]),
     ...(result?.blocked ?? []).map(({ resource, reason, remedy }) => ({
       code: reason.code,
       text: `${resource}: ${reason.detail} (${remedy})`,
@@ -109,7 +114,7 @@ function stalledBy({ result }: Facts): Finding {
     ...(result?.held ?? []).map(({ resource, message }) => ({ code: 'restart-held', text: `${resource}: ${message}` })),
     ...(result?.failures ?? [])
       .filter(({ error }) => !error.retry)
-      .map(({ resource, error }) => ({ code: error.code, text: `${resource}: ${error.message}` })),
+      .map(({ resource, error }) => ({ code: error.code, text: `${resource}: ${describe(error)}` })),
   ];
   return {
     type: 'Stalled',
@@ -117,6 +122,10 @@ function stalledBy({ result }: Facts): Finding {
     reason: reasons[0]?.code ?? 'Nothing',
     message: reasons.map(({ text }) => text).join('; '),
   };
+}
+
+function describe({ message, remedy }: PgherdError): string {
+  return remedy === undefined ? message : `${message} (${remedy})`;
 }
 
 function servers({ source, snapshot, reports, isAwaited }: Facts): readonly Finding[] {

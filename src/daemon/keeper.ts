@@ -5,7 +5,6 @@ import type { Lock } from '../reconcile/lock.ts';
 import { look, type Looked } from '../reconcile/look.ts';
 import { balancerResource, labelNames, nodeResource } from '../reconcile/names.ts';
 import { readPasswords } from '../reconcile/passwords.ts';
-import type { Change } from '../reconcile/plan.ts';
 import { isPaused } from '../reconcile/planner.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
 import type { Progress, Result, World } from '../reconcile/work.ts';
@@ -64,6 +63,8 @@ export class ClusterKeeper {
   #lookedAt = -Infinity;
   #snapshot: Snapshot | undefined;
   #result: Result | undefined;
+  /** What ended the last turn before it had a result. */
+  #failure: PgherdError | undefined;
   #conditions: readonly Condition[] = [];
   /** What no retry helped in the turn before. */
   #failed = '';
@@ -165,6 +166,7 @@ export class ClusterKeeper {
     if (lock === undefined) return this.#lock.holder?.isIdle === true ? idleLockPause : 'done';
     const result = await this.#reconcile(engine, lock, passwords);
     this.#result = result;
+    this.#failure = undefined;
     if (result.blocked.some(({ reason }) => reason.code === 'paused')) await this.#pause();
     return this.#nextAfter(result);
   }
@@ -216,6 +218,7 @@ export class ClusterKeeper {
       this.#options.log.error({ cluster, err: error }, 'this is a bug in pgherd, please report it');
       return 'retry';
     }
+    this.#failure = error;
     if (error.code === 'lock-lost') this.#lock.drop();
     this.#note({ type: 'failed', reason: error.code, message: error.message });
     this.#options.log.warn({ cluster, code: error.code, remedy: error.remedy }, error.message);
@@ -253,7 +256,14 @@ export class ClusterKeeper {
     if (progress.type === 'planned' && progress.plan.steps.length > 0) {
       this.#isWorking = true;
       const steps = progress.plan.steps.map(({ id }) => id);
-      log.info({ ...fields, reasons: progress.plan.changes.map(describeChange), steps }, 'not as the file says');
+      log.info(
+        {
+          ...fields,
+          reasons: progress.plan.changes.map(({ resource, reason }) => `${resource}: ${reason.detail}`),
+          steps,
+        },
+        'not as the file says',
+      );
       this.#refresh();
     }
     if (progress.type !== 'step-ended') return;
@@ -321,6 +331,7 @@ export class ClusterKeeper {
         reports: this.#listeners.reports,
         isAwaited: (container) => this.#listeners.isAwaited(container),
         result: this.#result,
+        failure: this.#failure,
       },
       before,
       new Date(),
@@ -344,8 +355,4 @@ export class ClusterKeeper {
     this.#listeners.stop();
     await this.#lock.release();
   }
-}
-
-function describeChange({ resource, reason }: Change): string {
-  return `${resource}: ${reason.detail}`;
 }

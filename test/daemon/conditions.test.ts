@@ -64,6 +64,7 @@ const ready: Facts = {
   reports: heard(well),
   isAwaited: () => false,
   result: done,
+  failure: undefined,
 };
 
 /** What a daemon knows when it begins. */
@@ -157,6 +158,18 @@ describe('Reconciling', () => {
     ['otherwise', {}, 'Reconciling False Idle'],
     ['while another keeps it', { standby: 'root@b' }, 'Reconciling False Standby: it is kept by root@b'],
   ])('%s', (_, facts, expected) => expect(conditionOf('Reconciling', facts)).toBe(expected));
+});
+
+describe('a turn that failed before it had a result', () => {
+  it('shows as Reconciling where it is tried again, and as Stalled where a human is needed', () => {
+    const again = new PgherdError('engine-timeout', 'inspect container lb1: no answer in time', { retry: true });
+    expect(conditionOf('Reconciling', { failure: again })).toBe(`Reconciling True Retrying: ${again.message}`);
+    expect(conditionOf('Stalled', { failure: again })).toBe('Stalled False Nothing');
+    const forGood = new PgherdError('secret-missing', 'the variable PASSWORD is not set', { remedy: 'set it' });
+    expect(conditionOf('Stalled', { failure: forGood })).toBe(
+      `Stalled True secret-missing: ${forGood.message} (set it)`,
+    );
+  });
 });
 
 describe('Stalled', () => {

@@ -54,11 +54,12 @@ it(`converges although ${String(wanted)} events are cut, delayed, dropped or dou
     await daemon.become('Ready', 'True');
     await psql(`${cluster.name}-lb1-primary`, 'CREATE TABLE kept (n int)');
     await psql(`${cluster.name}-lb1-primary`, 'INSERT INTO kept VALUES (1)');
+    // Not `pause`: where it meets the beginning of an exec, Engine 20.10 never answers for the container again (it waits,
+    // with the container locked, for a process that is frozen), which nothing but a thaw by hand mends.
     const harms = [
       ['kill'],
       ['stop', '--time', '2'],
       ['rm', '--force'],
-      ['pause'],
       ['network', 'disconnect', '--force', cluster.name],
     ];
     const victims = ['lb1-replica1', 'lb1-replica2', 'lb1'];
