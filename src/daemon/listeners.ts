@@ -95,9 +95,18 @@ export class Listeners {
     const now = this.#options.now();
     if (this.#reports.get(id)?.lsn !== report.lsn) this.#stillSince.set(id, now);
     const isStill = now - (this.#stillSince.get(id) ?? now) >= stillAfter;
+    const before = this.#reports.get(id);
     this.#reports.set(id, { ...report, at: now, isStill });
-    this.#options.onHeard(id);
+    if (before === undefined || isNews(before, report)) this.#options.onHeard(id);
   }
+}
+
+// Of a server that is well, how far it has come is no news; of one that does not stream it may be.
+function isNews(before: Heard, report: Report): boolean {
+  if (report.recovery && report.receiver !== 'streaming') return true;
+  const essence = ({ recovery, timeline, receiver, slots, oldest }: Report): string =>
+    JSON.stringify([recovery, timeline, receiver, slots, oldest]);
+  return essence(before) !== essence(report);
 }
 
 // A volume that holds no data yet has no server to speak of.

@@ -28,7 +28,7 @@ export class RestartHold {
   }
 
   noteWell(resource: string): void {
-    this.#limit.noteWell(resource, this.#now());
+    this.#limit.noteWell(resource);
   }
 
   /** The file has changed: what is started now is something else. */

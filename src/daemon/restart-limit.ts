@@ -20,8 +20,9 @@ const freeStarts = 4;
 const firstPause = 2000;
 const longestPause = 300_000;
 
-/** Milliseconds that a container must have been well for its earlier ends not to count any more. */
-const provenAfter = 10_000;
+/** Starts within a minute that one gets which is well after each of them, and ends all the same. */
+const mostInAMinute = 20;
+const minute = 60_000;
 
 /** What a step that only brings a container up may be. */
 const bringingUp: ReadonlySet<Step['action']['do']> = new Set([
@@ -32,23 +33,32 @@ const bringingUp: ReadonlySet<Step['action']['do']> = new Set([
   'write-readers',
 ]);
 
+type Count = {
+  /** Starts after which it was never well. */
+  readonly failed: number;
+  /** When it was started, the last minute's at least. */
+  readonly times: readonly number[];
+};
+
 /** Keeps count of starts, so that what ends at once is not started again and again at full speed. */
 export class RestartLimit {
-  /** By resource: the times of starts since it was last proven well. */
-  readonly #starts = new Map<string, number[]>();
+  /** By resource. */
+  readonly #counts = new Map<string, Count>();
 
   noteStart(resource: string, now: number): void {
-    this.#starts.set(resource, [...(this.#starts.get(resource) ?? []), now]);
+    const { failed, times } = this.#counts.get(resource) ?? { failed: 0, times: [] };
+    this.#counts.set(resource, { failed: failed + 1, times: [...times.slice(1 - mostInAMinute), now] });
   }
 
-  noteWell(resource: string, now: number): void {
-    const last = this.#starts.get(resource)?.at(-1);
-    if (last !== undefined && now - last > provenAfter) this.#starts.delete(resource);
+  /** It answers as it should: its earlier ends do not count any more. */
+  noteWell(resource: string): void {
+    const count = this.#counts.get(resource);
+    if (count !== undefined && count.failed > 0) this.#counts.set(resource, { ...count, failed: 0 });
   }
 
   /** The file has changed: what is started now is something else. */
   forget(): void {
-    this.#starts.clear();
+    this.#counts.clear();
   }
 
   /** What is to be left alone for now. Whoever has more to be done to than a start is not: that may help. */
@@ -65,16 +75,19 @@ export class RestartLimit {
       }
       const until = this.#allowedAt(resource);
       if (container.state !== 'exited' || until <= now) return [];
-      const message = `${ended} soon after each of ${String(this.#starts.get(resource)?.length ?? 0)} starts`;
-      return [{ ...common, message, until }];
+      const { failed = 0, times = [] } = this.#counts.get(resource) ?? {};
+      const starts = failed >= freeStarts ? `${String(failed)} starts` : `the last ${String(times.length)} starts`;
+      return [{ ...common, message: `${ended} soon after each of ${starts}`, until }];
     });
   }
 
   #allowedAt(resource: string): number {
-    const starts = this.#starts.get(resource) ?? [];
-    const last = starts.at(-1);
-    if (last === undefined || starts.length < freeStarts) return 0;
-    return last + Math.min(longestPause, firstPause * 2 ** (starts.length - freeStarts));
+    const { failed, times } = this.#counts.get(resource) ?? { failed: 0, times: [] };
+    const last = times.at(-1) ?? 0;
+    const afterFailures =
+      failed < freeStarts ? 0 : last + Math.min(longestPause, firstPause * 2 ** (failed - freeStarts));
+    const first = times.at(-mostInAMinute);
+    return Math.max(afterFailures, first === undefined ? 0 : first + minute);
   }
 }
 

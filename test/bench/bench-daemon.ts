@@ -86,9 +86,13 @@ async function mend(
   await until('it has noticed', news, (lines) => lines.length > 0);
   await until(
     'nothing is left to do',
-    async () => (await cluster.pgherd(['plan', '--detailed-exitcode', cluster.file])).code,
-    (code) => code === 0,
-  );
+    () => cluster.pgherd(['plan', '--detailed-exitcode', cluster.file]),
+    ({ code }) => code === 0,
+  ).catch((error: unknown) => {
+    console.log(JSON.stringify(news(), undefined, 1));
+    throw error;
+  });
+  await daemon.become('Reconciling', 'False');
   await daemon.become('Ready', 'True');
   const mendedAt = Math.max(...news().map(({ time }) => Date.parse(time)));
   const ranAt = Date.parse(await docker('inspect', '--format', '{{.State.StartedAt}}', replica));
