@@ -57,8 +57,10 @@ function findings(facts: Facts): readonly Finding[] {
   const parts = [topologyValid(facts), engineReachable(facts), ...servers(facts)];
   const { result } = facts;
   const isDone = result?.converged === true;
-  const lacking = parts.filter(({ type, holds }) => holds !== true && type !== 'TopologyValid').map(({ type }) => type);
-  const isReady = facts.snapshot === undefined ? undefined : isDone && lacking.length === 0;
+  const missing = parts.filter(({ type, holds }) => holds !== true && type !== 'TopologyValid');
+  const lacking = missing.map(({ type }) => type);
+  const isUnknown = missing.length > 0 && missing.every(({ holds }) => holds === undefined);
+  const isReady = isUnknown ? undefined : isDone && lacking.length === 0;
   return [
     {
       type: 'Ready',
@@ -176,6 +178,13 @@ function findLeading(group: Group, snapshot: Snapshot): number | undefined {
   const view = viewGroup(group, snapshot);
   if (view.phase !== 'unread') return view.phase === 'led' ? view.leader.slot : undefined;
   return newestRecord(snapshot.nodes.filter((node) => node.group === group.name))?.record.leader;
+}
+
+/** Whether a condition is worth a word: not where nobody knows, nor where all is as well as was told last. */
+export function isWorthTelling({ type, status }: Condition, told: Condition['status'] | undefined): boolean {
+  if (type === 'Reconciling' || status === 'Unknown') return false;
+  const good = type === 'Stalled' ? 'False' : 'True';
+  return status !== good || (told !== undefined && told !== good);
 }
 
 /** The conditions that differ in more than their generation. */

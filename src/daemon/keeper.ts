@@ -15,7 +15,7 @@ import { nodeName } from '../reconcile/kinds/group.ts';
 import { isAbout } from './about.ts';
 import { ClusterLock } from './cluster-lock.ts';
 import type { Turn } from './cluster-queue.ts';
-import { changedConditions, deriveConditions, notAsked, type Condition } from './conditions.ts';
+import { changedConditions, deriveConditions, isWorthTelling, notAsked, type Condition } from './conditions.ts';
 import type { Journal, NewEntry } from './journal.ts';
 import { keepRecord } from './keep-record.ts';
 import { Listeners } from './listeners.ts';
@@ -66,6 +66,8 @@ export class ClusterKeeper {
   /** What ended the last turn before it had a result. */
   #failure: PgherdError | undefined;
   #conditions: readonly Condition[] = [];
+  /** The status of each condition that was told last. */
+  readonly #told = new Map<string, Condition['status']>();
   /** What no retry helped in the turn before. */
   #failed = '';
   /** What the servers said last, in short. */
@@ -338,8 +340,10 @@ export class ClusterKeeper {
     );
     const changed = changedConditions(before, this.#conditions);
     if (changed.length === 0) return;
-    for (const { type, status, reason, message } of changed) {
-      if (type === 'Reconciling' || status === 'Unknown') continue;
+    for (const condition of changed) {
+      const { type, status, reason, message } = condition;
+      if (!isWorthTelling(condition, this.#told.get(type))) continue;
+      this.#told.set(type, status);
       this.#note({ type: 'condition', reason, message: `${type} is ${status}${message === '' ? '' : `: ${message}`}` });
       this.#options.log.info({ cluster: this.cluster, condition: type, status, reason }, message);
     }

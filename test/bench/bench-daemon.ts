@@ -8,7 +8,7 @@ import { until } from '../e2e/support/until.ts';
 import { report } from './figures.ts';
 
 const repairs = Number(process.env['BENCH_REPAIRS'] ?? 15);
-const clusters = Number(process.env['BENCH_CLUSTERS'] ?? 10);
+const clusters = Number(process.env['BENCH_CLUSTERS'] ?? 20);
 const restSeconds = Number(process.env['BENCH_REST'] ?? 60);
 
 /** `starts`: the container must be started for its repair. */

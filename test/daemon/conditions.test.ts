@@ -260,7 +260,7 @@ describe('ReplicasReady', () => {
       isAwaited: (container) => container === 'id-shop-lb1-replica1',
     };
     expect(conditionOf('ReplicasReady', facts)).toBe('ReplicasReady Unknown NotHeardYet');
-    expect(conditionOf('Ready', facts)).toBe('Ready False ReplicasReady: ReplicasReady');
+    expect(conditionOf('Ready', facts)).toBe('Ready Unknown ReplicasReady: ReplicasReady');
     const streamless = { ...facts, reports: heard({ primary: leads, replica2: { ...streams, receiver: null } }) };
     expect(conditionOf('ReplicasReady', streamless)).toBe(
       'ReplicasReady False NotStreaming: lb1-replica2 does not stream',

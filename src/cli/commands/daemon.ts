@@ -5,6 +5,7 @@ import type { Log } from '../../daemon/log.ts';
 import { findStateDir } from '../../daemon/state-dir.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import type { Output } from '../output.ts';
+import { renderLogLine } from '../render/log.ts';
 import { connect, readText, type GlobalOptions } from '../session.ts';
 import { world } from './reconcile.ts';
 
@@ -108,7 +109,14 @@ async function createLog(flags: GlobalOptions, output: Output): Promise<Log> {
     return log;
   }
   const { default: pretty } = await import('pino-pretty');
-  const text = pretty({ colorize: output.colour, sync: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' });
+  const text = pretty({
+    colorize: output.colour,
+    sync: true,
+    hideObject: true,
+    ignore: 'pid',
+    translateTime: 'SYS:HH:MM:ss.l',
+    messageFormat: (record) => renderLogLine(record),
+  });
   const log: Log = pino(options, text);
   return log;
 }
