@@ -1,3 +1,5 @@
+import type { Clock } from '../base/clock.ts';
+
 /** What came of one turn of a cluster. */
 export type Turn = {
   /**
@@ -9,18 +11,11 @@ export type Turn = {
   readonly seenUpTo: number;
 };
 
-export type Timers = {
-  /** Milliseconds of a clock that only goes forward. */
-  readonly now: () => number;
-  /** Calls back after so many milliseconds; gives what calls that off. */
-  readonly after: (milliseconds: number, call: () => void) => () => void;
-};
-
 export type QueueOptions = {
   readonly turn: (cluster: string) => Promise<Turn>;
   /** A turn failed with something other than a result, which only a bug does: it is tried again as after `retry`. */
   readonly onError: (cluster: string, error: unknown) => void;
-  readonly timers: Timers;
+  readonly clock: Clock;
   /** Milliseconds after the first failure; doubled with each more. */
   readonly firstPause: number;
   readonly longestPause: number;
@@ -55,7 +50,7 @@ export class ClusterQueue {
   /** Something happened: the cluster gets a turn, at once unless it has just failed. */
   add(cluster: string): void {
     const entry = this.#entry(cluster);
-    if (entry.isRunning) entry.addedAt = this.#options.timers.now();
+    if (entry.isRunning) entry.addedAt = this.#options.clock.now();
     else this.#schedule(cluster, entry, this.#pause(entry, this.#options.longestPauseForNews));
   }
 
@@ -108,14 +103,14 @@ export class ClusterQueue {
   #pause({ failures, endedAt }: Entry, longest: number): number {
     if (failures === 0) return 0;
     const pause = Math.min(this.#options.firstPause * 2 ** (failures - 1), longest, this.#options.longestPause);
-    return Math.max(0, endedAt + pause - this.#options.timers.now());
+    return Math.max(0, endedAt + pause - this.#options.clock.now());
   }
 
   #schedule(cluster: string, entry: Entry, milliseconds: number): void {
     if (this.#isStopped || (entry.isQueued && milliseconds > 0)) return;
     this.#callOff(entry);
     entry.isQueued = milliseconds === 0;
-    entry.callOff = this.#options.timers.after(milliseconds, () => {
+    entry.callOff = this.#options.clock.after(milliseconds, () => {
       void this.#run(cluster, entry);
     });
   }
@@ -133,7 +128,7 @@ export class ClusterQueue {
     entry.addedAt = undefined;
     const { next, seenUpTo } = await this.#take(cluster);
     entry.isRunning = false;
-    entry.endedAt = this.#options.timers.now();
+    entry.endedAt = this.#options.clock.now();
     entry.failures = next === 'retry' || next === 'human' ? entry.failures + 1 : 0;
     if (this.#isStopped) {
       this.#tellIdle();

@@ -1,10 +1,11 @@
+import { realClock } from '../base/clock.ts';
 import { messageOf, type PgherdError } from '../base/error.ts';
 import type { Engine, EngineEvent } from '../docker/engine.ts';
 import { labelNames } from '../reconcile/names.ts';
 import type { World } from '../reconcile/work.ts';
 import { createStepQueue } from '../reconcile/step-queue.ts';
 import { formatDiagnostic } from '../topology/load.ts';
-import { ClusterQueue, type Timers } from './cluster-queue.ts';
+import { ClusterQueue } from './cluster-queue.ts';
 import { notAsked, type Condition } from './conditions.ts';
 import { watchEngine } from './engine-watch.ts';
 import { openJournal, type Journal } from './journal.ts';
@@ -40,16 +41,6 @@ const stopWithin = 30_000;
 
 const pauses = { firstPause: 500, longestPause: 300_000, longestPauseForNews: 5000 };
 
-const timers: Timers = {
-  now: () => performance.now(),
-  after: (milliseconds, call) => {
-    const timer = setTimeout(call, milliseconds);
-    return () => {
-      clearTimeout(timer);
-    };
-  },
-};
-
 /** Keeps clusters as their files say, until it is told to end. */
 export class Daemon {
   readonly #options: DaemonOptions;
@@ -80,7 +71,7 @@ export class Daemon {
       onError: (cluster, error) => {
         options.log.error({ cluster, err: error }, 'this is a bug in pgherd, please report it');
       },
-      timers,
+      clock: realClock,
       ...pauses,
     });
     this.#queue.hold();
@@ -144,7 +135,7 @@ export class Daemon {
 
   async #turn(cluster: string): Promise<Awaited<ReturnType<ClusterKeeper['turn']>>> {
     const keeper = this.#keepers.get(cluster);
-    if (keeper === undefined) return { next: 'done', seenUpTo: timers.now() };
+    if (keeper === undefined) return { next: 'done', seenUpTo: realClock.now() };
     const turn = await keeper.turn();
     this.#unseen.delete(cluster);
     if (!this.#isReady && this.#unseen.size === 0 && this.#engine !== undefined) {
@@ -173,7 +164,7 @@ export class Daemon {
     const { cluster } = source;
     const keeper = new ClusterKeeper(source, {
       world,
-      now: timers.now,
+      now: realClock.now,
       queue: this.#steps,
       journal: this.#journal,
       log,

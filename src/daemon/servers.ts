@@ -1,6 +1,6 @@
 import { slotName } from '../postgres/config.ts';
 import { viewGroup } from '../reconcile/group.ts';
-import { diagnose, type Reports } from '../reconcile/reports.ts';
+import { diagnose, findLackingSlots, type Reports } from '../reconcile/reports.ts';
 import type { Snapshot } from '../reconcile/snapshot.ts';
 import type { Topology } from '../topology/model.ts';
 
@@ -14,9 +14,10 @@ export function findAmiss(topology: Topology, snapshot: Snapshot, reports: Repor
     if (view.phase !== 'led') return [];
     const leader = reports.get(view.leader.container.id);
     const followers = group.nodes.filter(({ slot }) => slot !== view.leader.slot);
-    const lacking = followers
-      .map(({ slot }) => slotName(slot))
-      .filter((name) => leader?.recovery === false && (leader.slots[name] ?? 'lost') === 'lost');
+    const lacking = findLackingSlots(
+      leader,
+      followers.map(({ slot }) => slot),
+    );
     const ill = followers.flatMap(({ name, slot }) => {
       const id = snapshot.nodes.find((each) => each.group === group.name && each.slot === slot)?.container.id ?? '';
       const report = reports.get(id);

@@ -1,15 +1,10 @@
+import { realClock, type Clock } from '../base/clock.ts';
 import { loadTopologies, type LoadResult } from '../topology/load.ts';
 import { findDirectories } from './topology-directories.ts';
 import { Follower } from './topology-follow.ts';
 import type { Reading, SettleTimes } from './topology-settle.ts';
 import type { Absorbed, Sources } from './topology-state.ts';
 import { watchByEvents, Watchers, type WatchDirectory } from './topology-watchers.ts';
-
-/** Milliseconds; `after` gives what calls it off. */
-export type Clock = {
-  readonly now: () => number;
-  readonly after: (milliseconds: number, run: () => void) => () => void;
-};
 
 export type WatchOptions = {
   readonly load?: () => Promise<LoadResult>;
@@ -36,16 +31,6 @@ export type TopologyWatch = {
 };
 
 const defaultSettle: SettleTimes = { short: 200, long: 2000 };
-
-const realClock: Clock = {
-  now: () => performance.now(),
-  after: (milliseconds, run) => {
-    const timer = setTimeout(run, milliseconds);
-    return () => {
-      clearTimeout(timer);
-    };
-  },
-};
 
 /** Follows topology files: what is good and stands still is taken in, and nothing else changes anything. */
 export function watchTopologies(paths: readonly string[], options: WatchOptions): TopologyWatch {

@@ -8,6 +8,7 @@ import { openStream } from './open-stream.ts';
 import { pingHeader } from './ping.ts';
 import { orNull } from './reply.ts';
 import type { Calls, Run } from './run.ts';
+import { parseJson } from '../base/json.ts';
 
 const what = 'watch events';
 
@@ -97,14 +98,6 @@ export function parseEvent(line: string): EngineEvent | undefined {
     attributes: Object.fromEntries(attributes.map(([name, value]) => [name, String(value)])),
     at: Math.floor(raw.timeNano / 1e6),
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 type RawEvent = {

@@ -2,6 +2,7 @@ import type { ArchiveEntry } from '../base/archive.ts';
 import { canonicalJson } from '../base/canonical.ts';
 import { monitorRole, replicationRole } from './config.ts';
 import { formatRecordName, formatSecretsName } from './layout.ts';
+import { parseJson } from '../base/json.ts';
 
 /** Passwords of a group's roles, and the version they were made in. */
 export type Secrets = {
@@ -67,14 +68,6 @@ function isRecord(value: unknown): value is GroupRecord {
     has('members', 'object') &&
     has('secrets', 'object')
   );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 // Source: https://www.postgresql.org/docs/17/libpq-pgpass.html

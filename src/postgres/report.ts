@@ -1,3 +1,5 @@
+import { parseJson } from '../base/json.ts';
+
 /** What a server says of itself. */
 export type Report = {
   readonly recovery: boolean;
@@ -59,12 +61,4 @@ function isReport(value: unknown): value is Report {
     'slots' in value &&
     'oldest' in value
   );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,3 +1,4 @@
+import { slotName } from '../postgres/config.ts';
 import type { Report } from '../postgres/report.ts';
 
 /** A report with what its time tells. */
@@ -13,6 +14,12 @@ export type Reports = ReadonlyMap<string, Heard>;
 
 /** Why a follower cannot go on from the data it has. */
 export type Ailment = { readonly code: 'writable' | 'diverged' | 'wal-gone'; readonly detail: string };
+
+/** The slots of these followers that their leader says it has not, or has and cannot serve; none while it says nothing. */
+export function findLackingSlots(leader: Heard | undefined, followers: readonly number[]): readonly string[] {
+  if (leader === undefined || leader.recovery) return [];
+  return followers.map(slotName).filter((name) => (leader.slots[name] ?? 'lost') === 'lost');
+}
 
 /**
  * Tells whether a follower must be cloned anew: it took writes of its own, or what it lacks is gone from its leader. It

@@ -1,36 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ClusterQueue, type Timers, type Turn } from '../../src/daemon/cluster-queue.ts';
+import { ClusterQueue, type Turn } from '../../src/daemon/cluster-queue.ts';
+import { createClock } from './clock.ts';
 
 const pauses = { firstPause: 100, longestPause: 1000, longestPauseForNews: 300 };
-
-/** A clock that stands still until it is moved. */
-function createClock(): Timers & { readonly pass: (milliseconds: number) => Promise<void> } {
-  let now = 0;
-  let timers: { readonly at: number; readonly call: () => void }[] = [];
-  return {
-    now: () => now,
-    after: (milliseconds, call) => {
-      const timer = { at: now + milliseconds, call };
-      timers.push(timer);
-      return () => {
-        timers = timers.filter((other) => other !== timer);
-      };
-    },
-    pass: async (milliseconds) => {
-      const end = now + milliseconds;
-      for (;;) {
-        await settleDown();
-        const [next] = timers.toSorted((a, b) => a.at - b.at);
-        if (next === undefined || next.at > end) break;
-        timers = timers.filter((timer) => timer !== next);
-        now = Math.max(now, next.at);
-        next.call();
-      }
-      now = end;
-    },
-  };
-}
 
 /** Everything that waits for no clock has happened. */
 async function settleDown(): Promise<void> {
@@ -39,12 +12,12 @@ async function settleDown(): Promise<void> {
 
 /** A queue whose turns end by hand; the time and cluster of each that began are written down. */
 function start() {
-  const clock = createClock();
+  const clock = createClock(settleDown);
   const begun: string[] = [];
   const errors: string[] = [];
   const open = new Map<string, { readonly resolve: (turn: Turn) => void; readonly reject: (error: Error) => void }>();
   const queue = new ClusterQueue({
-    timers: clock,
+    clock,
     turn: (cluster) => {
       begun.push(`${clock.now()}: ${cluster}`);
       return new Promise((resolve, reject) => open.set(cluster, { resolve, reject }));
@@ -451,7 +424,7 @@ type Happened = { readonly what: 'added' | 'look' | 'begin' | Turn['next']; read
 
 /** Does the commands, then lets every turn end well as soon as it begins; gives what happened by cluster. */
 async function play(commands: readonly Command[]): Promise<ReadonlyMap<string, readonly Happened[]>> {
-  const clock = createClock();
+  const clock = createClock(settleDown);
   const happened = new Map<string, Happened[]>([
     ['shop', []],
     ['bank', []],
@@ -475,7 +448,7 @@ async function play(commands: readonly Command[]): Promise<ReadonlyMap<string, r
     turn.resolve({ next, seenUpTo: turn.seenUpTo });
   };
   const queue = new ClusterQueue({
-    timers: clock,
+    clock,
     turn: (cluster) => {
       expect(running.has(cluster), 'two turns at once').toBe(false);
       note(cluster, 'begin');

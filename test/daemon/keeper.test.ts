@@ -11,33 +11,13 @@ import { setPaused } from '../../src/reconcile/pause.ts';
 import { createStepQueue } from '../../src/reconcile/step-queue.ts';
 import { FakeWorld, type FakeCall, type FakeHooks } from '../bench/fake-engine.ts';
 import { until } from '../e2e/support/until.ts';
-import { findFaults, isMutating, worldOf, type File } from '../reconcile/simulation.ts';
+import { findFaults, isMutating, leastFile as file, worldOf } from '../reconcile/simulation.ts';
 import { topologyOf } from '../reconcile/support.ts';
 
 const lock = 'pgherd-lock-shop';
 const primary = 'shop-lb1-primary';
 const replica = 'shop-lb1-replica1';
 const balancer = 'shop-lb1';
-
-/** What the file of these tests comes to. */
-const file: File = {
-  network: {},
-  onRemove: 'retain',
-  password: undefined,
-  groups: [
-    {
-      slots: [1],
-      port: false,
-      memory: undefined,
-      cpus: undefined,
-      restart: undefined,
-      maxConnections: undefined,
-      workMem: undefined,
-      children: undefined,
-      primaryName: undefined,
-    },
-  ],
-};
 
 function sourceOf(generation = 1, more = ''): ClusterSource {
   const topology = topologyOf(`cluster_name: shop\nbalancers: [{ name: lb1, replicas: 1 }]\n${more}`);

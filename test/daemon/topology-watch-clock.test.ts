@@ -3,36 +3,7 @@ import { watchTopologies, type WatchOptions } from '../../src/daemon/topology-wa
 import type { WatchHandlers } from '../../src/daemon/topology-watchers.ts';
 import type { LoadResult } from '../../src/topology/load.ts';
 import { parseSound } from '../topology/support.ts';
-
-/** A clock that stands still until it is moved. */
-function createClock() {
-  let now = 0;
-  let timers: { at: number; run: () => void }[] = [];
-  return {
-    now: () => now,
-    after: (milliseconds: number, run: () => void) => {
-      const timer = { at: now + milliseconds, run };
-      timers.push(timer);
-      return () => {
-        timers = timers.filter((other) => other !== timer);
-      };
-    },
-    waiting: () => timers.length,
-    /** Lets time pass, and what is due happen at its time. */
-    pass: async (milliseconds: number) => {
-      const end = now + milliseconds;
-      for (;;) {
-        await settleDown();
-        const [next] = timers.toSorted((a, b) => a.at - b.at);
-        if (next === undefined || next.at > end) break;
-        timers = timers.filter((timer) => timer !== next);
-        now = Math.max(now, next.at);
-        next.run();
-      }
-      now = end;
-    },
-  };
-}
+import { createClock } from './clock.ts';
 
 /** Waits until nothing goes on: directories and files are looked up on the real file system. */
 async function settleDown(): Promise<void> {
@@ -51,7 +22,7 @@ const gone: LoadResult = { topologies: [], diagnostics: [] };
 
 /** A watch on a world that is set by hand; what is told is written down with its time. */
 function start(options: Partial<WatchOptions> = {}) {
-  const clock = createClock();
+  const clock = createClock(settleDown);
   const told: string[] = [];
   let handlers: WatchHandlers | undefined;
   const world = { loaded: write(1), loads: 0 };

@@ -3,24 +3,12 @@ import { parseRecord, type GroupRecord } from '../../src/postgres/record.ts';
 import { setPaused } from '../../src/reconcile/pause.ts';
 import type { FakeContainer } from '../bench/fake-engine-state.ts';
 import { FakeWorld, type FakeHooks } from '../bench/fake-engine.ts';
-import { findFaults, isMutating, planOf, run, worldOf, type File } from './simulation.ts';
+import { findFaults, isMutating, leastFile, planOf, run, worldOf, type File } from './simulation.ts';
 
 const home = '/var/lib/postgresql/data/pgherd';
 
-const group: File['groups'][number] = {
-  slots: [1],
-  port: false,
-  memory: undefined,
-  cpus: undefined,
-  restart: undefined,
-  maxConnections: undefined,
-  workMem: undefined,
-  children: undefined,
-  primaryName: undefined,
-};
-
 /** Two groups, of two servers each. */
-const file: File = { network: {}, onRemove: 'retain', password: undefined, groups: [group, group] };
+const file: File = { ...leastFile, groups: [...leastFile.groups, ...leastFile.groups] };
 
 async function start(): Promise<FakeWorld> {
   const world = new FakeWorld();
@@ -178,7 +166,10 @@ describe('a cluster that is paused', () => {
     await pause(world, 'ann');
     await world.connect().engine.removeContainer('shop-lb1-replica1');
     await world.connect().engine.stopContainer('shop-lb2-primary', 1);
-    const { result, calls } = await run(world, { ...file, groups: [{ ...group, slots: [1, 2] }] });
+    const { result, calls } = await run(world, {
+      ...file,
+      groups: leastFile.groups.map((group) => ({ ...group, slots: [1, 2] })),
+    });
     expect(result).toMatchObject({ converged: false, done: 0, stopped: undefined });
     expect(result.blocked.map(({ reason }) => reason.code)).toEqual(['paused']);
     expect(calls.filter(isMutating)).toEqual([]);

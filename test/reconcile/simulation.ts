@@ -136,6 +136,26 @@ export function worldOf(engine: FakeWorld): World {
   };
 }
 
+/** One group of a primary and a replica, nothing else said. */
+export const leastFile: File = {
+  network: {},
+  onRemove: 'retain',
+  password: undefined,
+  groups: [
+    {
+      slots: [1],
+      port: false,
+      memory: undefined,
+      cpus: undefined,
+      restart: undefined,
+      maxConnections: undefined,
+      workMem: undefined,
+      children: undefined,
+      primaryName: undefined,
+    },
+  ],
+};
+
 export type Run = {
   readonly result: Result;
   /** Rounds in which there was something to do. */

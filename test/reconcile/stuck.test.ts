@@ -1,26 +1,7 @@
 import { expect, it } from 'vitest';
 import { PgherdError } from '../../src/base/error.ts';
 import { FakeWorld } from '../bench/fake-engine.ts';
-import { findFaults, planOf, run, type File } from './simulation.ts';
-
-const file: File = {
-  network: {},
-  onRemove: 'retain',
-  password: undefined,
-  groups: [
-    {
-      slots: [1],
-      port: false,
-      memory: undefined,
-      cpus: undefined,
-      restart: undefined,
-      maxConnections: undefined,
-      workMem: undefined,
-      children: undefined,
-      primaryName: undefined,
-    },
-  ],
-};
+import { findFaults, leastFile as file, planOf, run } from './simulation.ts';
 
 it('a container that the engine cannot start any more is made anew on its volume', async () => {
   const engine = new FakeWorld(1);

@@ -1,5 +1,6 @@
 import type { EventType, JournalEntry } from '../../daemon/journal.ts';
 import type { Paint, Style } from '../output.ts';
+import { formatDuration } from './duration.ts';
 
 const styles: Readonly<Record<EventType, Style>> = {
   started: 'green',
@@ -68,10 +69,6 @@ function formatTime(at: Date): string {
   const pad = (number: number): string => String(number).padStart(2, '0');
   const date = [at.getFullYear(), pad(at.getMonth() + 1), pad(at.getDate())].join('-');
   return `${date} ${[at.getHours(), at.getMinutes(), at.getSeconds()].map(pad).join(':')}`;
-}
-
-function formatDuration(milliseconds: number): string {
-  return milliseconds < 1000 ? `${milliseconds.toFixed(0)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
 function countTimes(number: number): string {

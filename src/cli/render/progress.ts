@@ -2,6 +2,7 @@ import { PgherdError, messageOf } from '../../base/error.ts';
 import type { Outcome } from '../../reconcile/execute.ts';
 import type { Progress } from '../../reconcile/work.ts';
 import type { Output } from '../output.ts';
+import { formatDuration } from './duration.ts';
 
 /** Tells progress as it happens: a line for each transition, or an event a line with --format json. */
 export function reportProgress(output: Output, cluster: string, startedAt: number): (progress: Progress) => void {
@@ -37,7 +38,7 @@ function toLine(progress: Progress): string | undefined {
 function outcomeLine(outcome: Outcome): string | undefined {
   switch (outcome.result) {
     case 'done':
-      return `${outcome.step.id} (${seconds(outcome.milliseconds)})`;
+      return `${outcome.step.id} (${formatDuration(outcome.milliseconds)})`;
     case 'failed':
       return `${outcome.step.id} failed: ${messageOf(outcome.error)}`;
     case 'skipped':
@@ -71,8 +72,4 @@ export function errorEvent(error: unknown): Record<string, unknown> {
   return error instanceof PgherdError
     ? { code: error.code, message: error.message, remedy: error.remedy ?? null }
     : { code: 'bug', message: messageOf(error), remedy: null };
-}
-
-function seconds(milliseconds: number): string {
-  return milliseconds < 1000 ? `${milliseconds.toFixed(0)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
 }

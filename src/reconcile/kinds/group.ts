@@ -1,10 +1,11 @@
 import { standbyBoundParameters } from '../../postgres/parameters.ts';
-import { nodeSettings as allSettings, parseSettings, slotName } from '../../postgres/config.ts';
+import { nodeSettings as allSettings, parseSettings } from '../../postgres/config.ts';
 import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
 import { groupResource, nodeResource, volumeResource } from '../names.ts';
 import { mergeParts, step, type Change, type Part, type Step } from '../plan.ts';
+import { findLackingSlots } from '../reports.ts';
 import type { ObservedNode } from '../snapshot.ts';
 import { planBalancer } from './balancer.ts';
 import { readSpecField } from './container.ts';
@@ -94,14 +95,11 @@ function planMembership(context: GroupContext, view: Led, balancer: Part): Membe
   return { before, after, changes, blocked: [] };
 }
 
-/** The slots of followers that the leader says it has not, or has and cannot serve; none while it says nothing. */
+// The record of a bootstrap is written before the slots are looked for: what made it made them.
 function lackingSlots({ snapshot }: GroupContext, view: Led, members: readonly number[]): readonly string[] {
-  const report = snapshot.reports.get(view.leader.container.id);
-  if (report === undefined || report.recovery || view.isBootstrapRecord) return [];
-  return members
-    .filter((slot) => slot !== view.leader.slot)
-    .map(slotName)
-    .filter((name) => (report.slots[name] ?? 'lost') === 'lost');
+  if (view.isBootstrapRecord) return [];
+  const followers = members.filter((slot) => slot !== view.leader.slot);
+  return findLackingSlots(snapshot.reports.get(view.leader.container.id), followers);
 }
 
 function slotsChange(resource: string, lacking: readonly string[]): Change {
