@@ -273,6 +273,8 @@ export class ClusterKeeper {
     const { id, resource, action } = outcome.step;
     if (outcome.result === 'done') {
       if (action.do === 'start' || action.do === 'restart') this.#hold.noteStart(resource);
+      // It has answered, whether or not its next word is heard in time.
+      if (action.do === 'await-node' || action.do === 'await-balancer') this.#hold.noteWell(resource);
       log.info({ ...fields, step: id, milliseconds: Math.round(outcome.milliseconds) }, 'done');
     } else if (outcome.result === 'failed' && !hasCode(outcome.error, 'interrupted')) {
       log.warn({ ...fields, step: id }, messageOf(outcome.error));

@@ -78,13 +78,17 @@ it(`converges although ${String(wanted)} events are cut, delayed, dropped or dou
           (now) => now > before,
           60_000,
         );
+      // What never answers between its ends is held back on purpose, for minutes in the end: that is not asked here.
+      if (ofHarm() < 0.3) await daemon.become('Ready', 'True');
     }
     await until(
       'nothing is left to do',
-      async () => (await cluster.pgherd(['plan', '--detailed-exitcode', cluster.file])).code,
-      (code) => code === 0,
+      () => cluster.pgherd(['plan', '--detailed-exitcode', cluster.file]),
+      ({ code }) => code === 0,
       60_000,
-    );
+    ).catch(async (error: unknown) => {
+      throw new Error(`${String(error)}\n${JSON.stringify(await daemon.conditions(), undefined, 1)}`);
+    });
     await daemon.become('Ready', 'True');
     process.stdout.write(`events: ${JSON.stringify(fates)}\n`);
     expect(
