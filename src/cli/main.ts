@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError, Option } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
+import type { HandoverFlags } from './commands/handover.ts';
 import type { EventsFlags } from './commands/events.ts';
 import { exitCodes, type ExitCode } from './exit.ts';
 import { createOutput, formatError, type Output } from './output.ts';
@@ -87,6 +88,32 @@ function createProgram(): Command {
           : (await import('./commands/daemon.ts')).daemon(files, flags, output),
       ),
     );
+
+  for (const [name, description, example] of [
+    ['switchover', 'have another node lead a group, without a loss', 'lb1 --to lb1-replica1'],
+    ['failover', 'have another node lead a group whose leader is gone', 'lb1 --allow-data-loss'],
+  ] as const) {
+    const command = program
+      .command(name)
+      .argument('<group>', 'the name of a balancer in the file')
+      .argument('[path...]', paths)
+      .description(description)
+      .option('--to <node>', 'who is to lead (default: who has most)')
+      .option('--timeout <seconds>', 'give up after this time', parsePositive, 120)
+      .option('--state-dir <folder>', stateDir)
+      .addHelpText('after', `\nExamples:\n  pgherd ${name} lb1\n  pgherd ${name} ${example} shop.yaml`);
+    if (name === 'failover') {
+      command.option(
+        '--allow-data-loss',
+        'also where what was acknowledged may be lost, and with a leader that answers',
+      );
+    }
+    command.action(async (group: string, files: readonly string[], _flags: unknown, self: Command) => {
+      await runs<HandoverFlags>(async (_paths, flags, output) =>
+        (await import('./commands/handover.ts'))[name](group, files, flags, output),
+      )(files, _flags, self);
+    });
+  }
 
   for (const [name, description] of [
     ['pause', 'have nothing but looking done to clusters, by whichever pgherd keeps them'],

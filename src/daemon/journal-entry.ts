@@ -9,6 +9,8 @@ export const eventTypes = [
   'blocked',
   'failed',
   'condition',
+  'failover',
+  'switchover',
   'lock',
   'engine',
   'paused',

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { InterruptedError, messageOf, PgherdError, hasCode } from '../base/error.ts';
 import type { Engine, EngineEvent } from '../docker/engine.ts';
 import type { Lock } from '../reconcile/lock.ts';
+import { LeaderWatch } from '../reconcile/leader-watch.ts';
 import { look, type Looked } from '../reconcile/look.ts';
 import { balancerResource, labelNames, nodeResource } from '../reconcile/names.ts';
 import { readPasswords } from '../reconcile/passwords.ts';
@@ -11,7 +12,7 @@ import type { Progress, Result, World } from '../reconcile/work.ts';
 import type { Snapshot } from '../reconcile/snapshot.ts';
 import type { StepQueue } from '../reconcile/step-queue.ts';
 import { Wake } from '../reconcile/wake.ts';
-import { nodeName } from '../reconcile/kinds/group.ts';
+import { nodeName } from '../reconcile/kinds/find-node.ts';
 import { isAbout } from './about.ts';
 import { ClusterLock } from './cluster-lock.ts';
 import type { Turn } from './cluster-queue.ts';
@@ -54,6 +55,7 @@ export class ClusterKeeper {
   readonly #hold: RestartHold;
   readonly #listeners: Listeners;
   readonly #lock: ClusterLock;
+  readonly #watch: LeaderWatch;
   #source: ClusterSource;
   #engine: Engine | undefined;
   #engineDown: string | undefined = notAsked;
@@ -84,6 +86,7 @@ export class ClusterKeeper {
       },
     });
     this.#hold = new RestartHold(options.now);
+    this.#watch = new LeaderWatch(options.now);
     this.#lock = new ClusterLock({
       now: options.now,
       onTaken: () => {
@@ -190,14 +193,16 @@ export class ClusterKeeper {
       daemon: {
         lock,
         wake: this.#wake,
-        reports: () => this.#listeners.reports,
+        voices: () => this.#listeners.voices,
+        watch: this.#watch,
         hold: (looked) => this.#hold.find(looked, engine),
       },
     });
   }
 
-  #nextAfter({ converged, stopped, blocked, failures }: Result): Turn['next'] {
+  #nextAfter({ converged, stopped, blocked, failures, recheck }: Result): Turn['next'] {
     if (stopped === 'retry') return 'retry';
+    if (recheck !== undefined) return recheck;
     const { until } = this.#hold;
     if (until !== undefined) return Math.max(0, until - this.#options.now());
     if (converged || stopped !== undefined) {

@@ -1,7 +1,7 @@
 import type { Engine } from '../docker/engine.ts';
 import type { Report } from '../postgres/report.ts';
-import type { Heard, Reports } from '../reconcile/reports.ts';
-import type { ObservedNode } from '../reconcile/snapshot.ts';
+import type { Heard, Reports, Voices } from '../reconcile/reports.ts';
+import { nodeKey, type ObservedNode } from '../reconcile/snapshot.ts';
 import { listen } from './heartbeat.ts';
 
 export type ListenersOptions = {
@@ -22,6 +22,8 @@ export class Listeners {
   readonly #options: ListenersOptions;
   readonly #listening = new Map<string, AbortController>();
   readonly #reports = new Map<string, Heard>();
+  /** By `nodeKey`. */
+  readonly #past = new Map<string, Heard>();
   /** When a server's LSN became what it is. */
   readonly #stillSince = new Map<string, number>();
   /** Those that were just joined and have said nothing yet, with the timers that end that. */
@@ -34,6 +36,11 @@ export class Listeners {
   /** What the servers said last; none of those that are silent. */
   get reports(): Reports {
     return this.#reports;
+  }
+
+  get voices(): Voices {
+    const silent = [...this.#listening.keys()].filter((id) => !this.#reports.has(id) && !this.#awaited.has(id));
+    return { reports: new Map(this.#reports), silent: new Set(silent), past: new Map(this.#past) };
   }
 
   /** Whose silence means nothing yet. */
@@ -52,7 +59,7 @@ export class Listeners {
     for (const id of [...this.#listening.keys()]) this.#leave(id);
   }
 
-  #join(engine: Engine, id: string, { layout }: ObservedNode): void {
+  #join(engine: Engine, id: string, node: ObservedNode): void {
     const controller = new AbortController();
     this.#listening.set(id, controller);
     const isLate = setTimeout(() => {
@@ -63,9 +70,9 @@ export class Listeners {
     this.#awaited.set(id, isLate);
     const options = {
       container: id,
-      script: `${layout.home}/config/heartbeat`,
+      script: `${node.layout.home}/config/heartbeat`,
       onReport: (report: Report) => {
-        if (!controller.signal.aborted) this.#hear(id, report);
+        if (!controller.signal.aborted) this.#hear(id, nodeKey(node), report);
       },
       onSilence: (isSilent: boolean) => {
         // The last word of one that was left comes late: it may have been joined again.
@@ -90,13 +97,15 @@ export class Listeners {
     this.#awaited.delete(id);
   }
 
-  #hear(id: string, report: Report): void {
+  #hear(id: string, key: string, report: Report): void {
     this.#awaitNoMore(id);
     const now = this.#options.now();
     if (this.#reports.get(id)?.lsn !== report.lsn) this.#stillSince.set(id, now);
     const isStill = now - (this.#stillSince.get(id) ?? now) >= stillAfter;
     const before = this.#reports.get(id);
-    this.#reports.set(id, { ...report, at: now, isStill });
+    const heard = { ...report, at: now, isStill };
+    this.#reports.set(id, heard);
+    this.#past.set(key, heard);
     if (before === undefined || isNews(before, report)) this.#options.onHeard(id);
   }
 }

@@ -1,6 +1,6 @@
 import type { Container } from '../docker/types.ts';
 import { balancerResource, nodeResource } from '../reconcile/names.ts';
-import { nodeName } from '../reconcile/kinds/group.ts';
+import { nodeName } from '../reconcile/kinds/find-node.ts';
 import type { Looked } from '../reconcile/look.ts';
 import type { Step } from '../reconcile/plan.ts';
 import type { Snapshot } from '../reconcile/snapshot.ts';

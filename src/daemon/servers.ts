@@ -1,8 +1,8 @@
 import { slotName } from '../postgres/config.ts';
-import { viewGroup } from '../reconcile/group.ts';
+import { viewGroup, type GroupView } from '../reconcile/group.ts';
 import { diagnose, findLackingSlots, type Reports } from '../reconcile/reports.ts';
 import type { Snapshot } from '../reconcile/snapshot.ts';
-import type { Topology } from '../topology/model.ts';
+import type { Group, Topology } from '../topology/model.ts';
 
 /**
  * What is amiss with the servers of a cluster, one line each, by what they say: a change of this is a reason to look.
@@ -25,6 +25,29 @@ export function findAmiss(topology: Topology, snapshot: Snapshot, reports: Repor
       if (ailment !== undefined) return [`${name}: ${ailment.code}`];
       return report !== undefined && report.receiver !== 'streaming' ? [`${name}: does not stream`] : [];
     });
-    return [...lacking.map((name) => `${group.name}: no slot ${name}`), ...ill];
+    return [
+      ...lacking.map((name) => `${group.name}: no slot ${name}`),
+      ...ill,
+      ...findUnlisted(group, view, snapshot, reports),
+    ];
+  });
+}
+
+// Commits wait for those who stream: whoever comes or goes changes whom they wait for.
+function findUnlisted(
+  group: Group,
+  { record, leader }: Extract<GroupView, { phase: 'led' }>,
+  snapshot: Snapshot,
+  reports: Reports,
+): readonly string[] {
+  if (group.replication.mode !== 'quorum' || reports.get(leader.container.id)?.recovery !== false) return [];
+  const listed = record.sync?.listed ?? [];
+  return group.nodes.flatMap(({ name, slot }) => {
+    if (slot === leader.slot) return [];
+    const id = snapshot.nodes.find((each) => each.group === group.name && each.slot === slot)?.container.id ?? '';
+    const streams = reports.get(id)?.receiver === 'streaming';
+    return streams === listed.includes(slot)
+      ? []
+      : [`${name}: ${streams ? 'not listed' : 'listed, and does not stream'}`];
   });
 }

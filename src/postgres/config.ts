@@ -11,8 +11,21 @@ export const serverPort = 5432;
 /** What a node is told to be. */
 export type Role =
   | { readonly is: 'bootstrap' }
-  | { readonly is: 'lead'; readonly systemIdentifier: string }
-  | { readonly is: 'follow'; readonly systemIdentifier: string; readonly leaderAddress: string; readonly slot: string };
+  | { readonly is: 'lead'; readonly systemIdentifier: string; readonly commits?: Commits | undefined }
+  | {
+      readonly is: 'follow';
+      readonly systemIdentifier: string;
+      readonly leaderAddress: string;
+      readonly slot: string;
+      /** Should it be promoted, by whomever, its commits wait until pgherd knows who follows it. */
+      readonly held?: boolean | undefined;
+    };
+
+/** Whom commits wait for, in quorum mode: `num` of these nodes. Without names they wait for somebody who never comes. */
+export type Commits = { readonly num: number; readonly names: readonly string[] } | 'local';
+
+/** A standby that nobody is: commits wait for it. */
+const nobody = 'pgherd_nobody';
 
 export type NodeConfig = {
   readonly name: string;
@@ -58,10 +71,23 @@ export function nodeSettings(config: NodeConfig, layout: Layout): Readonly<Recor
     wal_log_hints: 'on',
     password_encryption: 'scram-sha-256',
     cluster_name: config.name,
+    ...syncSettings(config.role),
     ...(config.role.is === 'follow'
       ? { primary_conninfo: conninfo(config, config.role.leaderAddress, layout), primary_slot_name: config.role.slot }
       : {}),
   };
+}
+
+// Source: https://www.postgresql.org/docs/17/runtime-config-replication.html#GUC-SYNCHRONOUS-STANDBY-NAMES
+function syncSettings(role: Role): Readonly<Record<string, string>> {
+  if (role.is === 'follow' && role.held === true) return { synchronous_standby_names: syncNames(1, []) };
+  if (role.is !== 'lead' || role.commits === undefined || role.commits === 'local') return {};
+  return { synchronous_standby_names: syncNames(role.commits.num, role.commits.names) };
+}
+
+function syncNames(num: number, names: readonly string[]): string {
+  const listed = names.length === 0 ? [nobody] : names;
+  return `ANY ${String(num)} (${listed.map(quoteName).join(', ')})`;
 }
 
 /** The connection of a follower to its leader; it hangs on a vanished address for seconds, not for ever. */

@@ -7,9 +7,10 @@
  *     rev.A.B/       a revision of the configuration: A names what a restart applies, B what a reload applies
  *     config         -> the revision in force
  *     started        -> the revision the server was started with
- *     loaded         -> the revision the server has loaded
- *     state          -> bootstrapping, cloning, half, or data.<system_identifier>
- *     record         -> record.<version>.<leader>.<members>[.paused].json, the group record
+ *     loaded         -> the revision the server has loaded; detached.<timeline>.<lsn>.<shut|open>: it follows nobody
+ *     state          -> bootstrapping, cloning, half, rewinding, diverged, or data.<system_identifier>
+ *     serves         -> lead, follow, or fenced.<cause>: another node is to lead, and this one does not start
+ *     record         -> record.<version>.<leader>.<members>[.sync-…][.<handover>][.paused].json, the group record
  *     secrets        -> secrets.<version>.<fingerprint>/, passwords (0600)
  *
  * Facts are kept as the targets of links because the engine tells a link's target for the price of a stat
@@ -25,13 +26,15 @@ export function layoutOf(imageVolumes: readonly string[]): Layout {
 }
 
 /** The names of the links that tell facts, in the order of `readFacts`. */
-export const factLinks = ['state', 'config', 'started', 'loaded', 'record', 'secrets'] as const;
+export const factLinks = ['state', 'config', 'started', 'loaded', 'serves', 'record', 'secrets'] as const;
 export type FactLink = (typeof factLinks)[number];
 
 export type NodeState =
   | { readonly is: 'empty' }
-  /** Bootstrap or clone under way, or cut short. */
-  | { readonly is: 'bootstrapping' | 'cloning' | 'half' }
+  /** Bootstrap, clone or rewind under way, or cut short. */
+  | { readonly is: 'bootstrapping' | 'cloning' | 'rewinding' | 'half' }
+  /** It led, and holds transactions that the node which leads now has not. */
+  | { readonly is: 'diverged' }
   | { readonly is: 'data'; readonly systemIdentifier: string };
 
 /** What a node's volume says of itself. */
@@ -41,8 +44,42 @@ export type NodeFacts = {
   readonly config: string | undefined;
   readonly started: string | undefined;
   readonly loaded: string | undefined;
+  /** How far it had come when it was told to follow nobody; undefined: it was not, or follows again. */
+  readonly detached: Position | undefined;
+  /** What the server was when it was started or promoted last; `fenced`: it is not to be started. */
+  readonly serves: 'lead' | 'follow' | 'fenced' | undefined;
+  /** Why it was taken out of service. */
+  readonly fencedFor: FenceCause | undefined;
   readonly record: RecordName | undefined;
   readonly secrets: SecretsName | undefined;
+};
+
+/** How far a server has come. */
+export type Position = {
+  readonly timeline: number;
+  /** Bytes from 0/0. */
+  readonly lsn: number;
+  /** The last it has is its leader's word that it shut down: nothing can come after that. */
+  readonly shut: boolean;
+};
+
+export const fenceCauses = ['ended', 'hung', 'asked', 'removed'] as const;
+export type FenceCause = (typeof fenceCauses)[number];
+
+/** A change of leaders that somebody asked for. */
+export type Handover = {
+  /** `failover-lossy`: even where transactions may be lost. */
+  readonly kind: 'switchover' | 'failover' | 'failover-lossy';
+  /** Slot of who is to lead; undefined: whoever is best. */
+  readonly to: number | undefined;
+};
+
+/** Who may hold what the leader has acknowledged. */
+export type SyncList = {
+  /** How many of them a commit waits for. */
+  readonly num: number;
+  /** Slots, ascending. Empty: nobody but the leader is known to have all of it. */
+  readonly listed: readonly number[];
 };
 
 /** What the name of a group record tells without reading it. */
@@ -52,6 +89,9 @@ export type RecordName = {
   readonly leader: number;
   /** Slots of all members, ascending. */
   readonly members: readonly number[];
+  /** In quorum mode. */
+  readonly sync?: SyncList | undefined;
+  readonly handover?: Handover | undefined;
   /** Nothing but looking is done to the group. */
   readonly paused: boolean;
 };
@@ -65,13 +105,22 @@ export function readFacts(links: Readonly<Record<FactLink, string | undefined>>)
     config: baseName(links.config),
     started: baseName(links.started),
     loaded: baseName(links.loaded),
+    detached: readPosition(baseName(links.loaded)),
+    ...readServes(baseName(links.serves)),
     record: readRecordName(baseName(links.record)),
     secrets: readSecretsName(baseName(links.secrets)),
   };
 }
 
-export function formatRecordName({ version, leader, members, paused }: RecordName): string {
-  return `record.${String(version)}.${String(leader)}.${members.join('-')}${paused ? '.paused' : ''}.json`;
+export function formatRecordName({ version, leader, members, sync, handover, paused }: RecordName): string {
+  const parts = [
+    `record.${String(version)}.${String(leader)}.${members.join('-')}`,
+    ...(sync === undefined ? [] : [['sync', sync.num, ...sync.listed].join('-')]),
+    ...(handover === undefined ? [] : [handover.kind + (handover.to === undefined ? '' : `-${String(handover.to)}`)]),
+    ...(paused ? ['paused'] : []),
+    'json',
+  ];
+  return parts.join('.');
 }
 
 export function formatSecretsName({ version, fingerprint }: SecretsName): string {
@@ -80,22 +129,42 @@ export function formatSecretsName({ version, fingerprint }: SecretsName): string
 
 function readState(name: string | undefined): NodeState {
   if (name === undefined) return { is: 'empty' };
-  if (name === 'bootstrapping' || name === 'cloning' || name === 'half') return { is: name };
+  if (name === 'bootstrapping' || name === 'cloning' || name === 'rewinding' || name === 'half') return { is: name };
+  if (name === 'diverged') return { is: name };
   const systemIdentifier = /^data\.(\d+)$/.exec(name)?.[1];
   // An unknown state is never taken for an empty volume.
   return systemIdentifier === undefined ? { is: 'half' } : { is: 'data', systemIdentifier };
 }
 
+const recordName =
+  /^record\.(\d+)\.(\d+)\.([\d-]+)(?:\.sync-([\d-]+))?(?:\.(switchover|failover|failover-lossy)(?:-(\d+))?)?(\.paused)?\.json$/;
+
 function readRecordName(name: string | undefined): RecordName | undefined {
-  const match = /^record\.(\d+)\.(\d+)\.([\d-]+)(\.paused)?\.json$/.exec(name ?? '');
+  const match = recordName.exec(name ?? '');
   if (match === null) return undefined;
-  const [, version, leader, members = '', paused] = match;
+  const [, version, leader, members = '', sync, kind, to, paused] = match;
+  const [num = 0, ...listed] = (sync ?? '').split('-').map(Number);
   return {
     version: Number(version),
     leader: Number(leader),
     members: members.split('-').map(Number),
+    ...(sync === undefined ? {} : { sync: { num, listed } }),
+    ...(kind === undefined
+      ? {}
+      : { handover: { kind: kind as Handover['kind'], to: to === undefined ? undefined : Number(to) } }),
     paused: paused !== undefined,
   };
+}
+
+function readPosition(loaded: string | undefined): Position | undefined {
+  const match = /^detached\.(\d+)\.(\d+)\.(shut|open)$/.exec(loaded ?? '');
+  return match === null ? undefined : { timeline: Number(match[1]), lsn: Number(match[2]), shut: match[3] === 'shut' };
+}
+
+function readServes(name: string | undefined): Pick<NodeFacts, 'serves' | 'fencedFor'> {
+  const cause = fenceCauses.find((each) => name === `fenced.${each}`);
+  if (cause !== undefined) return { serves: 'fenced', fencedFor: cause };
+  return { serves: name === 'lead' || name === 'follow' ? name : undefined, fencedFor: undefined };
 }
 
 function readSecretsName(name: string | undefined): SecretsName | undefined {

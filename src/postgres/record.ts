@@ -1,7 +1,7 @@
 import type { ArchiveEntry } from '../base/archive.ts';
 import { canonicalJson } from '../base/canonical.ts';
 import { monitorRole, replicationRole } from './config.ts';
-import { formatRecordName, formatSecretsName } from './layout.ts';
+import { formatRecordName, formatSecretsName, type Handover, type SyncList } from './layout.ts';
 import { parseJson } from '../base/json.ts';
 
 /** Passwords of a group's roles, and the version they were made in. */
@@ -28,10 +28,36 @@ export type GroupRecord = {
   /** Slots of all members, ascending. */
   readonly members: readonly number[];
   readonly secrets: Secrets;
+  /** In quorum mode: who may hold what the leader has acknowledged. */
+  readonly sync?: SyncList | undefined;
+  /** A change of leaders that somebody asked for, and that is not done yet. */
+  readonly handover?: Handover | undefined;
+  /** The last changes of leaders, newest first. */
+  readonly changes?: readonly LeaderChange[] | undefined;
   /** Who asked for nothing but looking to be done to the group, and when (ISO 8601). */
   readonly paused?: { readonly by: string; readonly at: string } | undefined;
   readonly [later: string]: unknown;
 };
+
+/** One change of leaders. */
+export type LeaderChange = {
+  /** ISO 8601, when it was decided. */
+  readonly at: string;
+  readonly kind: 'failover' | 'switchover';
+  /** Why. */
+  readonly cause: string;
+  /** Names of nodes. */
+  readonly from: string;
+  readonly to: string;
+  /** Where the new leader began to lead: the timeline before, and bytes from 0/0. */
+  readonly timeline: number;
+  readonly lsn: number;
+  /** Bytes of WAL that the old leader is known to have written and the new one has not; null: nobody knows. */
+  readonly lostBytes: number | null;
+};
+
+/** Changes of leaders that a record keeps. */
+export const keptChanges = 10;
 
 /** The record and the secrets as entries below `pgherd/`. */
 export function recordEntries(record: GroupRecord): readonly ArchiveEntry[] {

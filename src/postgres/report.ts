@@ -6,6 +6,8 @@ export type Report = {
   readonly timeline: number;
   /** Bytes from 0/0: written by a leader, replayed by a follower. */
   readonly lsn: number;
+  /** Bytes of WAL that a leader would have to replay if it ended now; null: it is none. */
+  readonly redo?: number | null;
   /** State of the WAL receiver; null: there is none. */
   readonly receiver: string | null;
   /** pgherd's slots on a leader, by name, with their wal_status: `reserved`, `extended`, `unreserved` or `lost`. */
@@ -24,6 +26,8 @@ export const reportSql = `SELECT json_build_object(
     THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver), (SELECT timeline_id FROM pg_control_checkpoint()))
     ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END,
   'lsn', (CASE WHEN recovery THEN coalesce(pg_last_wal_replay_lsn(), '0/0') ELSE pg_current_wal_lsn() END - '0/0')::bigint,
+  'redo', CASE WHEN NOT recovery
+    THEN pg_current_wal_lsn() - (SELECT redo_lsn FROM pg_control_checkpoint()) END,
   'receiver', (SELECT status FROM pg_stat_wal_receiver),
   'slots', CASE WHEN recovery THEN '{}' ELSE (SELECT coalesce(json_object_agg(slot_name, wal_status), '{}')
     FROM pg_replication_slots WHERE slot_name LIKE 'pgherd\\_%') END,

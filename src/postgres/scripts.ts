@@ -1,9 +1,12 @@
 import apply from './scripts/apply.sh';
 import awaitReady from './scripts/await.sh';
 import bootstrap from './scripts/bootstrap.sh';
+import caughtUp from './scripts/caught-up.sh';
+import detach from './scripts/detach.sh';
 import heartbeat from './scripts/heartbeat.sh';
 import health from './scripts/health.sh';
 import prelude from './scripts/prelude.sh';
+import promote from './scripts/promote.sh';
 import resume from './scripts/resume.sh';
 import start from './scripts/start.sh';
 
@@ -12,7 +15,10 @@ import start from './scripts/start.sh';
  * reach them through files beside them.
  */
 export const nodeScripts: Readonly<
-  Record<'start' | 'bootstrap' | 'apply' | 'health' | 'await' | 'resume' | 'heartbeat', string>
+  Record<
+    'start' | 'bootstrap' | 'apply' | 'health' | 'await' | 'resume' | 'heartbeat' | 'detach' | 'promote' | 'caught-up',
+    string
+  >
 > = {
   start: prelude + start,
   bootstrap: prelude + bootstrap,
@@ -21,4 +27,7 @@ export const nodeScripts: Readonly<
   await: prelude + awaitReady,
   resume: prelude + resume,
   heartbeat: prelude + heartbeat,
+  detach: prelude + detach,
+  promote: prelude + promote,
+  'caught-up': prelude + caughtUp,
 };

@@ -2,12 +2,13 @@ import type { Engine } from '../docker/engine.ts';
 import type { GroupRecord } from '../postgres/record.ts';
 import { balancerActions, type BalancerAction } from './kinds/balancer-actions.ts';
 import { containerActions, type ContainerAction } from './kinds/container.ts';
+import { leadershipActions, type LeadershipAction } from './kinds/leadership-actions.ts';
 import { networkActions, type NetworkAction } from './kinds/network.ts';
 import { nodeActions, type NodeAction } from './kinds/node-actions.ts';
 import { volumeActions, type VolumeAction } from './kinds/volume.ts';
 
 /** Everything a step may do. A new kind of resource adds one line here and one below. */
-export type Action = NetworkAction | VolumeAction | ContainerAction | NodeAction | BalancerAction;
+export type Action = NetworkAction | VolumeAction | ContainerAction | NodeAction | LeadershipAction | BalancerAction;
 
 /** What an action works with. */
 export type ActionContext = {
@@ -35,6 +36,7 @@ const actions: Actions = {
   ...volumeActions,
   ...containerActions,
   ...nodeActions,
+  ...leadershipActions,
   ...balancerActions,
 };
 

@@ -4,7 +4,7 @@ import type { ActionContext } from './actions.ts';
 import { execute } from './execute.ts';
 import { takeLock, type Lock } from './lock.ts';
 import type { Result, WorkOptions, World } from './work.ts';
-import { nodeName } from './kinds/group.ts';
+import { nodeName } from './kinds/find-node.ts';
 import { balancerStopSeconds } from './kinds/balancer-spec.ts';
 import { nodeStopSeconds } from './kinds/node-spec.ts';
 import { balancerResource, clusterLabels, networkResource, nodeResource, volumeResource } from './names.ts';

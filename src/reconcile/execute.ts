@@ -21,6 +21,9 @@ export type ExecuteOptions = {
 const waits: ReadonlySet<Step['action']['do']> = new Set([
   'await-node',
   'await-balancer',
+  'await-caught-up',
+  'detach',
+  'promote',
   'resume-streaming',
   'finish-bootstrap',
   'pull-image',

@@ -19,6 +19,15 @@ export type GroupView =
       /** A node that holds the record. */
       readonly source: ObservedNode;
     }
+  /** The leader's data is gone, and others have a copy: one of them may lead. */
+  | {
+      readonly phase: 'lost';
+      readonly systemIdentifier: string;
+      readonly record: RecordName;
+      readonly source: ObservedNode;
+      readonly reason: Reason;
+      readonly remedy: string;
+    }
   | { readonly phase: 'blocked'; readonly reason: Reason; readonly remedy: string };
 
 /** A record of this version says that the bootstrap has begun, every later one that it has ended. */
@@ -40,7 +49,11 @@ export function viewGroup(group: Group, snapshot: Snapshot): GroupView {
     return { phase: 'led', leader, systemIdentifier, record, isBootstrapRecord, source: source.node };
   }
   if (record.version <= bootstrapRecordVersion && withData.length === 0) return { phase: 'fresh' };
-  return blockedNoLeader(group, record, leader, withData);
+  const blocked = blockedNoLeader(group, record, leader, withData);
+  const [holder] = withData;
+  if (blocked.phase !== 'blocked' || holder?.facts.state.is !== 'data') return blocked;
+  const { systemIdentifier } = holder.facts.state;
+  return { ...blocked, phase: 'lost', systemIdentifier, record, source: source.node };
 }
 
 /** The volume a slot's data is in: its container's, else the newest generation. */
@@ -59,12 +72,15 @@ export function nextGeneration(group: string, slot: number, snapshot: Snapshot):
 }
 
 /**
- * Whether a node's volume was cut short in a clone or a bootstrap, and must be set aside. A clone still under way is one
+ * Whether a node's volume was cut short in a clone, rewind or bootstrap, and must be set aside. One still under way is one
  * in the first run of its container; a bootstrap is under way only while the controller that began it lives.
  */
 export function isCutShort({ container, facts }: ObservedNode): boolean {
   if (facts.state.is === 'bootstrapping' || facts.state.is === 'half') return true;
-  return facts.state.is === 'cloning' && !(container.state === 'running' && container.restartCount === 0);
+  return (
+    (facts.state.is === 'cloning' || facts.state.is === 'rewinding') &&
+    !(container.state === 'running' && container.restartCount === 0)
+  );
 }
 
 function hasUnreadVolume(group: Group, nodes: readonly ObservedNode[], volumes: readonly ObservedVolume[]): boolean {

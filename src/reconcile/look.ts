@@ -3,7 +3,9 @@ import type { Topology } from '../topology/model.ts';
 import { observe, observeInForce } from './observe.ts';
 import type { Plan } from './plan.ts';
 import { findDiffering, planCluster, type Fingerprints } from './planner.ts';
-import type { Reports } from './reports.ts';
+import type { LeaderWatch } from './leader-watch.ts';
+import { askQuorums } from './probe.ts';
+import type { Voices } from './reports.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** One look at a cluster, and what is to be done next. */
@@ -13,7 +15,9 @@ export type LookOptions = {
   /** Resources that nothing else is to wait for. */
   readonly failed?: ReadonlySet<string>;
   /** What the servers say; without, they are taken to be well. */
-  readonly reports?: (snapshot: Snapshot) => Promise<Reports | undefined> | Reports | undefined;
+  readonly voices?: (snapshot: Snapshot) => Promise<Voices | undefined> | Voices | undefined;
+  /** Looks after the leaders; without, they are taken to serve. */
+  readonly watch?: LeaderWatch;
 };
 
 /** Looks at a cluster and plans what is to be done next. Changes nothing. */
@@ -26,7 +30,14 @@ export async function look(
   const seen = await observe(engine, topology.cluster, topology);
   const differing = findDiffering(topology, seen, fingerprints);
   const read = differing.length === 0 ? seen : await observeInForce(engine, seen, differing);
-  const reports = (await options.reports?.(read)) ?? read.reports;
-  const snapshot = { ...read, reports };
+  const voices = (await options.voices?.(read)) ?? (await askQuorums(engine, topology, read));
+  const heard = { ...read, ...voices };
+  const leaders = await options.watch?.find(
+    engine,
+    topology,
+    heard,
+    options.voices !== undefined && voices !== undefined,
+  );
+  const snapshot = { ...heard, ...leaders };
   return { snapshot, plan: planCluster(topology, snapshot, fingerprints, options.failed) };
 }

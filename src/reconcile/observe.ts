@@ -36,9 +36,19 @@ export async function observe(engine: Engine, cluster: string, topology: Topolog
     images,
     taken: [...taken, ...takenNetworks(topology, networks, otherNetworks)],
     inForce: {},
-    reports: new Map(),
+    ...nothingHeard,
   };
 }
+
+/** Before anybody was listened to. */
+export const nothingHeard: Pick<Snapshot, 'reports' | 'silent' | 'past' | 'lost' | 'hung' | 'sinceChange'> = {
+  reports: new Map(),
+  silent: new Set(),
+  past: new Map(),
+  lost: new Map(),
+  hung: new Set(),
+  sinceChange: new Map(),
+};
 
 /** Adds the files in force of these containers (id and folder) to a snapshot. */
 export async function observeInForce(

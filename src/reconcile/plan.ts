@@ -11,7 +11,7 @@ export type FieldChange = {
   readonly effect: Effect;
 };
 
-export type Verb = 'create' | 'update' | 'restart' | 'start' | 'delete';
+export type Verb = 'create' | 'update' | 'restart' | 'start' | 'delete' | 'promote';
 
 export type Reason = { readonly code: string; readonly detail: string };
 
@@ -57,6 +57,8 @@ export type Plan = {
   readonly checks: readonly Check[];
   /** How many resources the file wants. */
   readonly wanted: number;
+  /** Milliseconds after which it is to be looked at again, whatever is waited for; undefined: no time counts. */
+  readonly recheck?: number | undefined;
 };
 
 /** A part of a plan, as one resource kind gives it. */
@@ -65,10 +67,13 @@ export type Part = {
   readonly steps?: readonly Step[];
   readonly blocked?: readonly Blocked[];
   readonly checks?: readonly Check[];
+  readonly recheck?: number | undefined;
 };
 
-export function mergeParts(parts: readonly Part[]): Required<Part> {
+export function mergeParts(parts: readonly Part[]): Required<Omit<Part, 'recheck'>> & Pick<Part, 'recheck'> {
+  const rechecks = parts.flatMap(({ recheck }) => (recheck === undefined ? [] : [recheck]));
   return {
+    recheck: rechecks.length === 0 ? undefined : Math.min(...rechecks),
     changes: parts.flatMap(({ changes }) => changes ?? []),
     steps: parts.flatMap(({ steps }) => steps ?? []),
     blocked: parts.flatMap(({ blocked }) => blocked ?? []),

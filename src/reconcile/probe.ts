@@ -3,7 +3,7 @@ import type { Engine } from '../docker/engine.ts';
 import { monitorRole } from '../postgres/config.ts';
 import { parseReport, reportSql, type Report } from '../postgres/report.ts';
 import type { Topology } from '../topology/model.ts';
-import type { Heard, Reports } from './reports.ts';
+import type { Heard, Voices } from './reports.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 
 /** Milliseconds a server may take to say how it is. */
@@ -20,8 +20,18 @@ export async function askReport(engine: Engine, node: ObservedNode): Promise<Rep
   return code === 0 ? parseReport(stdout) : undefined;
 }
 
+/** What the servers of groups in quorum mode say, asked once: whom commits wait for depends on it. Undefined: there are none. */
+export async function askQuorums(engine: Engine, topology: Topology, snapshot: Snapshot): Promise<Voices | undefined> {
+  const groups = topology.groups.filter(({ replication }) => replication.mode === 'quorum').map(({ name }) => name);
+  if (groups.length === 0) return undefined;
+  const nodes = snapshot.nodes.filter(({ group }) => groups.includes(group));
+  const answers = await askAll(engine, nodes);
+  const reports = new Map([...answers].map(([id, report]) => [id, { ...report, at: 0, isStill: false }]));
+  return { reports, silent: new Set(), past: new Map() };
+}
+
 /** Asks all servers twice, those that lead last, so that what they say can be compared. */
-export async function probeReports(engine: Engine, topology: Topology, snapshot: Snapshot): Promise<Reports> {
+export async function probeReports(engine: Engine, topology: Topology, snapshot: Snapshot): Promise<Voices> {
   const nodes = snapshot.nodes.filter(({ group }) => topology.groups.some(({ name }) => name === group));
   const first = await askAll(engine, nodes);
   await sleep(stillAfter);
@@ -35,7 +45,9 @@ export async function probeReports(engine: Engine, topology: Topology, snapshot:
     id,
     { ...report, at: index, isStill: first.get(id)?.lsn === report.lsn },
   ]);
-  return new Map(heard);
+  const reports = new Map(heard);
+  const asked = nodes.filter(({ container }) => container.state === 'running').map(({ container }) => container.id);
+  return { reports, silent: new Set(asked.filter((id) => !reports.has(id))), past: new Map() };
 }
 
 async function askAll(engine: Engine, nodes: readonly ObservedNode[]): Promise<ReadonlyMap<string, Report>> {

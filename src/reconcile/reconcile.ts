@@ -9,7 +9,8 @@ import { look, type Looked } from './look.ts';
 import type { Passwords } from './passwords.ts';
 import type { Plan, Step } from './plan.ts';
 import { planCluster } from './planner.ts';
-import type { Reports } from './reports.ts';
+import { LeaderWatch } from './leader-watch.ts';
+import type { Voices } from './reports.ts';
 import { probeReports } from './probe.ts';
 import type { Wake } from './wake.ts';
 import type { Held, Result, WorkOptions, World } from './work.ts';
@@ -20,7 +21,8 @@ export type ReconcileOptions = WorkOptions & {
     readonly lock: Lock;
     readonly wake: Wake;
     /** What the servers said last. */
-    readonly reports: () => Reports;
+    readonly voices: () => Voices;
+    readonly watch: LeaderWatch;
     readonly hold: (looked: Looked) => readonly Held[];
   };
 };
@@ -37,6 +39,9 @@ const interrupting: ReadonlySet<Step['action']['do']> = new Set([
   'disconnect',
   'create-container',
   'remove-container',
+  'fence',
+  'detach',
+  'promote',
 ]);
 
 /** Rounds of the same steps, all done, after which something undoes them. */
@@ -74,6 +79,9 @@ class Run {
   readonly #failures = new Map<string, PgherdError>();
   /** Resources that have answered in this run. */
   readonly #answered = new Set<string>();
+  readonly #watch: LeaderWatch;
+  #round = new AbortController();
+  #recheck: NodeJS.Timeout | undefined;
   #lock: Lock | undefined;
   #seeker: LockSeeker | undefined;
   #told = '';
@@ -93,6 +101,7 @@ class Run {
     this.#world = world;
     this.#options = options;
     this.#lock = options.daemon?.lock;
+    this.#watch = options.daemon?.watch ?? new LeaderWatch(() => world.now());
     this.#deadline = world.now() + options.timeout;
     this.#signal = AbortSignal.any([options.signal, timeoutSignal(options.timeout)]);
     this.#context = {
@@ -110,6 +119,7 @@ class Run {
   }
 
   async release(): Promise<void> {
+    clearTimeout(this.#recheck);
     if (this.#options.daemon === undefined) await this.#lock?.release();
   }
 
@@ -118,6 +128,7 @@ class Run {
     for (let round = 1; ; round += 1) {
       const signal = this.#roundSignal();
       const plan = await this.#look();
+      this.#recheckIn(plan.recheck);
       const steps = plan.steps;
       const isSettled = steps.length === 0;
       if (!isTold || this.#lock !== undefined) {
@@ -149,17 +160,34 @@ class Run {
   // Waits end with the run, or when the world has changed.
   #roundSignal(): AbortSignal {
     const { daemon } = this.#options;
-    return daemon === undefined ? this.#signal : AbortSignal.any([this.#signal, daemon.wake.renew()]);
+    this.#round = new AbortController();
+    const signals = [this.#signal, this.#round.signal];
+    return AbortSignal.any(daemon === undefined ? signals : [...signals, daemon.wake.renew()]);
+  }
+
+  // What is waited for until then is looked at anew.
+  #recheckIn(milliseconds: number | undefined): void {
+    clearTimeout(this.#recheck);
+    if (milliseconds === undefined) return;
+    const round = this.#round;
+    this.#recheck = setTimeout(() => {
+      round.abort(new InterruptedError('it has taken long enough'));
+    }, milliseconds);
   }
 
   /** What is to be done now: without what failed for good, and without what is held. */
   async #look(): Promise<Plan> {
     const failed = new Set(this.#failures.keys());
-    const reports = this.#options.daemon?.reports();
+    const voices = this.#options.daemon?.voices();
     this.#options.onProgress({ type: 'looking' });
     const looked = await look(this.#engine, this.#topology, this.#passwords.fingerprints, {
       failed,
-      reports: (snapshot) => (this.#mustProbe ? probeReports(this.#engine, this.#topology, snapshot) : reports),
+      ...(this.#mustProbe || voices !== undefined
+        ? {
+            voices: (snapshot) => (this.#mustProbe ? probeReports(this.#engine, this.#topology, snapshot) : voices),
+          }
+        : {}),
+      watch: this.#watch,
     });
     this.#mustProbe = false;
     this.#options.onProgress({ type: 'looked', looked });
@@ -282,6 +310,7 @@ class Run {
       blocked: plan.blocked,
       failures: [...[...this.#failures].map(([resource, error]) => ({ resource, error })), ...retried],
       held: this.#held,
+      recheck: plan.recheck,
       stopped: converged || !this.#isCalledOff() ? undefined : isTimedOut ? 'timed-out' : 'interrupted',
     };
   }

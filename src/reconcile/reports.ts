@@ -1,5 +1,6 @@
 import { slotName } from '../postgres/config.ts';
 import type { Report } from '../postgres/report.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /** A report with what its time tells. */
 export type Heard = Report & {
@@ -11,6 +12,9 @@ export type Heard = Report & {
 
 /** What servers said last, by container id. */
 export type Reports = ReadonlyMap<string, Heard>;
+
+/** All that is known from listening to servers. */
+export type Voices = Pick<Snapshot, 'reports' | 'silent' | 'past'>;
 
 /** Why a follower cannot go on from the data it has. */
 export type Ailment = { readonly code: 'writable' | 'diverged' | 'wal-gone'; readonly detail: string };

@@ -12,6 +12,11 @@ export type ObservedNode = {
   readonly facts: NodeFacts;
 };
 
+/** Names a node whatever container it has. */
+export function nodeKey({ group, slot }: { readonly group: string; readonly slot: number }): string {
+  return `${group}/${String(slot)}`;
+}
+
 /** A balancer container, with what its links say. */
 export type ObservedBalancer = {
   readonly container: Container;
@@ -36,8 +41,18 @@ export type Taken = { readonly kind: 'container' | 'network' | 'volume'; readonl
 
 /** The world as one look at the engine gave it. */
 export type Snapshot = {
-  /** What the servers said last. */
+  /** What the servers that speak said last, by container id. */
   readonly reports: Reports;
+  /** Ids of containers that run, and whose servers do not speak though they should. */
+  readonly silent: ReadonlySet<string>;
+  /** The last words of every server that was ever heard, also of those that are gone: by `nodeKey`. */
+  readonly past: Reports;
+  /** Milliseconds since a group's leader was first seen not to serve; those that serve are not in it. */
+  readonly lost: ReadonlyMap<string, number>;
+  /** Ids of containers of leaders that hang: silent, and asked in another way without an answer. */
+  readonly hung: ReadonlySet<string>;
+  /** Milliseconds since the last change of leaders, by group: known where the leader is lost. */
+  readonly sinceChange: ReadonlyMap<string, number>;
   readonly cluster: string;
   readonly networks: readonly Network[];
   /** All networks of the engine, looked at only where one of ours is missing. */

@@ -28,6 +28,8 @@ export type Result = {
   readonly blocked: readonly Blocked[];
   readonly failures: readonly Failure[];
   readonly held: readonly Held[];
+  /** Milliseconds after which it is to be looked at again at the latest. */
+  readonly recheck?: number | undefined;
   /** Why it stopped before the end, where it did; `retry`: doing the same again may help. */
   readonly stopped: 'timed-out' | 'interrupted' | 'retry' | undefined;
 };

@@ -21,11 +21,12 @@ export const defaults = {
   },
   "replication": {
     "mode": "async",
-    "sync_replicas": 1
+    "sync_replicas": 1,
+    "durability": "required"
   },
   "failover": {
     "mode": "automatic",
-    "delay": "0s"
+    "delay": "5s"
   },
   "rollout": {
     "max_unavailable": 1,
@@ -77,6 +78,7 @@ export const fieldPaths: readonly string[] = [
   "replication",
   "replication.mode",
   "replication.sync_replicas",
+  "replication.durability",
   "failover",
   "failover.mode",
   "failover.delay",
@@ -159,6 +161,7 @@ export const fieldPaths: readonly string[] = [
   "balancers[].replication",
   "balancers[].replication.mode",
   "balancers[].replication.sync_replicas",
+  "balancers[].replication.durability",
   "balancers[].failover",
   "balancers[].failover.mode",
   "balancers[].failover.delay",

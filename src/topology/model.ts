@@ -77,7 +77,12 @@ export type Group = {
   readonly initScripts: readonly string[];
   /** In slot order, slot 0 first. */
   readonly nodes: readonly [Node, ...Node[]];
-  readonly replication: { readonly mode: 'async' | 'quorum'; readonly syncReplicas: number };
+  readonly replication: {
+    readonly mode: 'async' | 'quorum';
+    readonly syncReplicas: number;
+    /** Where too few replicas are left: `required`: commits wait; `preferred`: they do not, which is said. */
+    readonly durability: 'required' | 'preferred';
+  };
   readonly failover: {
     readonly mode: 'automatic' | 'manual';
     /** Seconds. */

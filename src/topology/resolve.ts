@@ -101,7 +101,11 @@ function resolveGroup(
     password: resolvePassword(own.password ?? top.password, directory),
     initScripts: (own.init_scripts ?? top.init_scripts ?? []).map((script) => resolvePath(directory, script)),
     nodes: [primary, ...replicas.toSorted((a, b) => a.slot - b.slot)],
-    replication: { mode: replication.mode, syncReplicas: replication.sync_replicas },
+    replication: {
+      mode: replication.mode,
+      syncReplicas: replication.sync_replicas,
+      durability: replication.durability,
+    },
     failover: {
       mode: failover.mode,
       delay: parseDuration(failover.delay),

@@ -9,6 +9,7 @@ import { checkHba } from './rules-hba.ts';
 import { checkNetwork } from './rules-network.ts';
 import { checkConnections, checkParameters } from './rules-parameters.ts';
 import { checkSizes } from './rules-sizes.ts';
+import { checkReplication } from './rules-replication.ts';
 import { checkVersion } from './rules-version.ts';
 import type { TopologyFile } from './types.gen.ts';
 
@@ -30,6 +31,7 @@ export function checkRules(raw: TopologyFile, resolved: Resolved, removed: reado
     ...checkSizes(raw),
     ...checkHba(raw),
     ...checkIgnored(raw),
+    ...checkReplication(raw),
     ...checkVersion(raw),
   ];
   return issues.filter(({ path }) => !removed.some((gone) => gone.length > 0 && startsWithPath(path, gone)));

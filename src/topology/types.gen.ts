@@ -183,32 +183,36 @@ export interface Healthcheck {
   start_period?: number | string;
 }
 /**
- * How commits are replicated; a group overrides the top level key by key. This version does `async` only and refuses the rest.
+ * How commits are replicated; a group overrides the top level key by key.
  */
 export interface Replication {
   /**
-   * `async`: a commit does not wait; `quorum`: it waits for `sync_replicas` replicas, refused by this version.
+   * `async`: a commit does not wait; `quorum`: it waits until `sync_replicas` replicas have it, and is lost with none of the others.
    */
   mode?: 'async' | 'quorum';
   /**
-   * Replicas that must have a commit, in quorum mode; refused by this version.
+   * Replicas that must have a commit, in quorum mode.
    */
   sync_replicas?: number;
+  /**
+   * Where fewer than `sync_replicas` are left, in quorum mode: `required`: commits wait for one to come back; `preferred`: they go on without, and a failover then needs a human.
+   */
+  durability?: 'required' | 'preferred';
 }
 /**
- * What happens when the leader is gone; a group overrides the top level key by key. Not acted on by this version.
+ * What happens when the leader is gone; a group overrides the top level key by key.
  */
 export interface Failover {
   /**
-   * Whether pgherd promotes a replica by itself.
+   * `automatic`: pgherd promotes a replica by itself; `manual`: `pgherd failover` does, and the leader is only restarted in place.
    */
   mode?: 'automatic' | 'manual';
   /**
-   * Time to wait for the old leader before a failover.
+   * How long a leader that has ended, or does not answer, may take to come back in place, where nothing is lost; then another node is promoted. `0s`: at once.
    */
   delay?: number | string;
   /**
-   * A replica further behind than this is not promoted.
+   * A replica further behind than this (bytes of WAL, in async mode) is not promoted without a human.
    */
   max_lag?: number | string;
 }

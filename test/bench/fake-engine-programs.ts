@@ -201,6 +201,7 @@ function serve(node: OpenNode, process: FakeProcess): FakeProcess {
   if (!isFollower && database !== undefined) database.bounds = own;
   node.mark('started', isRaised ? node.revision.replace(/\.[^.]*/, '.raised') : node.revision);
   node.mark('loaded', node.revision);
+  node.mark('serves', isFollower ? 'follow' : 'lead');
   process.serves = isFollower ? 'follower' : 'leader';
   return process;
 }
@@ -298,6 +299,9 @@ export function runCommand(container: FakeContainer, command: ExecCommand, aroun
   if (program === 'cat') return ok(input);
   if (program === 'echo') return ok(`${[first, ...rest].join(' ')}\n`);
   if (program === 'id') return ok(`${command.user?.split(':')[0] ?? '0'}\n`);
+  if (program === 'pg_isready')
+    return { code: container.process?.serves === undefined ? 2 : 0, stdout: '', stderr: '' };
+  if (program === 'env') return runCommand(container, { ...command, command: rest }, around);
   if (program === 'psql') {
     const statements = rest.filter((_, index) => rest[index - 1] === '-c');
     return runSql(container, [...statements, input].join('\n'));

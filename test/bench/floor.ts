@@ -1,3 +1,4 @@
+import { nothingHeard } from '../../src/reconcile/observe.ts';
 import { randomBytes } from 'node:crypto';
 import { PgherdError } from '../../src/base/error.ts';
 import { balancerEntries, balancerRevision, home as balancerHome } from '../../src/balancer/revision.ts';
@@ -37,7 +38,7 @@ export async function bringUpFloor(engine: Engine, topology: Topology): Promise<
     images,
     taken: [],
     inForce: {},
-    reports: new Map(),
+    ...nothingHeard,
   };
   const addresses = allocateAddresses(topology, snapshot);
   const context: GroupContext = {

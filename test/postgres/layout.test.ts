@@ -7,6 +7,7 @@ const none = {
   config: undefined,
   started: undefined,
   loaded: undefined,
+  serves: undefined,
   record: undefined,
   secrets: undefined,
 };
@@ -24,7 +25,7 @@ describe('a volume is mounted', () => {
 
 describe('what a volume says of itself', () => {
   it('is nothing while it is empty', () => {
-    expect(readFacts(none)).toEqual({ ...none, state: { is: 'empty' } });
+    expect(readFacts(none)).toEqual({ ...none, state: { is: 'empty' }, detached: undefined, fencedFor: undefined });
     expect(Object.keys(none)).toEqual([...factLinks]);
   });
 
@@ -34,6 +35,7 @@ describe('what a volume says of itself', () => {
       config: `${home}/rev.a.b`,
       started: `${home}/rev.a.c`,
       loaded: 'rev.a.b',
+      serves: 'lead',
       record: `${home}/record.12.0.0-1-3.json`,
       secrets: `${home}/secrets.2.generated`,
     };
@@ -42,12 +44,24 @@ describe('what a volume says of itself', () => {
       config: 'rev.a.b',
       started: 'rev.a.c',
       loaded: 'rev.a.b',
+      detached: undefined,
+      serves: 'lead',
+      fencedFor: undefined,
       record: { version: 12, leader: 0, members: [0, 1, 3], paused: false },
       secrets: { version: 2, fingerprint: 'generated' },
     });
   });
 
-  it.each(['bootstrapping', 'cloning', 'half'] as const)('may be %s', (state) => {
+  it('tells how far a server came that follows nobody', () => {
+    expect(readFacts({ ...none, loaded: 'detached.2.50332000.shut' }).detached).toEqual({
+      timeline: 2,
+      lsn: 50_332_000,
+      shut: true,
+    });
+    expect(readFacts({ ...none, loaded: 'detached.2.50332000.open' }).detached?.shut).toBe(false);
+  });
+
+  it.each(['bootstrapping', 'cloning', 'half', 'rewinding', 'diverged'] as const)('may be %s', (state) => {
     expect(readFacts({ ...none, state }).state).toEqual({ is: state });
   });
 
@@ -67,19 +81,26 @@ describe('what a volume says of itself', () => {
 });
 
 it('the names of records and secrets read back as they were', () => {
-  const slots = fc.uniqueArray(fc.nat(20), { minLength: 1 }).map((list) => list.toSorted((a, b) => a - b));
+  const sorted = (minLength: number) =>
+    fc.uniqueArray(fc.nat(20), { minLength }).map((list) => list.toSorted((a, b) => a - b));
+  const sync = fc.option(fc.record({ num: fc.nat(9), listed: sorted(0) }), { nil: undefined });
+  const kind = fc.constantFrom('switchover', 'failover', 'failover-lossy' as const);
+  const handover = fc.option(fc.record({ kind, to: fc.option(fc.nat(20), { nil: undefined }) }), { nil: undefined });
   fc.assert(
     fc.property(
       fc.nat(),
       fc.nat(20),
-      slots,
+      sorted(1),
+      sync,
+      handover,
       fc.boolean(),
       fc.stringMatching(/^[0-9a-z]+$/),
-      (version, leader, members, paused, fingerprint) => {
-        const record = formatRecordName({ version, leader, members, paused });
+      (version, leader, members, list, asked, paused, fingerprint) => {
+        const name = { version, leader, members, sync: list, handover: asked, paused };
+        const record = formatRecordName(name);
         const secrets = formatSecretsName({ version, fingerprint });
         expect(readFacts({ ...none, record, secrets })).toMatchObject({
-          record: { version, leader, members, paused },
+          record: JSON.parse(JSON.stringify(name)) as object,
           secrets: { version, fingerprint },
         });
       },

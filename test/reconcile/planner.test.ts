@@ -475,19 +475,19 @@ describe('drift', () => {
 describe('what a group had is never made up for by something empty', () => {
   const converged = convergedSnapshot(topology);
 
-  it("the leader's volume gone while others hold data blocks the group, and nothing is made or removed", () => {
-    const gone = changeNode(converged, 'lb1', 0, () => undefined);
-    const made = plan({ ...gone, volumes: gone.volumes.filter(({ slot }) => slot !== 0) });
-    expect(made.blocked).toEqual([
-      expect.objectContaining({
-        resource: 'group/lb1',
-        reason: {
-          code: 'leader-data-gone',
-          detail:
-            "lb1-primary leads by the group's record, and its data volume is gone; " +
-            'the data is still in shop_lb1_1_1, shop_lb1_2_1',
-        },
-      }),
+  const gone = changeNode(converged, 'lb1', 0, () => undefined);
+  const withoutVolume = { ...gone, volumes: gone.volumes.filter(({ slot }) => slot !== 0) };
+
+  it("the leader's volume gone while others hold data is made up for by who has most, and nothing is made or removed", () => {
+    const made = plan(withoutVolume);
+    expect(changes(made)).toBe('group/lb1: promote (failover)');
+    expect(formatSteps(made)).toBe('node/lb1-replica1: detach\nnode/lb1-replica2: detach');
+  });
+
+  it('the same where a human promotes blocks the group', () => {
+    const made = plan(withoutVolume, `${file}\nfailover: { mode: manual }`);
+    expect(made.blocked.map(({ resource, reason }) => `${resource}: ${reason.code}`)).toEqual([
+      'group/lb1: manual-failover',
     ]);
     expect(made.steps).toEqual([]);
   });

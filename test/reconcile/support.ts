@@ -1,3 +1,4 @@
+import { nothingHeard } from '../../src/reconcile/observe.ts';
 import type { Container, Image, Network } from '../../src/docker/types.ts';
 import { layoutOf, type NodeFacts } from '../../src/postgres/layout.ts';
 import { allocateAddresses } from '../../src/reconcile/allocate.ts';
@@ -37,7 +38,7 @@ export function emptySnapshot(topology: Topology): Snapshot {
     images: Object.fromEntries(images),
     taken: [],
     inForce: {},
-    reports: new Map(),
+    ...nothingHeard,
   };
 }
 
@@ -160,6 +161,9 @@ function makeNode(topology: Topology, snapshot: Snapshot, group: Group, node: No
       config: undefined,
       started: undefined,
       loaded: undefined,
+      detached: undefined,
+      serves: undefined,
+      fencedFor: undefined,
       record: { version: 2, leader: 0, members, paused: false },
       secrets: { version: 1, fingerprint: 'generated' },
     },

@@ -726,7 +726,7 @@ balancers:
 });
 
 describe('the rest', () => {
-  it('commits that would have to wait for replicas, which this version does not do', () =>
+  it('commits that would wait for more replicas than there are', () =>
     expect(
       diagnose(`
 cluster_name: shop
@@ -737,14 +737,14 @@ balancers:
   - { name: lb3 }
 `),
     ).toMatchInlineSnapshot(`
-      "topology.yaml:3:22: replication.mode: quorum is not in this version; use async
+      "topology.yaml:3:1: replication: commits of lb3 would wait for 1 replica for ever: it has no replica
         replication: { mode: quorum }
-                             ^^^^^^
-        hint: remove the line
-      topology.yaml:6:61: balancers[1].replication.sync_replicas: synchronous replicas are not in this version; use async
+        ^^^^^^^^^^^
+        hint: give it more replicas, a smaller sync_replicas, or mode: async
+      topology.yaml:6:31: balancers[1].replication: commits of lb2 would wait for 2 replicas for ever: it has 1 replica
           - { name: lb2, replicas: 1, replication: { sync_replicas: 2 } }
-                                                                    ^
-        hint: remove the line"
+                                      ^^^^^^^^^^^
+        hint: give it more replicas, a smaller sync_replicas, or mode: async"
     `));
   it('access rules that let anyone in, or say nothing', () =>
     expect(
@@ -828,20 +828,16 @@ balancers:
   it('what this version reads and does not act on, which is no error', () => {
     const text = `
 cluster_name: shop
-failover: { mode: manual }
 rollout: {}
 ignore_changes: [postgres.memory]
 balancers:
   - { name: lb1, rollout: { max_unavailable: 2 } }
 `;
     expect(diagnose(text)).toMatchInlineSnapshot(`
-      "topology.yaml:3:1: warning: failover: read, and not acted on by this version
-        failover: { mode: manual }
-        ^^^^^^^^
-      topology.yaml:5:1: warning: ignore_changes: read, and not acted on by this version
+      "topology.yaml:4:1: warning: ignore_changes: read, and not acted on by this version
         ignore_changes: [postgres.memory]
         ^^^^^^^^^^^^^^
-      topology.yaml:7:18: warning: balancers[0].rollout: read, and not acted on by this version
+      topology.yaml:6:18: warning: balancers[0].rollout: read, and not acted on by this version
           - { name: lb1, rollout: { max_unavailable: 2 } }
                          ^^^^^^^"
     `);

@@ -18,8 +18,8 @@ const plainNode = {
 } satisfies Partial<Node>;
 
 const plainGroup = {
-  replication: { mode: 'async', syncReplicas: 1 },
-  failover: { mode: 'automatic', delay: 0, maxLag: undefined },
+  replication: { mode: 'async', syncReplicas: 1, durability: 'required' },
+  failover: { mode: 'automatic', delay: 5, maxLag: undefined },
   rollout: { maxUnavailable: 1, primary: 'switchover' },
 };
 

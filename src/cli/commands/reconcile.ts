@@ -76,7 +76,7 @@ export function interruptSignal(output: Output): AbortSignal {
   return controller.signal;
 }
 
-function printResult(result: Result, output: Output, paint: Paint, milliseconds: number): void {
+export function printResult(result: Result, output: Output, paint: Paint, milliseconds: number): void {
   if (output.format === 'json') {
     const failures = result.failures.map(({ resource, error }) => ({ resource, ...errorEvent(error) }));
     output.print(JSON.stringify({ ...result, event: 'result', failures }));

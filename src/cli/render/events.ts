@@ -13,6 +13,8 @@ const styles: Readonly<Record<EventType, Style>> = {
   blocked: 'red',
   failed: 'red',
   condition: 'yellow',
+  failover: 'red',
+  switchover: 'cyan',
   lock: 'yellow',
   engine: 'yellow',
   paused: 'yellow',

@@ -7,6 +7,7 @@ const symbols: Readonly<Record<string, string>> = {
   update: '~',
   restart: '~',
   start: '~',
+  promote: '^',
   delete: '-',
   'delete+create': '-/+',
 };
@@ -14,6 +15,7 @@ const symbols: Readonly<Record<string, string>> = {
 const legend: readonly (readonly [string, string])[] = [
   ['+', 'create'],
   ['~', 'change in place'],
+  ['^', 'have another one lead'],
   ['-/+', 'make anew, data kept'],
   ['-', 'remove'],
   ['!', 'blocked'],
@@ -25,6 +27,7 @@ const words: Readonly<Record<string, string>> = {
   update: 'will be changed in place',
   restart: 'will be restarted',
   start: 'will be started',
+  promote: 'will be promoted',
   delete: 'will be removed',
   'delete+create': 'will be made anew',
 };
@@ -76,7 +79,8 @@ export function planToJson(plan: Plan): Record<string, unknown> {
 function renderChange(change: Change, paint: Paint): string {
   const symbol = symbolOf(change);
   const verb = words[change.actions.join('+')] ?? 'will be changed';
-  const head = `${paintSymbol(symbol, paint)} ${paint('bold', change.resource)} ${verb}: ${change.reason.detail}`;
+  const what = change.kind === 'group' && verb === words['promote'] ? 'gets another leader' : verb;
+  const head = `${paintSymbol(symbol, paint)} ${paint('bold', change.resource)} ${what}: ${change.reason.detail}`;
   const width = Math.max(0, ...change.fields.map(({ path }) => path.length));
   return [head, ...change.fields.map((field) => `    ${renderField(field, width, change.actions)}`)].join('\n');
 }
@@ -92,7 +96,7 @@ function renderBlocked({ resource, reason, remedy }: Blocked, paint: Paint): str
 }
 
 type Summary = Readonly<
-  Record<'create' | 'update' | 'restart' | 'recreate' | 'remove' | 'blocked' | 'unchanged', number>
+  Record<'create' | 'update' | 'restart' | 'promote' | 'recreate' | 'remove' | 'blocked' | 'unchanged', number>
 >;
 
 function summarise(plan: Plan): Summary {
@@ -103,6 +107,7 @@ function summarise(plan: Plan): Summary {
     create: count('create'),
     update: count('update'),
     restart: count('restart', 'start'),
+    promote: plan.changes.filter(({ kind, actions }) => kind === 'node' && actions.includes('promote')).length,
     recreate: count('delete+create'),
     remove: count('delete'),
     blocked: plan.blocked.length,
@@ -111,11 +116,12 @@ function summarise(plan: Plan): Summary {
 }
 
 function renderSummary(plan: Plan): string {
-  const { create, update, restart, recreate, remove, blocked, unchanged } = summarise(plan);
+  const { create, update, restart, promote, recreate, remove, blocked, unchanged } = summarise(plan);
   const parts = [
     `${String(create)} to create`,
     ...(update > 0 ? [`${String(update)} to change in place`] : []),
     `${String(restart)} to restart`,
+    ...(promote > 0 ? [`${String(promote)} to promote`] : []),
     ...(recreate > 0 ? [`${String(recreate)} to make anew`] : []),
     `${String(remove)} to remove`,
     ...(blocked > 0 ? [`${String(blocked)} blocked`] : []),

@@ -12,7 +12,14 @@ serve() {
   rm -f "$data/postmaster.pid"
   printf "include '%s/config/postgresql.conf'\n" "$home" >"$data/postgresql.conf"
   raised=
-  if [ "$role" = follow ]; then : >"$data/standby.signal"; raised=$(raise); fi
+  if [ "$role" = follow ]; then
+    : >"$data/standby.signal"
+    raised=$(raise)
+    # Whom it was told not to follow for a while is another one by now, or is the one it follows.
+    if [ -e "$data/postgresql.auto.conf" ]; then sed -i '/^primary_conninfo *=/d' "$data/postgresql.auto.conf"; fi
+  fi
+  # One that is to lead and has only followed so far is promoted by who knows that nobody else leads.
+  if [ -e "$data/standby.signal" ]; then mark serves follow; else mark serves lead; fi
   mark started "$(basename "$rev" | sed "${raised:+s/\.[^.]*/.raised/}")"
   mark loaded "$(basename "$rev")"
   # shellcheck disable=SC2086 # options without spaces
@@ -66,11 +73,46 @@ clone() {
   serve
 }
 
+# It led, and follows from now on. What it wrote after its successor began is taken back, unless there are transactions
+# among it: those are kept as they are, in a volume that is set aside.
+rejoin() {
+  rm -f "$data/postmaster.pid"
+  conninfo=$(cat "$rev/conninfo")
+  ask() { psql -XAtq -F ' ' -d "$conninfo replication=true dbname=replication" -c "$1"; }
+  own=$(pg_controldata -D "$data" | sed -n "s/^Latest checkpoint's TimeLineID: *//p")
+  until found=$(ask IDENTIFY_SYSTEM) && timeline=$(echo "$found" | cut -d ' ' -f 2) && [ "$timeline" -gt "$own" ]; do
+    say 'who leads now does not answer yet'
+    sleep 0.2
+  done
+  [ "${found%% *}" = "$system" ] || refuse "the leader is system ${found%% *}, expected $system: not following it"
+  fork=$(ask "TIMELINE_HISTORY $timeline" | sed 's/^[^ ]*\.history //' | awk -v own="$own" '$1 == own { print $2 }')
+  [ -n "$fork" ] || refuse "timeline $timeline of the leader does not come from timeline $own: not following it"
+  kept=$(pg_waldump -p "$data/pg_wal" -t "$own" -s "$fork" -r Transaction 2>/dev/null | grep -cE 'desc: (COMMIT|PREPARE)' || :)
+  if [ "$kept" != 0 ]; then
+    mark state diverged
+    refuse "$kept transactions after $fork never reached the leader: the volume is set aside with them"
+  fi
+  printf "include '%s/config/postgresql.conf'\n" "$home" >"$data/postgresql.conf"
+  # It cannot be run twice: what is cut short is set aside.
+  mark state rewinding
+  if ! pg_rewind --target-pgdata="$data" --source-server="$conninfo dbname=postgres" >&2; then
+    mark state diverged
+    refuse 'it cannot be rewound: the volume is set aside'
+  fi
+  : >"$data/postgresql.auto.conf"
+  : >"$data/standby.signal"
+  sync
+  mark state "data.$system"
+  say "rewound to $fork"
+}
+
+case $(readlink "$home/serves" || :) in fenced*) refuse 'another node leads or is to: not starting' ;; esac
 read -r role system <"$rev/role"
 state=$(readlink "$home/state" || :)
 case "$role $state" in
   *' 'data.*)
     [ "$system" = - ] || [ "$state" = "data.$system" ] || refuse "the volume holds $state, expected data.$system"
+    if [ "$role" = follow ] && [ ! -e "$data/standby.signal" ]; then rejoin; fi
     serve
     ;;
   'bootstrap ') bootstrap ;;

@@ -1,4 +1,5 @@
 import { standbyBoundParameters } from '../../postgres/parameters.ts';
+import type { Decision } from '../leadership.ts';
 import { nodeSettings as allSettings, parseSettings } from '../../postgres/config.ts';
 import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
@@ -8,32 +9,83 @@ import { mergeParts, step, type Change, type Part, type Step } from '../plan.ts'
 import { findLackingSlots } from '../reports.ts';
 import type { ObservedNode } from '../snapshot.ts';
 import { planBalancer } from './balancer.ts';
-import { readSpecField } from './container.ts';
+import { planCommits } from './commits.ts';
+import { decideFor, planFence, planRelease, planSuccession, type Known } from './leadership.ts';
 import { planNodes } from './node.ts';
-import { findNode, nodeSettings, roleOf } from './node-config.ts';
+import { findNode, nodeName, placed } from './find-node.ts';
+import { nodeSettings, roleOf, wantedRevision } from './node-config.ts';
 import { nodeStopSeconds } from './node-spec.ts';
+import { mustPromote } from './revisions.ts';
 import { planStreaming } from './streaming.ts';
 
 type Led = Extract<GroupView, { phase: 'led' }>;
 
 /** A group: who leads, who is a member, and its nodes and balancer in the order that keeps it serving. */
 export function planGroup(context: GroupContext): Part {
+  const { view } = context;
+  const decision = decideFor(context);
+  if (view.phase === 'led' || view.phase === 'lost') {
+    if (decision?.is === 'fence') return planFence(context, view, decision);
+    if (decision?.is === 'promote') return planPromotion(context, view, decision);
+  }
+  const part = planMembers(context, decision?.is === 'dismiss');
+  if (decision?.is !== 'kept') return part;
+  const { blocked, recheck } = decision;
+  const resource = groupResource(context.group.name);
+  const hindrance =
+    blocked === undefined
+      ? []
+      : [{ resource, reason: { code: blocked.code, detail: blocked.detail }, remedy: blocked.remedy }];
+  return mergeParts([part, { blocked: hindrance, recheck }]);
+}
+
+// The new leader is written down first: everything else is what its group is to be like.
+function planPromotion(context: GroupContext, view: Known, decision: Extract<Decision, { is: 'promote' }>): Part {
+  const { record, change, next } = planSuccession(context, view, decision);
+  const part = planMembers(next, false, view.record.leader);
+  // What is only written for later need not wait for that.
+  const steps = (part.steps ?? []).map((each) =>
+    each.after.length > 0 || isForLater(each) ? each : { ...each, after: [record.id] },
+  );
+  const promotions = steps.map((each) =>
+    each.action.do === 'promote' ? { ...each, after: [...new Set([...each.after, record.id])] } : each,
+  );
+  const release = planRelease(next, decision, promotions);
+  return mergeParts([
+    { changes: [change], steps: [record] },
+    { ...part, steps: [...promotions, ...release] },
+  ]);
+}
+
+function isForLater({ action }: Step): boolean {
+  return action.do === 'write-config' && !action.atStart && action.record === undefined;
+}
+
+// `dismisses`: a change of leaders that was asked for is over. `returning`: a slot that comes back as another than it was.
+function planMembers(context: GroupContext, dismisses: boolean, returning?: number): Part {
   const { view, group } = context;
   const resource = groupResource(group.name);
-  const blocked = view.phase === 'blocked' ? [{ resource, reason: view.reason, remedy: view.remedy }] : [];
+  const isStuck = view.phase === 'blocked';
+  const blocked = isStuck ? [{ resource, reason: view.reason, remedy: view.remedy }] : [];
   const nodes = mergeParts(planNodes(context));
   const starts = nodes.steps.filter((each) => bringsUp(context, each));
-  const starting = group.nodes.filter(({ name }) => starts.some(({ resource }) => resource === nodeResource(name)));
+  const starting = group.nodes.filter(
+    ({ name, slot }) => slot !== returning && starts.some(({ resource }) => resource === nodeResource(name)),
+  );
   const balancer = planBalancer(context, new Set(starting.map(({ slot }) => slot)));
   if (view.phase !== 'led') {
     return mergeParts([{ blocked }, nodes, balancer]);
   }
-  const membership = planMembership(context, view, balancer);
+  const membership = planMembership(context, view, balancer, dismisses);
   const resuming = planStreaming(context, view, nodes.steps);
   const ordered = [...membership.before, ...nodes.steps, ...resuming];
-  const steps = orderSteps(context, view, ordered, balancer.steps ?? []);
+  const isRecorded =
+    membership.before.some(({ action }) => action.do === 'write-record') || membership.after.length > 0;
+  const commits = isRecorded || dismisses ? {} : planCommits(context, view, isLoaded(context, view));
+  const steps = orderSteps(context, view, [...ordered, ...(commits.steps ?? [])], balancer.steps ?? []);
   return mergeParts([
-    { changes: membership.changes, blocked: membership.blocked, steps: [...steps, ...membership.after] },
+    { changes: membership.changes, steps: [...steps, ...membership.after] },
+    { changes: commits.changes ?? [] },
     { changes: nodes.changes, blocked: nodes.blocked, checks: nodes.checks },
     { changes: balancer.changes ?? [], blocked: balancer.blocked ?? [], checks: balancer.checks ?? [] },
   ]);
@@ -45,17 +97,23 @@ type Membership = {
   /** What is done once departed members are out of use. */
   readonly after: readonly Step[];
   readonly changes: readonly Change[];
-  readonly blocked: NonNullable<Part['blocked']>;
 };
 
+/** Whether the leader goes by the revision it is to have. */
+function isLoaded(context: GroupContext, view: Led): boolean {
+  const node = context.group.nodes.find(({ slot }) => slot === view.leader.slot);
+  if (node === undefined || view.leader.container.state !== 'running') return false;
+  return view.leader.facts.loaded === wantedRevision(context, node)?.name;
+}
+
 // The recorded list grows before anything relies on a new member, and shrinks after a departed one is gone.
-function planMembership(context: GroupContext, view: Led, balancer: Part): Membership {
+function planMembership(context: GroupContext, view: Led, balancer: Part, dismisses: boolean): Membership {
   const { group, fingerprint } = context;
   const resource = groupResource(group.name);
   const wanted = group.nodes.map(({ slot }) => slot).sort((a, b) => a - b);
   const departed = departedNodes(context);
-  const leads = departed.find(({ slot }) => slot === view.leader.slot);
-  if (leads !== undefined) return { before: [], after: [], changes: [], blocked: [blockedLeader(context, leads)] };
+  // A leader that leaves hands over first.
+  if (departed.some(({ slot }) => slot === view.leader.slot)) return { before: [], after: [], changes: [] };
   const known = view.record.members;
   const arrived = wanted.filter((slot) => !known.includes(slot));
   const leaving = known.filter((slot) => !wanted.includes(slot));
@@ -77,11 +135,13 @@ function planMembership(context: GroupContext, view: Led, balancer: Part): Membe
     const record = step(resource, recordAction(context, view, grown, renew), first);
     before.push(...(renew ? [password] : []), record, ...(arrived.length > 0 ? [slots] : []));
   }
-  if (lacking.length > 0 && before.every(({ action }) => action.do !== 'set-slots')) {
+  const promotion = findPromotion(context, view);
+  if ((lacking.length > 0 || promotion !== undefined) && before.every(({ action }) => action.do !== 'set-slots')) {
     before.push(setSlots(context, view, known));
   }
   const removal = planRemoval(context, departed, balancer);
   const after = [...removal.steps];
+  if (dismisses && before.length === 0) before.push(dismissal(context, view));
   if (before.length === 0 && leaving.length > 0) {
     const removed = removal.steps.map(({ id }) => id);
     const slots = setSlots(context, view, wanted, removed);
@@ -92,7 +152,8 @@ function planMembership(context: GroupContext, view: Led, balancer: Part): Membe
   if (forgotten.length > 0) changes.push(membershipChange(resource, known, wanted));
   if (lacking.length > 0) changes.push(slotsChange(resource, lacking));
   if (renew) changes.push(passwordChange(resource));
-  return { before, after, changes, blocked: [] };
+  if (dismisses) changes.push(dismissalChange(resource));
+  return { before, after, changes };
 }
 
 // The record of a bootstrap is written before the slots are looked for: what made it made them.
@@ -131,6 +192,7 @@ function recordAction(
     members,
     systemIdentifier: view.systemIdentifier,
     renewPassword,
+    known: {},
     targets,
   };
 }
@@ -138,7 +200,8 @@ function recordAction(
 function setSlots(context: GroupContext, view: Led, members: readonly number[], after: readonly string[] = []): Step {
   const followers = members.filter((slot) => slot !== view.leader.slot);
   const action = { do: 'set-slots', node: placed(view.leader), superuser: context.group.user, followers } as const;
-  return step(groupResource(context.group.name), action, after);
+  const promotion = findPromotion(context, view);
+  return step(groupResource(context.group.name), action, [...after, ...(promotion === undefined ? [] : [promotion])]);
 }
 
 function planRemoval(
@@ -193,20 +256,6 @@ function departedNodes({ group, snapshot }: GroupContext): readonly ObservedNode
   );
 }
 
-/** The name of a node that the file may no longer have, from what its container was made with. */
-export function nodeName({ container, group, slot }: ObservedNode): string {
-  const host = readSpecField(container, 'host');
-  if (host !== undefined) return host;
-  return slot === 0 ? `${group}-primary` : `${group}-replica${String(slot)}`;
-}
-
-function placed({ container, layout }: ObservedNode): {
-  readonly container: string;
-  readonly layout: ObservedNode['layout'];
-} {
-  return { container: container.id, layout };
-}
-
 /**
  * Followers start and restart after the leader is up, after the record and their slots are there, and restart one at a
  * time; the leader restarts first or last as hot standby demands. The balancer starts once the leader answers.
@@ -230,7 +279,8 @@ function orderSteps(
     .map(({ id }) => id);
   // A leader that runs, and is only told something new, is up.
   const isInterrupted = steps.some(({ resource, action }) => resource === leaderResource && interrupts(action));
-  const leaderUp = isInterrupted ? lastOf(leaderResource) : [];
+  const promotion = findPromotion(context, view);
+  const leaderUp = promotion !== undefined ? [promotion] : isInterrupted ? lastOf(leaderResource) : [];
   const followersFirst = leader !== undefined && raisesStandbyBound(context, leader);
   const restarting = steps.filter(({ action }) => action.do === 'restart');
   const chain = restartChain(restarting, leaderResource, followersFirst, lastOf);
@@ -238,14 +288,23 @@ function orderSteps(
     const isLeader = each.resource === leaderResource;
     const starts = each.action.do === 'start' || each.action.do === 'write-config';
     const waits: string[] = [...(chain.get(each.id) ?? [])];
-    if (starts && membership.length > 0 && each.action.do === 'write-config' && each.action.record !== undefined) {
+    if (
+      !isLeader &&
+      starts &&
+      membership.length > 0 &&
+      each.action.do === 'write-config' &&
+      each.action.record !== undefined
+    ) {
       waits.push(...membership);
     }
     if (!isLeader && each.action.do === 'start') waits.push(...membership, ...(followersFirst ? [] : leaderUp));
+    // Whoever follows a new leader does so when it leads, and has its slot there.
+    if (!isLeader && promotion !== undefined && each.action.do === 'reload') waits.push(promotion);
     return waits.length === 0 ? each : { ...each, after: [...new Set([...each.after, ...waits])] };
   });
   // Sessions need a leader, and replicas that are at least there to refuse: one not started yet would be waited for.
-  const started = steps.filter((each) => bringsUp(context, each)).map(({ id }) => id);
+  // A new leader's followers are known from the beginning.
+  const started = promotion === undefined ? steps.filter((each) => bringsUp(context, each)).map(({ id }) => id) : [];
   const balancer = balancerSteps.map((each) =>
     each.action.do === 'start' || each.action.do === 'restart' || each.action.do === 'write-readers'
       ? { ...each, after: [...new Set([...each.after, ...leaderUp, ...started])] }
@@ -291,14 +350,28 @@ function raisesStandbyBound(context: GroupContext, leader: Node): boolean {
   return standbyBoundParameters.some((name) => Number(wanted[name] ?? 0) > Number(before[name] ?? 0));
 }
 
-function blockedLeader({ group }: GroupContext, leader: ObservedNode): NonNullable<Part['blocked']>[number] {
+/** The step that promotes the leader, where it has only followed so far. */
+function findPromotion({ group }: GroupContext, { leader }: Led): string | undefined {
+  const node = group.nodes.find(({ slot }) => slot === leader.slot);
+  return node !== undefined && mustPromote(leader) ? `${nodeResource(node.name)}: promote` : undefined;
+}
+
+// A leader that was taken out of service leads again before it is forgotten what for.
+function dismissal(context: GroupContext, view: Led): Step {
+  const action = { ...recordAction(context, view, view.record.members, false), known: { handover: undefined } };
   return {
-    resource: groupResource(group.name),
-    reason: {
-      code: 'leader-removed',
-      detail: `${nodeName(leader)} leads, and is no longer in the file`,
-    },
-    remedy: 'put it back into the file, and hand over leadership before you remove it',
+    ...step(groupResource(context.group.name), action),
+    id: `${groupResource(context.group.name)}: dismiss`,
+  };
+}
+
+function dismissalChange(resource: string): Change {
+  return {
+    resource,
+    kind: 'group',
+    actions: ['update'],
+    reason: { code: 'handover', detail: 'the change of leaders that was asked for is over' },
+    fields: [],
   };
 }
 

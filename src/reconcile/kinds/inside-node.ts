@@ -31,7 +31,8 @@ export async function runSql(context: ActionContext, node: Placed, superuser: st
     ...('statements' in sql ? sql.statements.flatMap((statement) => ['-c', statement]) : []),
   ];
   const result = await context.engine.exec(node.container, {
-    command,
+    // Nothing that pgherd writes waits for a replica: the replica may wait for it.
+    command: ['env', 'PGOPTIONS=-c synchronous_commit=local', ...command],
     ...('input' in sql ? { input: sql.input } : {}),
   });
   if (result.code !== 0) throw await explain(context, node.container, 'SQL', result.stderr);
@@ -48,7 +49,7 @@ export async function runScript(
   const result = await context.engine.exec(node.container, {
     command: ['sh', `${node.layout.home}/${script}`, ...args],
     deadline: script === 'config/bootstrap' ? bootstrapDeadline : (readySeconds + 30) * 1000,
-    ...(script.endsWith('/await') ? { signal: context.signal } : {}),
+    ...(script.endsWith('/await') || script.endsWith('/caught-up') ? { signal: context.signal } : {}),
     ...(input === undefined ? {} : { input }),
   });
   if (result.code === 0) return result.stdout.trim();

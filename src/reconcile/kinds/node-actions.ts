@@ -1,7 +1,7 @@
 import { PgherdError } from '../../base/error.ts';
 import type { NodeConfig, Role } from '../../postgres/config.ts';
 import { formatRecordName, type Layout, type RecordName } from '../../postgres/layout.ts';
-import { parseRecord, recordEntries, type GroupRecord } from '../../postgres/record.ts';
+import { keptChanges, parseRecord, recordEntries, type GroupRecord, type LeaderChange } from '../../postgres/record.ts';
 import { nodeRevision, revisionEntries } from '../../postgres/revision.ts';
 import { passwordFingerprint, scramVerifier } from '../../postgres/scram.ts';
 import { bootstrapSql, endSendersSql, passwordSql, slotsSql } from '../../postgres/sql.ts';
@@ -45,6 +45,8 @@ export type NodeAction =
       readonly atStart: boolean;
       /** With the group's record, for a volume that has none. */
       readonly record: RecordSource | undefined;
+      /** It was taken out of service, and may be started again. */
+      readonly unfence: boolean;
     }
   | { readonly do: 'reload'; readonly node: Placed; readonly revision: string }
   | { readonly do: 'await-node'; readonly node: Placed; readonly name: string; readonly revision: string }
@@ -57,6 +59,10 @@ export type NodeAction =
       readonly systemIdentifier: string;
       /** A password of the file to be recorded. */
       readonly renewPassword: boolean;
+      /** What else is to be known from now on; what is absent stays what it was. */
+      readonly known: Pick<GroupRecord, 'sync' | 'handover'>;
+      /** A change of leaders, to be remembered. */
+      readonly change?: Omit<LeaderChange, 'at'> | undefined;
       readonly targets: readonly (Placed & { readonly image: string })[];
     }
   | {
@@ -82,7 +88,7 @@ export const nodeActions = {
     const record = firstRecord(action, context);
     const revision = nodeRevision({ ...action.settings, role: { is: 'bootstrap' } }, action.node.layout);
     const scripts = await Promise.all(action.initScripts.map(context.readFile));
-    await write(action.node, action.image, context, [
+    await writeFolder(action.node, action.image, context, [
       ...recordEntries(record),
       { type: 'directory', path: 'init', mode: 0o700 },
       ...scripts.map((content, index) => ({
@@ -116,9 +122,10 @@ export const nodeActions = {
   'write-config': async (action: Of<'write-config'>, context: ActionContext) => {
     const record = action.record === undefined ? undefined : await readRecord(action.group, action.record, context);
     const revision = nodeRevision({ ...action.settings, role: action.role }, action.node.layout);
-    await write(action.node, action.image, context, [
+    await writeFolder(action.node, action.image, context, [
       ...(record === undefined ? [] : recordEntries(record)),
       ...revisionEntries(revision, action.atStart),
+      ...(action.unfence ? [{ type: 'link', path: 'serves', target: 'ended' } as const] : []),
     ]);
   },
   reload: async (action: Of<'reload'>, context: ActionContext) => {
@@ -136,6 +143,8 @@ export const nodeActions = {
       members: action.members,
       systemIdentifier: action.systemIdentifier,
       secrets: action.renewPassword ? renewSecrets(action.group, old, context) : old.secrets,
+      ...action.known,
+      ...(action.change === undefined ? {} : { changes: remember(old, action.change) }),
     };
     await writeRecord(record, action.targets, context);
     context.records.set(action.group, record);
@@ -163,11 +172,15 @@ export async function writeRecord(
   context: ActionContext,
 ): Promise<void> {
   const written = await Promise.allSettled(
-    targets.map((target) => write(target, target.image, context, recordEntries(record))),
+    targets.map((target) => writeFolder(target, target.image, context, recordEntries(record))),
   );
   const reached = written.filter(({ status }) => status === 'fulfilled').length;
   const failed = written.find((result) => result.status === 'rejected');
   if (failed !== undefined && reached * 2 <= targets.length) throw failed.reason;
+}
+
+function remember({ changes = [] }: GroupRecord, change: Omit<LeaderChange, 'at'>): readonly LeaderChange[] {
+  return [{ at: new Date().toISOString(), ...change }, ...changes].slice(0, keptChanges);
 }
 
 function firstRecord({ group, slot }: Of<'prepare-bootstrap'>, context: ActionContext): GroupRecord {
@@ -216,7 +229,8 @@ export async function readRecord(group: string, source: RecordSource, context: A
   return record;
 }
 
-async function write(
+/** Writes entries into the folder that pgherd has in a node's volume. */
+export async function writeFolder(
   node: Placed,
   image: string,
   context: ActionContext,

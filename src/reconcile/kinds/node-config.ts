@@ -3,12 +3,9 @@ import { layoutOf } from '../../postgres/layout.ts';
 import { nodeRevision, type Revision } from '../../postgres/revision.ts';
 import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
-import type { ObservedNode } from '../snapshot.ts';
+import { commitsOf } from './commits.ts';
+import { findNode } from './find-node.ts';
 import type { NodeSettings } from './node-actions.ts';
-
-export function findNode(context: GroupContext, slot: number): ObservedNode | undefined {
-  return context.snapshot.nodes.find((each) => each.group === context.group.name && each.slot === slot);
-}
 
 export function nodeSettings(context: GroupContext, node: Node): NodeSettings {
   const { user, database } = context.group;
@@ -21,10 +18,11 @@ export function roleOf(context: GroupContext, node: Node): Role | undefined {
   if (view.phase === 'fresh') return node.slot === group.nodes[0].slot ? { is: 'bootstrap' } : undefined;
   if (view.phase !== 'led') return undefined;
   const { systemIdentifier } = view;
-  if (node.slot === view.leader.slot) return { is: 'lead', systemIdentifier };
+  if (node.slot === view.leader.slot) return { is: 'lead', systemIdentifier, commits: commitsOf(context, view) };
   const leaderAddress = addresses.node(group.name, view.leader.slot);
   if (leaderAddress === undefined) return undefined;
-  return { is: 'follow', systemIdentifier, leaderAddress, slot: slotName(node.slot) };
+  const held = group.replication.mode === 'quorum';
+  return { is: 'follow', systemIdentifier, leaderAddress, slot: slotName(node.slot), held };
 }
 
 /** The revision a node is to have, undefined while nobody can know. */

@@ -10,7 +10,8 @@ import type { ObservedNode } from '../snapshot.ts';
 import { bootstrapSteps } from './bootstrap.ts';
 import { compareLimits, compareSpec } from './container.ts';
 import { compareMainEndpoint, compareWriteEndpoint, joinEndpoints, type EndpointChanges } from './endpoints.ts';
-import { findNode, roleOf } from './node-config.ts';
+import { findNode } from './find-node.ts';
+import { roleOf } from './node-config.ts';
 import { nodeContainer, nodeSpecLabel, nodeStopSeconds } from './node-spec.ts';
 import { compareRevision, type RevisionChanges } from './revisions.ts';
 import { createVolume } from './volume.ts';
@@ -40,7 +41,7 @@ function planMissing(context: GroupContext, node: Node): Part {
   if (taken !== undefined) return { blocked: [blockedName(node, taken.by)] };
   const volume = currentVolume(group.name, node.slot, snapshot);
   // Where the group cannot go on, or nobody knows yet, what its volumes lack is not made up for by empty ones.
-  if ((view.phase === 'blocked' || view.phase === 'unread') && volume === undefined) return {};
+  if (view.phase !== 'led' && view.phase !== 'fresh' && volume === undefined) return {};
   const resource = nodeResource(node.name);
   const name = volume?.volume.name ?? volumeName(topology.cluster, group.name, node.slot, 1);
   const volumeStep = step(volumeResource(name), createVolume(topology.cluster, group.name, node.slot, 1));
@@ -69,8 +70,14 @@ function planMissing(context: GroupContext, node: Node): Part {
 /** Why a node cannot go on from the data it has. */
 function findSpoilt(context: GroupContext, node: Node, observed: ObservedNode): Change['reason'] | undefined {
   const { view, snapshot } = context;
+  const { is } = observed.facts.state;
+  if (is === 'diverged' && view.phase === 'led') {
+    const detail = `it led, and its volume ${observed.volume} holds what its successor has not; it is set aside as it is`;
+    return { code: 'diverged', detail };
+  }
   if (isCutShort(observed)) {
-    const what = observed.facts.state.is === 'bootstrapping' ? 'a bootstrap that was' : 'a clone that was';
+    const what =
+      is === 'bootstrapping' ? 'a bootstrap that was' : is === 'rewinding' ? 'a rewind that was' : 'a clone that was';
     return { code: 'cut-short', detail: `its volume ${observed.volume} holds ${what} cut short; it is set aside` };
   }
   if (view.phase !== 'led' || node.slot === view.leader.slot) return undefined;
@@ -148,11 +155,9 @@ function planInPlace(
   }
   const endpoints = compareNodeEndpoints(context, resource, container, node);
   fields.push(...endpoints.fields);
-  steps.push(...endpoints.steps);
   const config = compareRevision(context, node, observed);
   fields.push(...config.fields);
-  steps.push(...config.steps);
-  const ordered = inOrder(steps);
+  const ordered = inOrder([...steps, ...joinSteps(context, endpoints.steps, config.steps)]);
   const changes: Change[] = [];
   if (ordered.length > 0) {
     changes.push({
@@ -169,6 +174,20 @@ function planInPlace(
 // A removal that the engine could not finish leaves a container that nobody can start.
 function deadFields({ container }: ObservedNode): readonly FieldChange[] {
   return container.state === 'dead' ? [{ path: 'state', before: 'dead', after: 'running', effect: 'recreate' }] : [];
+}
+
+// The write address moves to a new leader when that takes writes, everything else is in place before a start.
+function joinSteps({ topology }: GroupContext, endpoints: readonly Step[], config: readonly Step[]): readonly Step[] {
+  const promotion = config.findIndex(({ action }) => action.do === 'promote');
+  if (promotion < 0) return [...endpoints, ...config];
+  const isLater = ({ action }: Step): boolean =>
+    action.do === 'connect' && action.network === topology.network.writeName;
+  return [
+    ...endpoints.filter((each) => !isLater(each)),
+    ...config.slice(0, promotion + 1),
+    ...endpoints.filter(isLater),
+    ...config.slice(promotion + 1),
+  ];
 }
 
 // Whoever leads holds the write address, and nobody else; while nobody knows who leads, it stays where it is.

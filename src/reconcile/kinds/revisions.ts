@@ -13,6 +13,14 @@ import { bootstrapSteps } from './bootstrap.ts';
 import { nodeSettings, roleOf, wantedRevision } from './node-config.ts';
 import { nodeStopSeconds } from './node-spec.ts';
 
+/** Seconds that a server which does not answer may take to end. */
+const hungStopSeconds = 2;
+
+/** Whether a server that is to lead has only followed so far. */
+export function mustPromote({ facts }: ObservedNode): boolean {
+  return facts.serves === 'follow';
+}
+
 export type RevisionChanges = {
   readonly verb: Verb;
   readonly fields: readonly FieldChange[];
@@ -45,10 +53,12 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   const placed = { container: container.id, layout };
   const isRunning = container.state === 'running' || container.state === 'paused';
   const differs = facts.config !== wanted.name;
+  const isFenced = facts.serves === 'fenced';
+  const promotes = role.is === 'lead' && mustPromote(observed);
   const lacksRecord = facts.record?.version !== view.record.version;
   const restart = isRunning && facts.started !== undefined && revisionNeedsRestart(facts.started, wanted.name);
   const steps: Step[] = [];
-  if (differs || lacksRecord) {
+  if (differs || lacksRecord || isFenced) {
     steps.push(
       step(resource, {
         do: 'write-config',
@@ -58,36 +68,52 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
         settings: nodeSettings(context, node),
         role,
         atStart: !isRunning || restart,
+        unfence: isFenced,
         record: lacksRecord
           ? { container: view.source.container.id, layout: view.source.layout, record: view.record }
           : undefined,
       }),
     );
   }
+  const isHung = context.snapshot.hung.has(container.id);
   if (container.state === 'paused') steps.push(step(resource, { do: 'unpause', container: container.id }));
-  if (!isRunning) steps.push(step(resource, { do: 'start', container: container.id }));
-  else if (restart)
-    steps.push(step(resource, { do: 'restart', container: container.id, stopSeconds: nodeStopSeconds }));
-  else if (differs || (facts.started !== undefined && facts.loaded !== wanted.name)) {
+  else if (!isRunning) steps.push(step(resource, { do: 'start', container: container.id }));
+  else if (isHung || (restart && !promotes)) {
+    const stopSeconds = isHung ? hungStopSeconds : nodeStopSeconds;
+    steps.push(step(resource, { do: 'restart', container: container.id, stopSeconds }));
+  }
+  const mustLoad = differs || (facts.started !== undefined && facts.loaded !== wanted.name);
+  if (promotes) {
+    const followers = view.record.members.filter((slot) => slot !== node.slot);
+    steps.push(step(resource, { do: 'promote', node: placed, name: node.name, revision: wanted.name, followers }));
+  } else if (isRunning && !restart && !isHung && mustLoad) {
     steps.push(step(resource, { do: 'reload', node: placed, revision: wanted.name }));
   }
   const wait = step(resource, { do: 'await-node', node: placed, name: node.name, revision: wanted.name });
-  const isInterrupted = !isRunning || restart || container.state === 'paused';
+  const isInterrupted = !isRunning || restart || isHung || promotes || container.state === 'paused';
   if (isInterrupted) steps.push(wait);
   const isHealthy = container.health.status === 'healthy';
   return {
-    verb: !isRunning ? 'start' : restart ? 'restart' : 'update',
+    verb: promotes ? 'promote' : !isRunning ? 'start' : restart || isHung ? 'restart' : 'update',
     fields: differs ? settingFields(context, container, wanted) : [],
     steps,
-    reason: steps.length > 0 ? reasonOf(container, { differs, restart, isRunning }) : undefined,
+    reason: steps.length > 0 ? reasonOf(container, { differs, restart, isRunning, promotes, isHung }) : undefined,
     checks: isHealthy || isInterrupted ? [] : [{ resource, action: wait.action }],
   };
 }
 
 function reasonOf(
   container: Container,
-  found: { readonly differs: boolean; readonly restart: boolean; readonly isRunning: boolean },
+  found: {
+    readonly differs: boolean;
+    readonly restart: boolean;
+    readonly isRunning: boolean;
+    readonly promotes: boolean;
+    readonly isHung: boolean;
+  },
 ): Reason {
+  if (found.promotes) return { code: 'promotion', detail: 'it is to lead, and only follows so far' };
+  if (found.isHung) return { code: 'hung', detail: 'its server runs, and does not answer' };
   if (container.state === 'created') return { code: 'stopped', detail: 'created, and never started' };
   if (container.state === 'paused') return { code: 'paused', detail: 'its container is paused' };
   if (!found.isRunning) {

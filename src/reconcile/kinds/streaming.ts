@@ -2,7 +2,7 @@ import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
 import { nodeResource } from '../names.ts';
 import { step, type Step } from '../plan.ts';
-import { findNode } from './node-config.ts';
+import { findNode } from './find-node.ts';
 
 /**
  * What makes followers stream again whose address, or whose leader's, changes while they run. PostgreSQL notices a

@@ -1,0 +1,166 @@
+import { randomBytes } from 'node:crypto';
+import { PgherdError } from '../../base/error.ts';
+import { keepRecord } from '../../daemon/keep-record.ts';
+import type { Engine } from '../../docker/engine.ts';
+import type { Handover } from '../../postgres/layout.ts';
+import { viewGroup } from '../../reconcile/group.ts';
+import { setHandover } from '../../reconcile/handover.ts';
+import { look } from '../../reconcile/look.ts';
+import { readPasswords, type Passwords } from '../../reconcile/passwords.ts';
+import { askReport } from '../../reconcile/probe.ts';
+import { reconcile } from '../../reconcile/reconcile.ts';
+import { createStepQueue } from '../../reconcile/step-queue.ts';
+import type { Group, Topology } from '../../topology/model.ts';
+import { exitCodes, type ExitCode } from '../exit.ts';
+import { openCommandJournal } from '../journal.ts';
+import { painter, type Output } from '../output.ts';
+import { reportProgress } from '../render/progress.ts';
+import { connect, loadOrReport, readText, type GlobalOptions } from '../session.ts';
+import { interruptSignal, printResult, world } from './reconcile.ts';
+
+export type HandoverFlags = GlobalOptions & {
+  readonly to?: string;
+  readonly timeout: number;
+  readonly allowDataLoss?: boolean;
+  readonly stateDir?: string;
+};
+
+const parallelSteps = 8;
+
+export async function switchover(
+  group: string,
+  paths: readonly string[],
+  flags: HandoverFlags,
+  output: Output,
+): Promise<ExitCode> {
+  return handOver('switchover', group, paths, flags, output);
+}
+
+export async function failover(
+  group: string,
+  paths: readonly string[],
+  flags: HandoverFlags,
+  output: Output,
+): Promise<ExitCode> {
+  return handOver(flags.allowDataLoss === true ? 'failover-lossy' : 'failover', group, paths, flags, output);
+}
+
+async function handOver(
+  kind: Handover['kind'],
+  name: string,
+  paths: readonly string[],
+  flags: HandoverFlags,
+  output: Output,
+): Promise<ExitCode> {
+  const topologies = await loadOrReport(paths, output);
+  if (topologies === undefined) return exitCodes.error;
+  const { topology, group } = findGroup(topologies, name);
+  const to = findTarget(group, flags.to);
+  const engine = await connect(flags, output);
+  const passwords = await readPasswords(topology, { env: process.env, readFile: readText });
+  const before = await findLeader(engine, topology, group, passwords);
+  if (to !== undefined && before.slot === to) {
+    say(output, { group: name, leader: before.name, changed: false }, `${before.name} leads ${name} already.`);
+    return exitCodes.done;
+  }
+  if (kind === 'failover' && before.answers) {
+    throw new PgherdError('in-progress', `${before.name} leads ${name}, and answers`, {
+      remedy: `\`pgherd switchover ${name}\` hands over without a loss`,
+    });
+  }
+  await setHandover(engine, topology.cluster, name, { kind, to }, world);
+  try {
+    return await carryOut(engine, topology, group, passwords, before.name, { kind, flags, output });
+  } finally {
+    // What could not be done now is not done later, when nobody expects it.
+    await setHandover(engine, topology.cluster, name, undefined, world);
+  }
+}
+
+async function carryOut(
+  engine: Engine,
+  topology: Topology,
+  group: Group,
+  passwords: Passwords,
+  from: string,
+  { kind, flags, output }: { kind: Handover['kind']; flags: HandoverFlags; output: Output },
+): Promise<ExitCode> {
+  const startedAt = performance.now();
+  const journal = openCommandJournal(flags.stateDir, output);
+  const run = randomBytes(4).toString('hex');
+  const by = kind === 'switchover' ? 'switchover' : 'failover';
+  const record = keepRecord(journal, { cluster: topology.cluster, run, by });
+  const report = reportProgress(output, topology.cluster, startedAt);
+  const result = await reconcile(engine, topology, passwords, world, {
+    timeout: flags.timeout * 1000,
+    signal: interruptSignal(output),
+    queue: createStepQueue(parallelSteps),
+    onProgress: (progress) => {
+      report(progress);
+      record(progress);
+    },
+  });
+  await journal.close();
+  const after = await findLeader(engine, topology, group, passwords);
+  const isChanged = after.name !== from;
+  if (isChanged) {
+    const text = `${after.name} leads ${group.name}, which ${from} led before.`;
+    say(output, { group: group.name, leader: after.name, from, changed: true }, text);
+  }
+  if (!result.converged || !isChanged)
+    printResult(result, output, painter(output.colour), performance.now() - startedAt);
+  if (!isChanged)
+    say(output, { group: group.name, leader: after.name, changed: false }, `${after.name} still leads ${group.name}.`);
+  return isChanged ? exitCodes.done : exitCodes.notConverged;
+}
+
+function say(output: Output, fields: Readonly<Record<string, unknown>>, text: string): void {
+  output.print(output.format === 'json' ? JSON.stringify({ event: 'leader', ...fields }) : text);
+}
+
+function findGroup(topologies: readonly Topology[], name: string): { topology: Topology; group: Group } {
+  const found = topologies.flatMap((topology) =>
+    topology.groups.filter((group) => group.name === name).map((group) => ({ topology, group })),
+  );
+  const [first, second] = found;
+  if (first !== undefined && second === undefined) return first;
+  const names = topologies.flatMap(({ groups }) => groups.map((group) => group.name)).join(', ');
+  if (first === undefined) {
+    throw new PgherdError('not-found', `there is no group "${name}" in these files`, {
+      remedy: `known here: ${names}`,
+    });
+  }
+  const clusters = found.map(({ topology }) => topology.cluster).join(', ');
+  throw new PgherdError('not-found', `more than one cluster has a group "${name}": ${clusters}`, {
+    remedy: 'name the file of the one you mean',
+  });
+}
+
+function findTarget(group: Group, name: string | undefined): number | undefined {
+  if (name === undefined) return undefined;
+  const node = group.nodes.find((each) => each.name === name || each.containerName === name);
+  if (node !== undefined) return node.slot;
+  throw new PgherdError('not-found', `there is no node "${name}" in the group ${group.name}`, {
+    remedy: `known here: ${group.nodes.map((each) => each.name).join(', ')}`,
+  });
+}
+
+async function findLeader(
+  engine: Engine,
+  topology: Topology,
+  group: Group,
+  passwords: Passwords,
+): Promise<{ readonly name: string; readonly slot: number; readonly answers: boolean }> {
+  const { snapshot } = await look(engine, topology, passwords.fingerprints);
+  const view = viewGroup(group, snapshot);
+  if (view.phase === 'blocked') throw new PgherdError('node-failed', view.reason.detail, { remedy: view.remedy });
+  if (view.phase !== 'led' && view.phase !== 'lost') {
+    throw new PgherdError('not-found', `nobody leads ${group.name} yet`, {
+      remedy: 'run `pgherd reconcile --once` first',
+    });
+  }
+  const slot = view.record.leader;
+  const name = group.nodes.find((node) => node.slot === slot)?.name ?? `slot ${String(slot)}`;
+  const answers = view.phase === 'led' && (await askReport(engine, view.leader))?.recovery === false;
+  return { name, slot, answers };
+}

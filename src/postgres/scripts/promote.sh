@@ -1,0 +1,25 @@
+# Puts its own revision in force on a server that is to lead, and has it lead: where it does already, nothing is left to do.
+# $@: the slots of those who are to follow it.
+superuser=$(cat "$rev/superuser")
+mark config "$(basename "$rev")"
+until pg_isready -q -h /var/run/postgresql; do sleep 0.05; done
+# Its own revision names nobody to follow. That it takes writes is seen by a write.
+slots=$(for slot; do
+  echo "select pg_create_physical_replication_slot('$slot', true) where not exists (select from pg_replication_slots where slot_name = '$slot');"
+done)
+PGOPTIONS='-c synchronous_commit=local' psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres \
+  >/dev/null <<SQL
+alter system reset primary_conninfo;
+select pg_reload_conf(), case when pg_is_in_recovery() then pg_promote(false) end;
+do \$\$ begin
+  for i in 1..12000 loop
+    exit when not pg_is_in_recovery();
+    perform pg_sleep(0.005);
+    if i = 12000 then raise 'it was not promoted within a minute'; end if;
+  end loop;
+end \$\$;
+select pg_logical_emit_message(true, 'pgherd', 'leads');
+$slots
+SQL
+mark serves lead
+mark loaded "$(basename "$rev")"

@@ -1,0 +1,20 @@
+import type { GroupContext } from '../context.ts';
+import type { ObservedNode } from '../snapshot.ts';
+import { readSpecField } from './container.ts';
+import type { Placed } from './node-actions.ts';
+
+export function findNode(context: GroupContext, slot: number): ObservedNode | undefined {
+  return context.snapshot.nodes.find((each) => each.group === context.group.name && each.slot === slot);
+}
+
+/** The name of a node that the file may no longer have, from what its container was made with. */
+export function nodeName({ container, group, slot }: ObservedNode): string {
+  const host = readSpecField(container, 'host');
+  if (host !== undefined) return host;
+  return slot === 0 ? `${group}-primary` : `${group}-replica${String(slot)}`;
+}
+
+/** Where a node is, for steps. */
+export function placed({ container, layout }: ObservedNode): Placed {
+  return { container: container.id, layout };
+}

@@ -1,0 +1,114 @@
+import type { Engine } from '../docker/engine.ts';
+import { PgherdError } from '../base/error.ts';
+import type { Topology } from '../topology/model.ts';
+import { parseRecord } from '../postgres/record.ts';
+import { formatRecordName } from '../postgres/layout.ts';
+import { viewGroup } from './group.ts';
+import type { ObservedNode, Snapshot } from './snapshot.ts';
+
+type Found = Pick<Snapshot, 'lost' | 'hung' | 'sinceChange'>;
+
+/** Milliseconds that the second question may take; the server itself has 3 s. */
+const askDeadline = 8000;
+
+/** Milliseconds without an answer after which a server hangs, where nobody has listened to it before. */
+const hangsAfter = 3000;
+
+/** Remembers since when leaders have not served, and asks those a second time that do not speak. */
+export class LeaderWatch {
+  readonly #now: () => number;
+  /** By group. */
+  readonly #lostAt = new Map<string, number>();
+  /** When leaders changed last, epoch milliseconds, by group: as a record says that was read. */
+  readonly #changes = new Map<string, { readonly record: string; readonly at: number | undefined }>();
+  /** By container. */
+  readonly #hangsSince = new Map<string, number>();
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Looks after the leaders of all groups; without reports only those that the engine's health check does not pass are asked. */
+  async find(engine: Engine, topology: Topology, snapshot: Snapshot, isListening: boolean): Promise<Found> {
+    const states = await Promise.all(
+      topology.groups.map(async (group) => {
+        const view = viewGroup(group, snapshot);
+        if (view.phase === 'lost')
+          return { name: group.name, state: 'lost' as const, leader: undefined, source: view.source };
+        if (view.phase !== 'led')
+          return { name: group.name, state: 'unknown' as const, leader: undefined, source: undefined };
+        const state = await findState(engine, snapshot, view.leader, isListening);
+        return { name: group.name, state, leader: view.leader, source: view.source };
+      }),
+    );
+    const now = this.#now();
+    const lost = new Map<string, number>();
+    const hung = new Set<string>();
+    for (const { name, state, leader } of states) {
+      if (state === 'serves') this.#lostAt.delete(name);
+      else if (state !== 'unknown' && !this.#lostAt.has(name)) this.#lostAt.set(name, now);
+      const at = this.#lostAt.get(name);
+      if (at !== undefined) lost.set(name, now - at);
+      if (leader === undefined) continue;
+      const { id } = leader.container;
+      if (state !== 'hangs') this.#hangsSince.delete(id);
+      else if (!this.#hangsSince.has(id)) this.#hangsSince.set(id, isListening ? -Infinity : now);
+      // One that was just started does not answer yet; who listens has waited for it before it asks.
+      if (now - (this.#hangsSince.get(id) ?? Infinity) >= hangsAfter) hung.add(id);
+    }
+    const changes = await Promise.all(
+      states.map(async ({ name, source }) => {
+        // Who listens learns it in good time: where it counts, it is known.
+        const at = isListening || lost.has(name) ? await this.#lastChange(engine, name, source) : undefined;
+        return at === undefined ? [] : [[name, Date.now() - at] as const];
+      }),
+    );
+    return { lost, hung, sinceChange: new Map(changes.flat()) };
+  }
+
+  async #lastChange(engine: Engine, group: string, source: ObservedNode | undefined): Promise<number | undefined> {
+    const record = source?.facts.record;
+    if (source === undefined || record === undefined) return undefined;
+    const name = formatRecordName(record);
+    const known = this.#changes.get(group);
+    if (known?.record === name) return known.at;
+    const files = await engine.readArchive(source.container.id, `${source.layout.home}/${name}`);
+    const [last] = parseRecord([...(files?.values() ?? [])][0] ?? '')?.changes ?? [];
+    const at = last === undefined ? undefined : Date.parse(last.at);
+    this.#changes.set(group, { record: name, at });
+    return at;
+  }
+}
+
+type State = 'serves' | 'lost' | 'hangs' | 'unknown';
+
+async function findState(
+  engine: Engine,
+  snapshot: Snapshot,
+  { container, facts }: ObservedNode,
+  isListening: boolean,
+): Promise<State> {
+  // One that is still to be promoted, or was never started, does not serve yet, and is not lost.
+  if (container.startedAt === 0) return 'unknown';
+  if (container.state !== 'running') return 'lost';
+  if (facts.serves === 'follow') return 'unknown';
+  if (snapshot.reports.get(container.id)?.recovery === false) return 'serves';
+  if (!isListening && container.health.status === 'healthy') return 'serves';
+  if (!isListening && container.health.status === 'starting') return 'unknown';
+  if (isListening && !snapshot.silent.has(container.id)) return 'unknown';
+  return ask(engine, container.id);
+}
+
+// A new connection through TCP, where the heartbeat is an old one through the socket.
+async function ask(engine: Engine, container: string): Promise<State> {
+  const command = ['pg_isready', '-q', '-h', '127.0.0.1', '-t', '3'];
+  try {
+    const { code } = await engine.exec(container, { command, deadline: askDeadline });
+    // 1: it refuses for now, since it starts or stops; 2: no answer; others: it could not be asked.
+    return ({ 0: 'serves', 1: 'lost', 2: 'hangs' } as const)[code] ?? 'unknown';
+  } catch (error) {
+    // Whether it is the server or the engine that does not answer, nobody knows.
+    if (error instanceof PgherdError) return 'unknown';
+    throw error;
+  }
+}

@@ -1,0 +1,298 @@
+import type { FenceCause, Handover, Position, SyncList } from '../postgres/layout.ts';
+
+/** A node of a group, as far as it matters who leads. */
+export type Member = {
+  readonly name: string;
+  readonly slot: number;
+  /** It is in the file. */
+  readonly isWanted: boolean;
+  /** `running`: so is its container; `down`: it is there, and its server surely is not; `missing`: there is no container. */
+  readonly container: 'running' | 'down' | 'missing';
+  /** Its volume holds a whole copy. */
+  readonly hasData: boolean;
+  /** It leads no more, or not yet: it cannot be started as it is. */
+  readonly isFenced: boolean;
+  /** Why. */
+  readonly fencedFor: FenceCause | undefined;
+  /** It holds the write address. */
+  readonly holdsAddress: boolean;
+  /** How far it came before it was told to follow nobody. */
+  readonly detached: Position | undefined;
+  /** What it said last: undefined where nobody heard it. A silent one may have come further since. */
+  readonly said: { readonly timeline: number; readonly lsn: number; readonly isSilent: boolean } | undefined;
+  /** It streams from the leader; undefined: nobody knows. */
+  readonly streams: boolean | undefined;
+  /** It did not do what it was told to. */
+  readonly failed: boolean;
+};
+
+/** All that a decision about who leads is made from. */
+export type Situation = {
+  readonly members: readonly Member[];
+  /** Slot of the leader, by the record. */
+  readonly leader: number;
+  readonly policy: {
+    readonly mode: 'automatic' | 'manual';
+    /** Milliseconds that a leader may take to come back in place. */
+    readonly delay: number;
+    /** Bytes of WAL. */
+    readonly maxLag: number | undefined;
+  };
+  /** In quorum mode: who may hold what was acknowledged. */
+  readonly sync: SyncList | undefined;
+  /** What somebody asked for. */
+  readonly handover: Handover | undefined;
+  /** Milliseconds since the leader was first seen not to serve; undefined: it serves, or nobody says otherwise. */
+  readonly lostFor: number | undefined;
+  /** It runs, and it is certain that it does not answer. */
+  readonly isHung: boolean;
+  /** Bytes of WAL that the leader would have to replay, as it said last. */
+  readonly redo: number | undefined;
+  /** Milliseconds since the last change of leaders. */
+  readonly sinceChange: number | undefined;
+};
+
+export type Cause = 'failover' | 'switchover' | 'removed';
+
+/** Why nobody else is made to lead. */
+export type Hindrance = { readonly code: string; readonly detail: string; readonly remedy: string };
+
+export type Decision =
+  /** Who leads goes on, or is brought back in place; look again after so many milliseconds where a time is given. */
+  | { readonly is: 'kept'; readonly recheck?: number; readonly blocked?: Hindrance }
+  /** The leader is to lead no more: it is fenced, and those that may take over say how far they have come. */
+  | {
+      readonly is: 'fence';
+      readonly cause: Cause;
+      readonly why: string;
+      /** Slots of those to be told to follow nobody. */
+      readonly detach: readonly number[];
+      /** Slots of those to be started for that. */
+      readonly start: readonly number[];
+    }
+  | {
+      readonly is: 'promote';
+      readonly cause: Cause;
+      readonly why: string;
+      readonly to: number;
+      readonly position: Position;
+      /** Bytes that the old leader is known to have written and the new one has not; null: nobody knows. */
+      readonly lostBytes: number | null;
+    }
+  /** What was asked for is so already, or cannot be any more. */
+  | { readonly is: 'dismiss'; readonly why: string };
+
+/** Bytes of WAL that are replayed sooner than another node takes over: 2.1 s for 80 MB, measured. */
+const quickRedo = 48 * 2 ** 20;
+
+/** Milliseconds that a server which runs may take until it answers. */
+const startTime = 3000;
+
+/** Milliseconds after a change of leaders in which another one waits for the leader to come back in place. */
+const coolDown = 10_000;
+
+/**
+ * Decides who leads a group: nobody is promoted unless the old leader is proven dead, and unless nobody else may have
+ * more of what was acknowledged.
+ */
+export function decideLeadership(situation: Situation): Decision {
+  const { members, leader, handover } = situation;
+  const old = members.find(({ slot }) => slot === leader);
+  const others = members.filter(({ slot, hasData }) => slot !== leader && hasData);
+  if (handover?.to === leader) return { is: 'dismiss', why: `${nameOf(situation, leader)} leads already` };
+  const reason = findReason(situation, old);
+  if (reason === undefined || 'is' in reason) return reason ?? { is: 'kept' };
+  const { cause, why } = reason;
+  const isLossy = handover?.kind === 'failover-lossy';
+  const isPlanned = cause === 'switchover' || (cause === 'removed' && situation.lostFor === undefined);
+  const eligible = others.filter(
+    ({ isWanted, failed, slot }) => isWanted && !failed && (handover?.to === undefined || slot === handover.to),
+  );
+  const isBegun = old?.isFenced === true;
+  if (
+    isPlanned &&
+    !isBegun &&
+    !eligible.some(({ container, streams }) => container === 'running' && streams !== false)
+  ) {
+    const who = handover?.to === undefined ? 'no replica streams' : `${nameOf(situation, handover.to)} does not stream`;
+    const remedy = 'see `pgherd status`: it is done as soon as one streams';
+    return unable({ code: 'no-candidate', detail: `${why}, and ${who}`, remedy });
+  }
+  const best = findBest(eligible, isBegun);
+  const isReady = isFencedOff(old) && best?.detached !== undefined;
+  const hindrance = isLossy ? undefined : findHindrance(situation, others, best, isPlanned && !isReady);
+  if (best === undefined) {
+    const detail = `${why}, and no replica that could lead has a whole copy`;
+    return unable({ code: 'no-candidate', detail, remedy: 'bring a replica back, or restore the leader' });
+  }
+  const pending = findPending(situation, others, isLossy);
+  if (!isFencedOff(old) || pending.detach.length > 0) {
+    // What is known to be in vain is not begun.
+    if (hindrance !== undefined && pending.start.length === 0) return unable(hindrance);
+    return { is: 'fence', cause, why, ...pending };
+  }
+  if (hindrance !== undefined || best.detached === undefined) {
+    return unable(hindrance ?? unheard(best));
+  }
+  if (isPlanned && !best.detached.shut && !isLossy) {
+    // It was stopped in order and the other one lacks its last word: it leads again, and nothing is lost.
+    return { is: 'dismiss', why: `${best.name} has not received all that ${nameOf(situation, leader)} wrote` };
+  }
+  return { is: 'promote', cause, why, to: best.slot, position: best.detached, lostBytes: countLost(old, best) };
+}
+
+type Reason = { readonly cause: Cause; readonly why: string };
+
+function findReason(situation: Situation, old: Member | undefined): Reason | Decision | undefined {
+  const { handover, lostFor, policy, sinceChange, redo } = situation;
+  const name = nameOf(situation, situation.leader);
+  // A leader that is gone cannot hand over: then it is as if nobody had asked.
+  const isMoot = handover?.kind === 'switchover' && lostFor !== undefined && old?.isFenced !== true;
+  if (handover !== undefined && !isMoot) {
+    const why = handover.kind === 'switchover' ? 'a switchover was asked for' : 'a failover was asked for';
+    return { cause: handover.kind === 'switchover' ? 'switchover' : 'failover', why };
+  }
+  if (old?.isWanted === false) return { cause: 'removed', why: `${name} leads, and is no longer in the file` };
+  if (old?.isFenced === true) {
+    return {
+      cause: 'failover',
+      why: `${name}, which led, ${old.fencedFor === 'hung' ? 'did not answer' : 'has ended'}`,
+    };
+  }
+  if (old?.hasData !== true) {
+    const why = `the data of ${name}, which leads, is gone`;
+    return policy.mode === 'manual' ? manual(why) : { cause: 'failover', why };
+  }
+  if (lostFor === undefined) return undefined;
+  const why = `${name}, which leads, ${old.container === 'running' ? 'does not answer' : 'has ended'}`;
+  if (policy.mode === 'manual') return undefined;
+  // It comes back in place where that is as quick: nothing is lost then.
+  const isSlow = redo !== undefined && redo > quickRedo;
+  const isUnsure = old.container === 'running' && !situation.isHung;
+  const patience = Math.max(
+    isSlow ? 0 : policy.delay,
+    isUnsure ? startTime : 0,
+    (sinceChange ?? Infinity) < coolDown ? coolDown : 0,
+  );
+  return lostFor < patience ? { is: 'kept', recheck: patience - lostFor } : { cause: 'failover', why };
+}
+
+function manual(why: string): Decision {
+  const remedy = 'failover.mode is manual: `pgherd failover GROUP` promotes another node';
+  return { is: 'kept', blocked: { code: 'manual-failover', detail: why, remedy } };
+}
+
+/** Nothing of it can write any more, and it cannot come back by itself. */
+function isFencedOff(old: Member | undefined): boolean {
+  if (old === undefined || old.container === 'missing') return true;
+  return old.container === 'down' && (old.isFenced || !old.hasData) && !old.holdsAddress;
+}
+
+// By what is certain once the leader is down, before that by what they said last.
+function findBest(eligible: readonly Member[], isBegun: boolean): Member | undefined {
+  const key = ({ detached, said }: Member): readonly [number, number] => {
+    const known = detached ?? said;
+    return known === undefined ? [0, 0] : [known.timeline, known.lsn];
+  };
+  const known = isBegun ? eligible.filter(({ detached }) => detached !== undefined) : eligible;
+  return [...(known.length > 0 ? known : eligible)].sort((a, b) => {
+    const [one, two] = [key(a), key(b)];
+    return two[0] - one[0] || two[1] - one[1] || a.slot - b.slot;
+  })[0];
+}
+
+function findPending(
+  { leader, sync }: Situation,
+  others: readonly Member[],
+  isLossy: boolean,
+): { readonly detach: readonly number[]; readonly start: readonly number[] } {
+  const wanted = others.filter((each) => each.slot !== leader && each.detached === undefined && !each.failed);
+  const running = wanted.filter(({ container }) => container === 'running');
+  // Who is down may be ahead of all others, unless it is known to have been behind before the leader went.
+  const isEnough =
+    isLossy && others.some(({ detached, container }) => detached !== undefined || container === 'running');
+  const down = wanted.filter(
+    (each) =>
+      !isEnough &&
+      each.container === 'down' &&
+      (sync === undefined ? mayBeAhead(each, others) : sync.listed.includes(each.slot)),
+  );
+  return { detach: [...running, ...down].map(({ slot }) => slot), start: down.map(({ slot }) => slot) };
+}
+
+function mayBeAhead(member: Member, others: readonly Member[]): boolean {
+  const { said } = member;
+  if (said === undefined) return true;
+  return !others.some((each) => {
+    const known = each.detached ?? (each.said?.isSilent === false ? each.said : undefined);
+    if (each.slot === member.slot || known === undefined) return false;
+    return (
+      known.timeline > said.timeline || (known.timeline === said.timeline && known.lsn >= said.lsn && said.isSilent)
+    );
+  });
+}
+
+/** What speaks against promoting anybody, by what is known. */
+function findHindrance(
+  situation: Situation,
+  others: readonly Member[],
+  best: Member | undefined,
+  isBefore: boolean,
+): Hindrance | undefined {
+  if (best === undefined || best.detached?.shut === true || isBefore) return undefined;
+  const remedy = `bring the leader or the missing nodes back, or accept the loss: \`pgherd failover GROUP --allow-data-loss\``;
+  const reachable = others.filter(({ detached, container, failed }) => {
+    return detached !== undefined || (!failed && container !== 'missing');
+  });
+  const { sync } = situation;
+  if (sync !== undefined) {
+    const read = sync.listed.filter((slot) => reachable.some((each) => each.slot === slot)).length;
+    if (sync.listed.length > 0 && read + sync.num > sync.listed.length) return undefined;
+    const of = `${String(read)} of ${String(sync.listed.length)}`;
+    const detail =
+      sync.listed.length === 0
+        ? 'no replica is known to have everything that was acknowledged'
+        : `${of} replicas that commits waited for can be asked, and one of the others may have more`;
+    return { code: 'quorum-lost', detail, remedy };
+  }
+  const missing = others.filter(
+    (each) => each.detached === undefined && (each.failed || each.container === 'missing') && mayBeAhead(each, others),
+  );
+  if (missing.length > 0) {
+    const names = missing.map(({ name }) => name).join(', ');
+    return { code: 'incomplete', detail: `${names} cannot be asked, and may have more than the others`, remedy };
+  }
+  const { maxLag } = situation.policy;
+  const lag = countLost(
+    situation.members.find(({ slot }) => slot === situation.leader),
+    best,
+  );
+  if (maxLag === undefined || lag === null || lag <= maxLag) return undefined;
+  const detail = `${best.name} is ${String(lag)} bytes behind, and failover.max_lag is ${String(maxLag)}`;
+  return { code: 'too-far-behind', detail, remedy };
+}
+
+/** Bytes that the leader said it had written and this one has not; null: nobody knows. */
+function countLost(old: Member | undefined, best: Member): number | null {
+  if (best.detached?.shut === true) return 0;
+  const [last, known] = [old?.said, best.detached ?? best.said];
+  if (last === undefined || known === undefined) return null;
+  return Math.max(0, last.lsn - known.lsn);
+}
+
+function unheard({ name }: Member): Hindrance {
+  return {
+    code: 'incomplete',
+    detail: `${name} does not say how far it has come`,
+    remedy: 'see its log with `docker logs`',
+  };
+}
+
+// What was asked for is not forgotten: it is done as soon as it can be. A leader that was fenced leads again meanwhile.
+function unable(blocked: Hindrance): Decision {
+  return { is: 'kept', blocked };
+}
+
+function nameOf({ members }: Situation, slot: number): string {
+  return members.find((each) => each.slot === slot)?.name ?? `slot ${String(slot)}`;
+}
