@@ -1,6 +1,7 @@
 import type { PgherdError } from '../base/error.ts';
 import type { Result } from '../reconcile/work.ts';
 import type { Condition as Plain } from '../reconcile/status.ts';
+import { findCommitState } from '../reconcile/commit-state.ts';
 import type { Reports } from '../reconcile/reports.ts';
 import type { Snapshot } from '../reconcile/snapshot.ts';
 import type { ClusterSource } from './topology-state.ts';
@@ -170,6 +171,26 @@ function servers({ source, snapshot, reports, isAwaited }: Facts): readonly Find
     finding('LeaderAvailable', 'NoLeader', leaders, awaited.leaders === 0),
     finding('ReplicasReady', 'NotStreaming', replicas, awaited.replicas === 0),
     finding('BalancerReady', 'NotAnswering', balancers, true),
+    ...commitsDurable(groups, snapshot, reports),
+  ];
+}
+
+// Only where the file asks for a quorum.
+function commitsDurable(groups: readonly Group[], snapshot: Snapshot, reports: Reports): readonly Finding[] {
+  const states = groups.flatMap((group) => {
+    const state = findCommitState(group, viewGroup(group, snapshot), snapshot.nodes, reports);
+    return state === undefined ? [] : [{ name: group.name, ...state }];
+  });
+  if (states.length === 0) return [];
+  const amiss = states.filter(({ state }) => state !== 'durable');
+  return [
+    {
+      type: 'CommitsDurable',
+      holds: amiss.length === 0,
+      reason:
+        amiss.length === 0 ? 'AsExpected' : amiss.some(({ state }) => state === 'degraded') ? 'Degraded' : 'Waiting',
+      message: amiss.map(({ name, message }) => `${name}: ${message}`).join('; '),
+    },
   ];
 }
 

@@ -1,4 +1,5 @@
 import { messageOf, PgherdError } from '../base/error.ts';
+import { nodeResource } from '../reconcile/names.ts';
 import type { Outcome } from '../reconcile/execute.ts';
 import type { Progress } from '../reconcile/work.ts';
 import type { Journal, NewEntry } from './journal.ts';
@@ -19,41 +20,47 @@ export function keepRecord(journal: Journal, name: RunName): (progress: Progress
 }
 
 type Step = Outcome['step'];
-
-/** Phases of a change of leaders, in their order. */
-const phases: ReadonlySet<Step['action']['do']> = new Set([
-  'fence',
-  'detach',
-  'write-record',
-  'write-config',
-  'promote',
-]);
+type LeaderChange = NonNullable<Extract<Step['action'], { do: 'write-record' }>['change']>;
 
 /** Follows changes of leaders, and tells of each when another node leads: why, who, what is lost, and how long it took. */
 class Successions {
+  /** By step. */
   readonly #milliseconds = new Map<string, number>();
-  #change: Extract<Step['action'], { do: 'write-record' }>['change'];
+  /** By resource of who is to lead. */
+  readonly #changes = new Map<string, { readonly change: LeaderChange; readonly step: string }>();
 
   note(outcome: Outcome): Entry | undefined {
     if (outcome.result !== 'done') return undefined;
     const { step, milliseconds } = outcome;
     const { action } = step;
-    if (action.do === 'fence') this.#milliseconds.clear();
-    if (action.do === 'write-record' && action.change !== undefined) this.#change = action.change;
-    if (!phases.has(action.do)) return undefined;
-    this.#milliseconds.set(action.do, Math.max(milliseconds, this.#milliseconds.get(action.do) ?? 0));
-    const change = this.#change;
-    if (action.do !== 'promote' || change === undefined) return undefined;
-    this.#change = undefined;
-    const took = [...phases].flatMap((phase) => {
-      const spent = this.#milliseconds.get(phase);
-      return spent === undefined ? [] : [`${phase} ${String(Math.round(spent))} ms`];
-    });
+    this.#milliseconds.set(step.id, milliseconds);
+    if (action.do === 'write-record' && action.change !== undefined) {
+      this.#changes.set(nodeResource(action.change.to), { change: action.change, step: step.id });
+    }
+    const found = action.do === 'promote' ? this.#changes.get(step.resource) : undefined;
+    if (found === undefined) return undefined;
+    this.#changes.delete(step.resource);
+    return this.#describe(found.change, found.step, step.resource);
+  }
+
+  #describe(change: LeaderChange, record: string, leader: string): Entry {
     const { kind, cause, from, to, timeline, lsn, lostBytes } = change;
+    const phases = [
+      ['fence', `${nodeResource(from)}: fence`],
+      ['detach', `${leader}: detach`],
+      ['record', record],
+      ['promote', `${leader}: promote`],
+    ] as const;
+    const times = phases.flatMap(([phase, id]) => {
+      const spent = this.#milliseconds.get(id);
+      return spent === undefined ? [] : [{ phase, spent: Math.round(spent) }];
+    });
+    const took = times.map(({ phase, spent }) => `${phase} ${String(spent)} ms`).join(', ');
     const lost =
       lostBytes === null ? 'whether anything is lost, nobody knows' : `${String(lostBytes)} bytes of WAL lost`;
-    const message = `${to} leads, ${from} did: ${cause}; from ${formatLsn(lsn)} on timeline ${String(timeline)}, ${lost}; ${took.join(', ')}`;
-    return { type: kind, resource: `node/${to}`, reason: cause, message, milliseconds: Math.round(milliseconds) };
+    const message = `${to} leads instead of ${from}: ${cause}; from ${formatLsn(lsn)} on timeline ${String(timeline)}, ${lost}; ${took}`;
+    const total = times.reduce((sum, { spent }) => sum + spent, 0);
+    return { type: kind, resource: leader, message, milliseconds: total };
   }
 }
 

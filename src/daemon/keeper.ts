@@ -74,6 +74,7 @@ export class ClusterKeeper {
   #failed = '';
   /** What the servers said last, in short. */
   #amiss = '';
+  #silent = '';
   #heard = '';
 
   constructor(source: ClusterSource, options: KeeperOptions) {
@@ -123,6 +124,7 @@ export class ClusterKeeper {
   }
 
   setEngine(engine: Engine | undefined, whyDown: string | undefined): void {
+    if (this.#engineDown !== undefined && whyDown === undefined) this.#watch.settle();
     this.#engine = engine;
     this.#engineDown = whyDown;
     if (whyDown !== undefined) {
@@ -201,8 +203,8 @@ export class ClusterKeeper {
   }
 
   #nextAfter({ converged, stopped, blocked, failures, recheck }: Result): Turn['next'] {
-    if (stopped === 'retry') return 'retry';
     if (recheck !== undefined) return recheck;
+    if (stopped === 'retry') return 'retry';
     const { until } = this.#hold;
     if (until !== undefined) return Math.max(0, until - this.#options.now());
     if (converged || stopped !== undefined) {
@@ -318,12 +320,19 @@ export class ClusterKeeper {
     const words = [...this.#listeners.reports].map(([id, { recovery }]) => `${id} ${String(recovery)}`);
     const awaited = snapshot.nodes.filter((each) => this.#listeners.isAwaited(each.container.id)).length;
     const heard = `${words.join('; ')}; ${String(awaited)} awaited`;
+    // One that was left and joined again says what it said before, and was unknown meanwhile.
+    this.#refresh();
     if (amiss === this.#amiss && heard === this.#heard) return;
-    const isWorse = amiss !== '' || report === undefined;
+    // Who is silent, or is not any more, is sent no readers, or is again.
+    const silent = [...this.#listeners.voices.silent].sort().join();
+    const isWorse = amiss !== '' || report === undefined || silent !== this.#silent;
+    this.#silent = silent;
     this.#amiss = amiss;
     this.#heard = heard;
-    this.#refresh();
-    if (isWorse) this.#options.ask();
+    if (!isWorse) return;
+    // Who waits for something else may wait for long.
+    if (report === undefined) this.#wake.fire();
+    this.#options.ask();
   }
 
   // ---- conditions

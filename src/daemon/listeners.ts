@@ -40,7 +40,12 @@ export class Listeners {
 
   get voices(): Voices {
     const silent = [...this.#listening.keys()].filter((id) => !this.#reports.has(id) && !this.#awaited.has(id));
-    return { reports: new Map(this.#reports), silent: new Set(silent), past: new Map(this.#past) };
+    return {
+      reports: new Map(this.#reports),
+      silent: new Set(silent),
+      past: new Map(this.#past),
+      heardUntil: this.#options.now(),
+    };
   }
 
   /** Whose silence means nothing yet. */

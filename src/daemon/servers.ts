@@ -21,7 +21,7 @@ export function findAmiss(topology: Topology, snapshot: Snapshot, reports: Repor
     const ill = followers.flatMap(({ name, slot }) => {
       const id = snapshot.nodes.find((each) => each.group === group.name && each.slot === slot)?.container.id ?? '';
       const report = reports.get(id);
-      const ailment = diagnose(leader, report, slotName(slot));
+      const ailment = diagnose(leader, report, slotName(slot), view.record.fork);
       if (ailment !== undefined) return [`${name}: ${ailment.code}`];
       return report !== undefined && report.receiver !== 'streaming' ? [`${name}: does not stream`] : [];
     });

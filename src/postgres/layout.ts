@@ -9,8 +9,9 @@
  *     started        -> the revision the server was started with
  *     loaded         -> the revision the server has loaded; detached.<timeline>.<lsn>.<shut|open>: it follows nobody
  *     state          -> bootstrapping, cloning, half, rewinding, diverged, or data.<system_identifier>
- *     serves         -> lead, follow, or fenced.<cause>: another node is to lead, and this one does not start
- *     record         -> record.<version>.<leader>.<members>[.sync-…][.<handover>][.paused].json, the group record
+ *     serves         -> lead, follow, or fenced.<cause>[.<lsn>]: another node is to lead, and this one does not start; ended or
+ *                       kept after that, until it starts: what it wrote last was not acknowledged, or may have been
+ *     record         -> record.<version>.<leader>.<members>[.fork-…][.sync-…][.<handover>][.paused].json, the group record
  *     secrets        -> secrets.<version>.<fingerprint>/, passwords (0600)
  *
  * Facts are kept as the targets of links because the engine tells a link's target for the price of a stat
@@ -50,6 +51,8 @@ export type NodeFacts = {
   readonly serves: 'lead' | 'follow' | 'fenced' | undefined;
   /** Why it was taken out of service. */
   readonly fencedFor: FenceCause | undefined;
+  /** Bytes from 0/0 that it had written when it was told to stop in order. */
+  readonly fencedAt: number | undefined;
   readonly record: RecordName | undefined;
   readonly secrets: SecretsName | undefined;
 };
@@ -63,8 +66,11 @@ export type Position = {
   readonly shut: boolean;
 };
 
-export const fenceCauses = ['ended', 'hung', 'asked', 'removed'] as const;
+export const fenceCauses = ['ended', 'hung', 'asked', 'removed', 'forced'] as const;
 export type FenceCause = (typeof fenceCauses)[number];
+
+/** The end of a timeline. */
+export type Fork = Pick<Position, 'timeline' | 'lsn'>;
 
 /** A change of leaders that somebody asked for. */
 export type Handover = {
@@ -92,6 +98,8 @@ export type RecordName = {
   /** In quorum mode. */
   readonly sync?: SyncList | undefined;
   readonly handover?: Handover | undefined;
+  /** Where the leader began to lead, and on which timeline it had followed; absent: it led from the beginning. */
+  readonly fork?: Fork | undefined;
   /** Nothing but looking is done to the group. */
   readonly paused: boolean;
 };
@@ -112,9 +120,10 @@ export function readFacts(links: Readonly<Record<FactLink, string | undefined>>)
   };
 }
 
-export function formatRecordName({ version, leader, members, sync, handover, paused }: RecordName): string {
+export function formatRecordName({ version, leader, members, fork, sync, handover, paused }: RecordName): string {
   const parts = [
     `record.${String(version)}.${String(leader)}.${members.join('-')}`,
+    ...(fork === undefined ? [] : [`fork-${String(fork.timeline)}-${String(fork.lsn)}`]),
     ...(sync === undefined ? [] : [['sync', sync.num, ...sync.listed].join('-')]),
     ...(handover === undefined ? [] : [handover.kind + (handover.to === undefined ? '' : `-${String(handover.to)}`)]),
     ...(paused ? ['paused'] : []),
@@ -137,17 +146,18 @@ function readState(name: string | undefined): NodeState {
 }
 
 const recordName =
-  /^record\.(\d+)\.(\d+)\.([\d-]+)(?:\.sync-([\d-]+))?(?:\.(switchover|failover|failover-lossy)(?:-(\d+))?)?(\.paused)?\.json$/;
+  /^record\.(\d+)\.(\d+)\.([\d-]+)(?:\.fork-(\d+)-(\d+))?(?:\.sync-([\d-]+))?(?:\.(switchover|failover|failover-lossy)(?:-(\d+))?)?(\.paused)?\.json$/;
 
 function readRecordName(name: string | undefined): RecordName | undefined {
   const match = recordName.exec(name ?? '');
   if (match === null) return undefined;
-  const [, version, leader, members = '', sync, kind, to, paused] = match;
+  const [, version, leader, members = '', timeline, lsn, sync, kind, to, paused] = match;
   const [num = 0, ...listed] = (sync ?? '').split('-').map(Number);
   return {
     version: Number(version),
     leader: Number(leader),
     members: members.split('-').map(Number),
+    ...(timeline === undefined ? {} : { fork: { timeline: Number(timeline), lsn: Number(lsn) } }),
     ...(sync === undefined ? {} : { sync: { num, listed } }),
     ...(kind === undefined
       ? {}
@@ -161,10 +171,17 @@ function readPosition(loaded: string | undefined): Position | undefined {
   return match === null ? undefined : { timeline: Number(match[1]), lsn: Number(match[2]), shut: match[3] === 'shut' };
 }
 
-function readServes(name: string | undefined): Pick<NodeFacts, 'serves' | 'fencedFor'> {
-  const cause = fenceCauses.find((each) => name === `fenced.${each}`);
-  if (cause !== undefined) return { serves: 'fenced', fencedFor: cause };
-  return { serves: name === 'lead' || name === 'follow' ? name : undefined, fencedFor: undefined };
+export function formatFence(cause: FenceCause, lsn: number | undefined): string {
+  return `fenced.${cause}${lsn === undefined ? '' : `.${String(lsn)}`}`;
+}
+
+function readServes(name: string | undefined): Pick<NodeFacts, 'serves' | 'fencedFor' | 'fencedAt'> {
+  const [, cause, lsn] = /^fenced\.([a-z]+)(?:\.(\d+))?$/.exec(name ?? '') ?? [];
+  const fencedFor = fenceCauses.find((each) => each === cause);
+  const fencedAt = lsn === undefined ? undefined : Number(lsn);
+  if (fencedFor !== undefined) return { serves: 'fenced', fencedFor, fencedAt };
+  const serves = name === 'lead' || name === 'follow' ? name : undefined;
+  return { serves, fencedFor: undefined, fencedAt: undefined };
 }
 
 function readSecretsName(name: string | undefined): SecretsName | undefined {

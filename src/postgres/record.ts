@@ -1,7 +1,7 @@
 import type { ArchiveEntry } from '../base/archive.ts';
 import { canonicalJson } from '../base/canonical.ts';
 import { monitorRole, replicationRole } from './config.ts';
-import { formatRecordName, formatSecretsName, type Handover, type SyncList } from './layout.ts';
+import { formatRecordName, formatSecretsName, type Fork, type Handover, type SyncList } from './layout.ts';
 import { parseJson } from '../base/json.ts';
 
 /** Passwords of a group's roles, and the version they were made in. */
@@ -28,6 +28,8 @@ export type GroupRecord = {
   /** Slots of all members, ascending. */
   readonly members: readonly number[];
   readonly secrets: Secrets;
+  /** Where the leader began to lead; absent: it led from the beginning. */
+  readonly fork?: Fork | undefined;
   /** In quorum mode: who may hold what the leader has acknowledged. */
   readonly sync?: SyncList | undefined;
   /** A change of leaders that somebody asked for, and that is not done yet. */

@@ -32,6 +32,7 @@ export function nodeRevision(config: NodeConfig, layout: Layout): Revision {
     superuser: config.superuser,
     database: config.database,
     ...(role.is === 'follow' ? { conninfo: conninfo(config, role.leaderAddress, layout), slot: role.slot } : {}),
+    ...(role.is === 'follow' && role.held === true ? { quorum: '' } : {}),
     'report.sql': heartbeatSql,
     ...nodeScripts,
   };

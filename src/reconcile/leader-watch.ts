@@ -6,10 +6,13 @@ import { formatRecordName } from '../postgres/layout.ts';
 import { viewGroup } from './group.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 
-type Found = Pick<Snapshot, 'lost' | 'hung' | 'sinceChange'>;
+type Found = Pick<Snapshot, 'lost' | 'hung' | 'sinceChange' | 'settlesIn'>;
 
 /** Milliseconds that the second question may take; the server itself has 3 s. */
 const askDeadline = 8000;
+
+/** Milliseconds after the return of an engine in which what it had running comes up again. */
+const settleTime = 10_000;
 
 /** Milliseconds without an answer after which a server hangs, where nobody has listened to it before. */
 const hangsAfter = 3000;
@@ -24,8 +27,17 @@ export class LeaderWatch {
   /** By container. */
   readonly #hangsSince = new Map<string, number>();
 
+  #settledAt = -Infinity;
+
   constructor(now: () => number) {
     this.#now = now;
+  }
+
+  /** The engine is back: who led before is given the time to come up. */
+  settle(): void {
+    this.#settledAt = this.#now() + settleTime;
+    this.#lostAt.clear();
+    this.#hangsSince.clear();
   }
 
   /** Looks after the leaders of all groups; without reports only those that the engine's health check does not pass are asked. */
@@ -37,7 +49,8 @@ export class LeaderWatch {
           return { name: group.name, state: 'lost' as const, leader: undefined, source: view.source };
         if (view.phase !== 'led')
           return { name: group.name, state: 'unknown' as const, leader: undefined, source: undefined };
-        const state = await findState(engine, snapshot, view.leader, isListening);
+        const isDoubted = this.#lostAt.has(group.name);
+        const state = await findState(engine, snapshot, view.leader, { isListening, isDoubted });
         return { name: group.name, state, leader: view.leader, source: view.source };
       }),
     );
@@ -48,7 +61,8 @@ export class LeaderWatch {
       if (state === 'serves') this.#lostAt.delete(name);
       else if (state !== 'unknown' && !this.#lostAt.has(name)) this.#lostAt.set(name, now);
       const at = this.#lostAt.get(name);
-      if (at !== undefined) lost.set(name, now - at);
+      // One that was lost and is not heard yet may be back.
+      if (at !== undefined && state !== 'unknown') lost.set(name, now - at);
       if (leader === undefined) continue;
       const { id } = leader.container;
       if (state !== 'hangs') this.#hangsSince.delete(id);
@@ -63,7 +77,7 @@ export class LeaderWatch {
         return at === undefined ? [] : [[name, Date.now() - at] as const];
       }),
     );
-    return { lost, hung, sinceChange: new Map(changes.flat()) };
+    return { lost, hung, sinceChange: new Map(changes.flat()), settlesIn: Math.max(0, this.#settledAt - now) };
   }
 
   async #lastChange(engine: Engine, group: string, source: ObservedNode | undefined): Promise<number | undefined> {
@@ -86,7 +100,7 @@ async function findState(
   engine: Engine,
   snapshot: Snapshot,
   { container, facts }: ObservedNode,
-  isListening: boolean,
+  { isListening, isDoubted }: { readonly isListening: boolean; readonly isDoubted: boolean },
 ): Promise<State> {
   // One that is still to be promoted, or was never started, does not serve yet, and is not lost.
   if (container.startedAt === 0) return 'unknown';
@@ -94,7 +108,7 @@ async function findState(
   if (facts.serves === 'follow') return 'unknown';
   if (snapshot.reports.get(container.id)?.recovery === false) return 'serves';
   if (!isListening && container.health.status === 'healthy') return 'serves';
-  if (!isListening && container.health.status === 'starting') return 'unknown';
+  if (!isListening && container.health.status === 'starting' && !isDoubted) return 'unknown';
   if (isListening && !snapshot.silent.has(container.id)) return 'unknown';
   return ask(engine, container.id);
 }

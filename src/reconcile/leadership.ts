@@ -14,13 +14,23 @@ export type Member = {
   readonly isFenced: boolean;
   /** Why. */
   readonly fencedFor: FenceCause | undefined;
+  /** Bytes from 0/0 that it had written when it was told to stop in order. */
+  readonly fencedAt: number | undefined;
   /** It holds the write address. */
   readonly holdsAddress: boolean;
   /** How far it came before it was told to follow nobody. */
   readonly detached: Position | undefined;
   /** What it said last: undefined where nobody heard it. A silent one may have come further since. */
-  readonly said: { readonly timeline: number; readonly lsn: number; readonly isSilent: boolean } | undefined;
-  /** It streams from the leader; undefined: nobody knows. */
+  readonly said:
+    | {
+        readonly timeline: number;
+        readonly lsn: number;
+        readonly isSilent: boolean;
+        /** Milliseconds since then. */
+        readonly ago: number;
+      }
+    | undefined;
+  /** It streams from the leader; undefined: nobody knows, and it is not counted on. */
   readonly streams: boolean | undefined;
   /** It did not do what it was told to. */
   readonly failed: boolean;
@@ -50,6 +60,8 @@ export type Situation = {
   readonly redo: number | undefined;
   /** Milliseconds since the last change of leaders. */
   readonly sinceChange: number | undefined;
+  /** Milliseconds until what an engine had running should be up again after its return. */
+  readonly settlesIn: number;
 };
 
 export type Cause = 'failover' | 'switchover' | 'removed';
@@ -85,6 +97,12 @@ export type Decision =
 /** Bytes of WAL that are replayed sooner than another node takes over: 2.1 s for 80 MB, measured. */
 const quickRedo = 48 * 2 ** 20;
 
+/** Bytes of WAL that a replica may lack when its leader is to hand over. */
+const nearLag = 16 * 2 ** 20;
+
+/** Milliseconds between two last words that tell which came first: servers speak twice a second. */
+const apart = 1000;
+
 /** Milliseconds that a server which runs may take until it answers. */
 const startTime = 3000;
 
@@ -96,68 +114,82 @@ const coolDown = 10_000;
  * more of what was acknowledged.
  */
 export function decideLeadership(situation: Situation): Decision {
-  const { members, leader, handover } = situation;
+  const { members, leader } = situation;
   const old = members.find(({ slot }) => slot === leader);
   const others = members.filter(({ slot, hasData }) => slot !== leader && hasData);
-  if (handover?.to === leader) return { is: 'dismiss', why: `${nameOf(situation, leader)} leads already` };
-  const reason = findReason(situation, old);
+  const asked = findRequest(situation, old);
+  if (asked?.to === leader) return { is: 'dismiss', why: `${nameOf(situation, leader)} leads already` };
+  const reason = findReason(situation, old, asked);
   if (reason === undefined || 'is' in reason) return reason ?? { is: 'kept' };
   const { cause, why } = reason;
-  const isLossy = handover?.kind === 'failover-lossy';
-  const isPlanned = cause === 'switchover' || (cause === 'removed' && situation.lostFor === undefined);
+  const isPlanned = cause !== 'failover' && (situation.lostFor === undefined || isStoppedInOrder(old));
   const eligible = others.filter(
-    ({ isWanted, failed, slot }) => isWanted && !failed && (handover?.to === undefined || slot === handover.to),
+    ({ isWanted, failed, slot }) => isWanted && !failed && (asked?.to === undefined || slot === asked.to),
   );
   const isBegun = old?.isFenced === true;
-  if (
-    isPlanned &&
-    !isBegun &&
-    !eligible.some(({ container, streams }) => container === 'running' && streams !== false)
-  ) {
-    const who = handover?.to === undefined ? 'no replica streams' : `${nameOf(situation, handover.to)} does not stream`;
-    const remedy = 'see `pgherd status`: it is done as soon as one streams';
+  if (isPlanned && !isBegun && !eligible.some((each) => isNear(each, old))) {
+    const who =
+      asked?.to === undefined
+        ? 'no replica streams and is near its end'
+        : `${nameOf(situation, asked.to)} does not stream, or is far behind`;
+    const remedy = 'see `pgherd status`: it is done as soon as one does';
     return unable({ code: 'no-candidate', detail: `${why}, and ${who}`, remedy });
   }
   const best = findBest(eligible, isBegun);
-  const isReady = isFencedOff(old) && best?.detached !== undefined;
-  const hindrance = isLossy ? undefined : findHindrance(situation, others, best, isPlanned && !isReady);
   if (best === undefined) {
     const detail = `${why}, and no replica that could lead has a whole copy`;
     return unable({ code: 'no-candidate', detail, remedy: 'bring a replica back, or restore the leader' });
   }
+  const isLossy = asked?.kind === 'failover-lossy';
   const pending = findPending(situation, others, isLossy);
-  if (!isFencedOff(old) || pending.detach.length > 0) {
+  const isReady = isFencedOff(old) && pending.detach.length === 0;
+  // Whether who stops in order has handed over everything, only its end tells.
+  const hindrance = isLossy || (isPlanned && !isReady) ? undefined : findHindrance(situation, old, others, best);
+  if (!isReady) {
     // What is known to be in vain is not begun.
     if (hindrance !== undefined && pending.start.length === 0) return unable(hindrance);
     return { is: 'fence', cause, why, ...pending };
   }
-  if (hindrance !== undefined || best.detached === undefined) {
-    return unable(hindrance ?? unheard(best));
-  }
-  if (isPlanned && !best.detached.shut && !isLossy) {
+  if (isPlanned && !hasLastWord(old, best)) {
     // It was stopped in order and the other one lacks its last word: it leads again, and nothing is lost.
-    return { is: 'dismiss', why: `${best.name} has not received all that ${nameOf(situation, leader)} wrote` };
+    const lacks = `${best.name} has not received all that ${nameOf(situation, leader)} wrote`;
+    if (cause === 'switchover') return { is: 'dismiss', why: lacks };
+    const remedy = 'see `pgherd status`: it is done as soon as one streams';
+    return unable({ code: 'not-received', detail: `${why}, and ${lacks}`, remedy });
   }
+  if (hindrance !== undefined || best.detached === undefined) return unable(hindrance ?? unheard(best));
   return { is: 'promote', cause, why, to: best.slot, position: best.detached, lostBytes: countLost(old, best) };
 }
 
 type Reason = { readonly cause: Cause; readonly why: string };
 
-function findReason(situation: Situation, old: Member | undefined): Reason | Decision | undefined {
-  const { handover, lostFor, policy, sinceChange, redo } = situation;
+// A leader that is gone cannot hand over: then it is as if nobody had asked. Nor is one asked to go on that leaves.
+function findRequest({ handover, lostFor, leader }: Situation, old: Member | undefined): Handover | undefined {
+  if (handover === undefined) return undefined;
+  if (handover.to === leader && old?.isWanted === false) return undefined;
+  if (handover.kind !== 'switchover') return handover;
+  if (old === undefined) return undefined;
+  if (old.isFenced) return old.fencedFor === 'asked' ? handover : undefined;
+  return lostFor === undefined ? handover : undefined;
+}
+
+function findReason(
+  situation: Situation,
+  old: Member | undefined,
+  asked: Handover | undefined,
+): Reason | Decision | undefined {
+  const { lostFor, policy, sinceChange, redo } = situation;
   const name = nameOf(situation, situation.leader);
-  // A leader that is gone cannot hand over: then it is as if nobody had asked.
-  const isMoot = handover?.kind === 'switchover' && lostFor !== undefined && old?.isFenced !== true;
-  if (handover !== undefined && !isMoot) {
-    const why = handover.kind === 'switchover' ? 'a switchover was asked for' : 'a failover was asked for';
-    return { cause: handover.kind === 'switchover' ? 'switchover' : 'failover', why };
+  if (asked !== undefined) {
+    const why = asked.kind === 'switchover' ? 'a switchover was asked for' : 'a failover was asked for';
+    return { cause: asked.kind === 'switchover' ? 'switchover' : 'failover', why };
   }
   if (old?.isWanted === false) return { cause: 'removed', why: `${name} leads, and is no longer in the file` };
+  // It was stopped to hand over, and nobody asks for that any more: it leads again.
+  if (old?.isFenced === true && isStoppedInOrder(old)) return undefined;
   if (old?.isFenced === true) {
-    return {
-      cause: 'failover',
-      why: `${name}, which led, ${old.fencedFor === 'hung' ? 'did not answer' : 'has ended'}`,
-    };
+    const how = old.fencedFor === 'hung' ? 'did not answer' : 'has ended';
+    return { cause: 'failover', why: `${name}, which led, ${how}` };
   }
   if (old?.hasData !== true) {
     const why = `the data of ${name}, which leads, is gone`;
@@ -169,17 +201,40 @@ function findReason(situation: Situation, old: Member | undefined): Reason | Dec
   // It comes back in place where that is as quick: nothing is lost then.
   const isSlow = redo !== undefined && redo > quickRedo;
   const isUnsure = old.container === 'running' && !situation.isHung;
+  // After the host has started, who led leads again: nobody else is to be asked before.
+  const isAllDown = situation.members.every(({ container }) => container !== 'running');
   const patience = Math.max(
     isSlow ? 0 : policy.delay,
     isUnsure ? startTime : 0,
+    isAllDown ? coolDown : 0,
+    situation.settlesIn === 0 ? 0 : lostFor + situation.settlesIn,
     (sinceChange ?? Infinity) < coolDown ? coolDown : 0,
   );
   return lostFor < patience ? { is: 'kept', recheck: patience - lostFor } : { cause: 'failover', why };
 }
 
+function isStoppedInOrder(old: Member | undefined): boolean {
+  return old?.fencedFor === 'asked' || old?.fencedFor === 'removed';
+}
+
+/**
+ * Whether nothing can come after what it has: its last is the leader's word that it shut down, and the leader had not
+ * come further when it was told to. Such a word may also be an old one, of a leader that was started again since.
+ */
+function hasLastWord(old: Member | undefined, { detached }: Member): boolean {
+  if (detached?.shut !== true || !isStoppedInOrder(old)) return false;
+  return old?.fencedAt !== undefined && detached.lsn >= old.fencedAt;
+}
+
 function manual(why: string): Decision {
   const remedy = 'failover.mode is manual: `pgherd failover GROUP` promotes another node';
   return { is: 'kept', blocked: { code: 'manual-failover', detail: why, remedy } };
+}
+
+/** A leader that stops waits for it no longer than its sessions bear. */
+function isNear({ container, streams, said }: Member, old: Member | undefined): boolean {
+  if (container !== 'running' || streams !== true) return false;
+  return said === undefined || old?.said === undefined || old.said.lsn - said.lsn <= nearLag;
 }
 
 /** Nothing of it can write any more, and it cannot come back by itself. */
@@ -202,10 +257,11 @@ function findBest(eligible: readonly Member[], isBegun: boolean): Member | undef
 }
 
 function findPending(
-  { leader, sync }: Situation,
+  { leader, members, sync }: Situation,
   others: readonly Member[],
   isLossy: boolean,
 ): { readonly detach: readonly number[]; readonly start: readonly number[] } {
+  const old = members.find(({ slot }) => slot === leader);
   const wanted = others.filter((each) => each.slot !== leader && each.detached === undefined && !each.failed);
   const running = wanted.filter(({ container }) => container === 'running');
   // Who is down may be ahead of all others, unless it is known to have been behind before the leader went.
@@ -215,66 +271,83 @@ function findPending(
     (each) =>
       !isEnough &&
       each.container === 'down' &&
-      (sync === undefined ? mayBeAhead(each, others) : sync.listed.includes(each.slot)),
+      (sync === undefined ? mayBeAhead(each, others, old) : sync.listed.includes(each.slot)),
   );
   return { detach: [...running, ...down].map(({ slot }) => slot), start: down.map(({ slot }) => slot) };
 }
 
-function mayBeAhead(member: Member, others: readonly Member[]): boolean {
+// Who was silent before the leader was, and had less then than another one has, is behind it.
+function mayBeAhead(member: Member, others: readonly Member[], old: Member | undefined): boolean {
   const { said } = member;
-  if (said === undefined) return true;
+  if (said?.isSilent !== true) return true;
+  const wentBefore = old?.said !== undefined && said.ago - old.said.ago >= apart;
   return !others.some((each) => {
     const known = each.detached ?? (each.said?.isSilent === false ? each.said : undefined);
     if (each.slot === member.slot || known === undefined) return false;
-    return (
-      known.timeline > said.timeline || (known.timeline === said.timeline && known.lsn >= said.lsn && said.isSilent)
-    );
+    return known.timeline > said.timeline || (wentBefore && known.timeline === said.timeline && known.lsn >= said.lsn);
   });
 }
 
-/** What speaks against promoting anybody, by what is known. */
+/** What speaks against promoting this one, by what is known. */
 function findHindrance(
   situation: Situation,
+  old: Member | undefined,
   others: readonly Member[],
-  best: Member | undefined,
-  isBefore: boolean,
+  best: Member,
 ): Hindrance | undefined {
-  if (best === undefined || best.detached?.shut === true || isBefore) return undefined;
+  if (hasLastWord(old, best)) return undefined;
   const remedy = `bring the leader or the missing nodes back, or accept the loss: \`pgherd failover GROUP --allow-data-loss\``;
-  const reachable = others.filter(({ detached, container, failed }) => {
-    return detached !== undefined || (!failed && container !== 'missing');
-  });
-  const { sync } = situation;
-  if (sync !== undefined) {
-    const read = sync.listed.filter((slot) => reachable.some((each) => each.slot === slot)).length;
-    if (sync.listed.length > 0 && read + sync.num > sync.listed.length) return undefined;
-    const of = `${String(read)} of ${String(sync.listed.length)}`;
-    const detail =
-      sync.listed.length === 0
-        ? 'no replica is known to have everything that was acknowledged'
-        : `${of} replicas that commits waited for can be asked, and one of the others may have more`;
-    return { code: 'quorum-lost', detail, remedy };
+  const ahead = others.find(({ detached }) => detached !== undefined && isAhead(detached, best.detached ?? best.said));
+  if (ahead !== undefined) {
+    const detail = `${ahead.name} has more than ${best.name}`;
+    return {
+      code: 'not-the-most-advanced',
+      detail,
+      remedy: `promote ${ahead.name}, or accept the loss with --allow-data-loss`,
+    };
   }
+  const { sync } = situation;
+  if (sync !== undefined) return findQuorumLost(sync, others, remedy);
   const missing = others.filter(
-    (each) => each.detached === undefined && (each.failed || each.container === 'missing') && mayBeAhead(each, others),
+    (each) =>
+      each.detached === undefined && (each.failed || each.container === 'missing') && mayBeAhead(each, others, old),
   );
   if (missing.length > 0) {
     const names = missing.map(({ name }) => name).join(', ');
     return { code: 'incomplete', detail: `${names} cannot be asked, and may have more than the others`, remedy };
   }
   const { maxLag } = situation.policy;
-  const lag = countLost(
-    situation.members.find(({ slot }) => slot === situation.leader),
-    best,
-  );
-  if (maxLag === undefined || lag === null || lag <= maxLag) return undefined;
-  const detail = `${best.name} is ${String(lag)} bytes behind, and failover.max_lag is ${String(maxLag)}`;
+  const lag = countLost(old, best);
+  if (maxLag === undefined || (lag !== null && lag <= maxLag)) return undefined;
+  const behind = lag === null ? 'nobody knows how far' : `${String(lag)} bytes`;
+  const detail = `${best.name} is ${behind} behind, and failover.max_lag is ${String(maxLag)}`;
   return { code: 'too-far-behind', detail, remedy };
+}
+
+function isAhead(one: Place, other: Place | undefined): boolean {
+  if (other === undefined) return true;
+  return one.timeline > other.timeline || (one.timeline === other.timeline && one.lsn > other.lsn);
+}
+
+type Place = Pick<Position, 'timeline' | 'lsn'>;
+
+function findQuorumLost({ num, listed }: SyncList, others: readonly Member[], remedy: string): Hindrance | undefined {
+  const reachable = others.filter(({ detached, container, failed }) => {
+    return detached !== undefined || (!failed && container !== 'missing');
+  });
+  const read = listed.filter((slot) => reachable.some((each) => each.slot === slot)).length;
+  if (listed.length > 0 && read + num > listed.length) return undefined;
+  const of = `${String(read)} of ${String(listed.length)}`;
+  const detail =
+    listed.length === 0
+      ? 'no replica is known to have everything that was acknowledged'
+      : `${of} replicas that commits waited for can be asked, and one of the others may have more`;
+  return { code: 'quorum-lost', detail, remedy };
 }
 
 /** Bytes that the leader said it had written and this one has not; null: nobody knows. */
 function countLost(old: Member | undefined, best: Member): number | null {
-  if (best.detached?.shut === true) return 0;
+  if (hasLastWord(old, best)) return 0;
   const [last, known] = [old?.said, best.detached ?? best.said];
   if (last === undefined || known === undefined) return null;
   return Math.max(0, last.lsn - known.lsn);

@@ -4,7 +4,7 @@ import { observe, observeInForce } from './observe.ts';
 import type { Plan } from './plan.ts';
 import { findDiffering, planCluster, type Fingerprints } from './planner.ts';
 import type { LeaderWatch } from './leader-watch.ts';
-import { askQuorums } from './probe.ts';
+import { askDeciding } from './probe.ts';
 import type { Voices } from './reports.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -30,7 +30,7 @@ export async function look(
   const seen = await observe(engine, topology.cluster, topology);
   const differing = findDiffering(topology, seen, fingerprints);
   const read = differing.length === 0 ? seen : await observeInForce(engine, seen, differing);
-  const voices = (await options.voices?.(read)) ?? (await askQuorums(engine, topology, read));
+  const voices = (await options.voices?.(read)) ?? (await askDeciding(engine, topology, read));
   const heard = { ...read, ...voices };
   const leaders = await options.watch?.find(
     engine,

@@ -41,13 +41,18 @@ export async function observe(engine: Engine, cluster: string, topology: Topolog
 }
 
 /** Before anybody was listened to. */
-export const nothingHeard: Pick<Snapshot, 'reports' | 'silent' | 'past' | 'lost' | 'hung' | 'sinceChange'> = {
+export const nothingHeard: Pick<
+  Snapshot,
+  'reports' | 'silent' | 'past' | 'heardUntil' | 'lost' | 'hung' | 'sinceChange' | 'settlesIn'
+> = {
   reports: new Map(),
   silent: new Set(),
   past: new Map(),
+  heardUntil: 0,
   lost: new Map(),
   hung: new Set(),
   sinceChange: new Map(),
+  settlesIn: 0,
 };
 
 /** Adds the files in force of these containers (id and folder) to a snapshot. */

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hasCode } from '../base/error.ts';
 import type { Engine } from '../docker/engine.ts';
 import { monitorRole } from '../postgres/config.ts';
 import { parseReport, reportSql, type Report } from '../postgres/report.ts';
-import type { Topology } from '../topology/model.ts';
+import type { Group, Topology } from '../topology/model.ts';
+import { newestRecord } from './group.ts';
 import type { Heard, Voices } from './reports.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 
@@ -16,18 +18,36 @@ const stillAfter = 1000;
 export async function askReport(engine: Engine, node: ObservedNode): Promise<Report | undefined> {
   if (node.container.state !== 'running') return undefined;
   const command = ['psql', '-XAtq', '-h', '/var/run/postgresql', '-U', monitorRole, '-d', 'postgres', '-c', reportSql];
-  const { code, stdout } = await engine.exec(node.container.id, { command, deadline });
-  return code === 0 ? parseReport(stdout) : undefined;
+  try {
+    const { code, stdout } = await engine.exec(node.container.id, { command, deadline });
+    return code === 0 ? parseReport(stdout) : undefined;
+  } catch (error) {
+    // One that ends at this moment, or is started again and again, says nothing.
+    if (hasCode(error, 'not-running', 'not-found', 'exec-failed', 'engine-timeout')) return undefined;
+    throw error;
+  }
 }
 
-/** What the servers of groups in quorum mode say, asked once: whom commits wait for depends on it. Undefined: there are none. */
-export async function askQuorums(engine: Engine, topology: Topology, snapshot: Snapshot): Promise<Voices | undefined> {
-  const groups = topology.groups.filter(({ replication }) => replication.mode === 'quorum').map(({ name }) => name);
+/**
+ * What servers say on whom a decision depends, asked once: those of groups in quorum mode, and of groups whose leader is
+ * to hand over. Undefined: there are none.
+ */
+export async function askDeciding(engine: Engine, topology: Topology, snapshot: Snapshot): Promise<Voices | undefined> {
+  const groups = topology.groups
+    .filter((group) => group.replication.mode === 'quorum' || isHandingOver(group, snapshot))
+    .map(({ name }) => name);
   if (groups.length === 0) return undefined;
   const nodes = snapshot.nodes.filter(({ group }) => groups.includes(group));
   const answers = await askAll(engine, nodes);
   const reports = new Map([...answers].map(([id, report]) => [id, { ...report, at: 0, isStill: false }]));
-  return { reports, silent: new Set(), past: new Map() };
+  return { reports, silent: new Set(), past: new Map(), heardUntil: 0 };
+}
+
+function isHandingOver({ name, nodes }: Group, snapshot: Snapshot): boolean {
+  const found = newestRecord(snapshot.nodes.filter(({ group }) => group === name));
+  if (found === undefined) return false;
+  const { handover, leader } = found.record;
+  return handover !== undefined || !nodes.some(({ slot }) => slot === leader);
 }
 
 /** Asks all servers twice, those that lead last, so that what they say can be compared. */
@@ -47,7 +67,7 @@ export async function probeReports(engine: Engine, topology: Topology, snapshot:
   ]);
   const reports = new Map(heard);
   const asked = nodes.filter(({ container }) => container.state === 'running').map(({ container }) => container.id);
-  return { reports, silent: new Set(asked.filter((id) => !reports.has(id))), past: new Map() };
+  return { reports, silent: new Set(asked.filter((id) => !reports.has(id))), past: new Map(), heardUntil: 0 };
 }
 
 async function askAll(engine: Engine, nodes: readonly ObservedNode[]): Promise<ReadonlyMap<string, Report>> {

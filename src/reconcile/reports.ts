@@ -1,4 +1,5 @@
 import { slotName } from '../postgres/config.ts';
+import type { Fork } from '../postgres/layout.ts';
 import type { Report } from '../postgres/report.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -14,7 +15,7 @@ export type Heard = Report & {
 export type Reports = ReadonlyMap<string, Heard>;
 
 /** All that is known from listening to servers. */
-export type Voices = Pick<Snapshot, 'reports' | 'silent' | 'past'>;
+export type Voices = Pick<Snapshot, 'reports' | 'silent' | 'past' | 'heardUntil'>;
 
 /** Why a follower cannot go on from the data it has. */
 export type Ailment = { readonly code: 'writable' | 'diverged' | 'wal-gone'; readonly detail: string };
@@ -29,10 +30,22 @@ export function findLackingSlots(leader: Heard | undefined, followers: readonly 
  * Tells whether a follower must be cloned anew: it took writes of its own, or what it lacks is gone from its leader. It
  * says nothing where it is not sure; who only waits for its leader is not ill.
  */
-export function diagnose(leader: Heard | undefined, follower: Heard | undefined, slot: string): Ailment | undefined {
+export function diagnose(
+  leader: Heard | undefined,
+  follower: Heard | undefined,
+  slot: string,
+  fork?: Fork,
+): Ailment | undefined {
   if (follower === undefined) return undefined;
   if (!follower.recovery) return { code: 'writable', detail: 'it takes writes, and does not lead' };
-  if (leader === undefined || leader.recovery || follower.receiver === 'streaming') return undefined;
+  if (leader === undefined || leader.recovery) return undefined;
+  // Where its leader's timeline began, its own had ended. It connects again and again, and may seem to stream.
+  const isBeyond = fork !== undefined && follower.timeline <= fork.timeline && follower.lsn > fork.lsn;
+  if (isBeyond && follower.isStill && leader.timeline > fork.timeline) {
+    const ahead = String(follower.lsn - fork.lsn);
+    return { code: 'diverged', detail: `it has ${ahead} bytes of WAL from before its leader led, which that has not` };
+  }
+  if (follower.receiver === 'streaming') return undefined;
   if (follower.timeline > leader.timeline) {
     const [own, other] = [String(follower.timeline), String(leader.timeline)];
     return { code: 'diverged', detail: `it is on timeline ${own}, and its leader on ${other}` };

@@ -47,10 +47,14 @@ export type Snapshot = {
   readonly silent: ReadonlySet<string>;
   /** The last words of every server that was ever heard, also of those that are gone: by `nodeKey`. */
   readonly past: Reports;
+  /** Milliseconds by the clock of the reports: when they were taken. */
+  readonly heardUntil: number;
   /** Milliseconds since a group's leader was first seen not to serve; those that serve are not in it. */
   readonly lost: ReadonlyMap<string, number>;
   /** Ids of containers of leaders that hang: silent, and asked in another way without an answer. */
   readonly hung: ReadonlySet<string>;
+  /** Milliseconds until what an engine had running should be up again after its return. */
+  readonly settlesIn: number;
   /** Milliseconds since the last change of leaders, by group: known where the leader is lost. */
   readonly sinceChange: ReadonlyMap<string, number>;
   readonly cluster: string;

@@ -1,6 +1,7 @@
 import type { Engine } from '../docker/engine.ts';
 import { home as balancerHome } from '../balancer/revision.ts';
 import type { Report } from '../postgres/report.ts';
+import { findCommitState, type CommitState } from './commit-state.ts';
 import { askReport } from './probe.ts';
 import type { Group, Node, Topology } from '../topology/model.ts';
 import { currentVolume, viewGroup } from './group.ts';
@@ -37,6 +38,8 @@ export type BalancerStatus = {
 export type GroupStatus = {
   readonly name: string;
   readonly leader: string | null;
+  /** In quorum mode. */
+  readonly commits: CommitState | null;
   readonly nodes: readonly NodeStatus[];
   readonly balancer: BalancerStatus;
 };
@@ -68,7 +71,12 @@ export async function readStatus(
   const groups = await Promise.all(topology.groups.map((group) => readGroup(engine, topology, snapshot, plan, group)));
   const sync: Sync = plan.steps.length === 0 && plan.blocked.length === 0 ? 'InSync' : 'OutOfSync';
   const parts = groups.flatMap(({ nodes, balancer }) => [...nodes.map(({ health }) => health), balancer.health]);
-  const health = worst([...(plan.blocked.length > 0 ? (['Blocked'] as const) : []), ...parts]);
+  const isDegraded = groups.some(({ commits }) => commits !== null && commits.state !== 'durable');
+  const health = worst([
+    ...(isDegraded ? (['Degraded'] as const) : []),
+    ...(plan.blocked.length > 0 ? (['Blocked'] as const) : []),
+    ...parts,
+  ]);
   return {
     name: topology.cluster,
     sync,
@@ -96,6 +104,11 @@ async function readGroup(
     }),
   );
   const leaderLsn = answers.find(([node]) => node.slot === leaderSlot)?.[2]?.lsn;
+  const said = new Map(
+    answers.flatMap(([, observed, answer]) =>
+      observed === undefined || answer === undefined ? [] : [[observed.container.id, answer] as const],
+    ),
+  );
   const nodes = answers.map(([node, observed, answer]) =>
     describeNode({
       topology,
@@ -110,6 +123,7 @@ async function readGroup(
   return {
     name: group.name,
     leader: group.nodes.find(({ slot }) => slot === leaderSlot)?.name ?? null,
+    commits: findCommitState(group, view, snapshot.nodes, said) ?? null,
     nodes,
     balancer: await readBalancer(engine, topology, snapshot, group, plan),
   };
@@ -202,6 +216,22 @@ function findLeftovers(topology: Topology, snapshot: Snapshot): readonly string[
   return snapshot.volumes.map(({ volume }) => volume.name).filter((name) => !current.has(name));
 }
 
+// Only where the file asks for a quorum.
+function commitsCondition(groups: readonly GroupStatus[]): readonly Condition[] {
+  const states = groups.flatMap(({ name, commits }) => (commits === null ? [] : [{ name, ...commits }]));
+  if (states.length === 0) return [];
+  const amiss = states.filter(({ state }) => state !== 'durable');
+  return [
+    {
+      type: 'CommitsDurable',
+      status: amiss.length === 0 ? 'True' : 'False',
+      reason:
+        amiss.length === 0 ? 'AsExpected' : amiss.some(({ state }) => state === 'degraded') ? 'Degraded' : 'Waiting',
+      message: amiss.map(({ name, message }) => `${name}: ${message}`).join('; '),
+    },
+  ];
+}
+
 const severity: readonly Health[] = ['Healthy', 'Progressing', 'Degraded', 'Blocked'];
 
 function worst(healths: readonly Health[]): Health {
@@ -245,6 +275,7 @@ function conditionsOf(sync: Sync, plan: Plan, groups: readonly GroupStatus[]): r
       reason: stalled === '' ? 'AsExpected' : 'Blocked',
       message: stalled,
     },
+    ...commitsCondition(groups),
     condition('LeaderAvailable', hasLeaders, 'NoLeader', unhealthy(leaders) || 'no node leads'),
     condition('ReplicasReady', isReady(replicas), 'NotStreaming', unhealthy(replicas)),
     condition('BalancerReady', isReady(balancers), 'NotAnswering', unhealthy(balancers)),

@@ -7,6 +7,8 @@ import { parseTopology } from '../../src/topology/load.ts';
 import { docker, engineHost, newRun, ROOT } from '../e2e/support/engine.ts';
 import { newCluster, type TestCluster } from '../e2e/support/cluster.ts';
 import { benchRepair, benchRest } from './bench-daemon.ts';
+import { benchFailover, benchSwitchover } from './bench-leader.ts';
+import { benchReaders } from './bench-readers.ts';
 import { median, report } from './figures.ts';
 import { bringUpFloor } from './floor.ts';
 
@@ -14,8 +16,10 @@ import { bringUpFloor } from './floor.ts';
  * `npm run bench`: figures with their references, measured in one run on one machine, the two taking turns.
  *   1. bring-up of a primary, two replicas and a balancer from nothing, against the floor;
  *   2. a `plan` with nothing to do, whole process, against `docker compose up -d` with nothing to do;
- *   3. the daemon: from a fault to its repair, and what it costs at rest.
- * BENCH_ONLY=bring-up,no-op,repair,rest takes some of them.
+ *   3. the daemon: from a fault to its repair, and what it costs at rest;
+ *   4. writes through the balancer after a kill of the primary, against the floor, and around a switchover; new
+ *      sessions without one of the readers.
+ * BENCH_ONLY=bring-up,no-op,repair,rest,failover,switchover,readers takes some of them.
  */
 const run = promisify(execFile);
 const bringUps = Number(process.env['BENCH_BRINGUPS'] ?? 7);
@@ -29,6 +33,9 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
   'no-op': benchNoOp,
   repair: () => benchRepair(testRun),
   rest: () => benchRest(testRun),
+  failover: benchFailover,
+  switchover: benchSwitchover,
+  readers: benchReaders,
 };
 const wanted = (process.env['BENCH_ONLY'] ?? Object.keys(parts).join(',')).split(',');
 for (const part of wanted) await parts[part]?.();

@@ -1,6 +1,6 @@
 import type { ExecCommand } from '../../src/docker/engine.ts';
 import type { ExecResult } from '../../src/docker/types.ts';
-import type { Report } from '../../src/postgres/report.ts';
+import { reportSql, type Report } from '../../src/postgres/report.ts';
 import { baseName, parent } from './fake-engine-files.ts';
 import type { FakeContainer, FakeDatabase, FakeProcess } from './fake-engine-state.ts';
 
@@ -8,6 +8,7 @@ import type { FakeContainer, FakeDatabase, FakeProcess } from './fake-engine-sta
 export type Surroundings = {
   /** The container that answers at an address, if the one who asks shares a network with it. */
   readonly reach: (from: FakeContainer, address: string) => FakeContainer | undefined;
+  readonly containers: () => readonly FakeContainer[];
   /** The container's process ends by itself. */
   readonly exit: (container: FakeContainer, code: number) => void;
   readonly newSystemIdentifier: () => string;
@@ -83,15 +84,19 @@ function startNode(container: FakeContainer, start: string, around: Surroundings
     around.exit(container, 78);
   };
   const { role, system, state } = node;
+  if (node.link('serves')?.startsWith('fenced') === true) {
+    refuse('another node leads or is to: not starting');
+    return;
+  }
   if (state?.startsWith('data.')) {
     if (system !== '-' && state !== `data.${system}`) {
       refuse(`the volume holds ${state}`);
       return;
     }
-    const proceed = (): void => {
-      if (role === 'follow') replay(node, around);
-    };
-    return serve(node, { stopCode: 0, proceed });
+    const process = newServer(node, around);
+    return role === 'follow' && node.volume.database?.isStandby === false
+      ? rejoin(node, around, refuse)
+      : serve(node, process);
   }
   if (state !== undefined) {
     refuse(`the volume is marked '${state}'`);
@@ -110,19 +115,24 @@ function startNode(container: FakeContainer, start: string, around: Surroundings
     const systemIdentifier = around.newSystemIdentifier();
     node.volume.database = {
       system: systemIdentifier,
+      timeline: 1,
+      forks: [],
+      isStandby: false,
+      isShut: false,
       slots: new Set(),
       passwords: new Map(),
       rows: [],
       bounds: [],
     };
-    return serve(node, { stopCode: 0 });
+    return serve(node, newServer(node, around));
   }
   // A clone goes on when its leader answers and has its slot.
   const process: FakeProcess = {
+    ...newServer(node, around),
     stopCode: 137,
     proceed: () => {
       if (process.serves !== undefined) {
-        replay(node, around);
+        if (process.serves === 'follower') replay(node, around);
         return;
       }
       const leader = leaderOf(node, around);
@@ -134,6 +144,7 @@ function startNode(container: FakeContainer, start: string, around: Surroundings
       if (!leader.slots.has(node.read('slot'))) return;
       node.volume.database = {
         ...leader,
+        isStandby: true,
         slots: new Set(),
         passwords: new Map(leader.passwords),
         rows: [...leader.rows],
@@ -145,14 +156,87 @@ function startNode(container: FakeContainer, start: string, around: Surroundings
   return process;
 }
 
+/** A server that was started on the data of a volume, and may be promoted while it runs. */
+function newServer(node: OpenNode, around: Surroundings): FakeProcess {
+  const process: FakeProcess = {
+    stopCode: 0,
+    stop: () => {
+      // Its last word reaches those that stream.
+      if (process.serves === 'leader' && node.volume.database !== undefined) node.volume.database.isShut = true;
+    },
+    proceed: () => {
+      if (process.serves === 'follower') replay(node, around);
+    },
+  };
+  return process;
+}
+
+// One that led, and follows from now on, when there is a leader that came after it.
+function rejoin(node: OpenNode, around: Surroundings, refuse: (why: string) => undefined): FakeProcess {
+  const server = newServer(node, around);
+  const process: FakeProcess = {
+    ...server,
+    stopCode: 137,
+    proceed: () => {
+      if (process.serves !== undefined) {
+        if (process.serves === 'follower') replay(node, around);
+        return;
+      }
+      const own = node.volume.database;
+      const leader = reachLeader(node, node.read('conninfo'), around);
+      if (own === undefined || leader === undefined || leader.timeline <= own.timeline) return;
+      if (leader.system !== own.system) {
+        refuse(`the leader is system ${leader.system}`);
+        return;
+      }
+      const fork = leader.forks.find(({ timeline }) => timeline === own.timeline);
+      if (fork === undefined) {
+        refuse(`timeline ${String(leader.timeline)} of the leader does not come from timeline ${String(own.timeline)}`);
+        return;
+      }
+      const isUnacknowledged = node.has('quorum') && node.link('serves') === 'ended';
+      const kept = own.rows.slice(fork.lsn - firstLsn);
+      if (kept.length > 0 && !isUnacknowledged) {
+        node.mark('state', 'diverged');
+        refuse(`${String(kept.length)} transactions never reached the leader`);
+        return;
+      }
+      own.rows.splice(fork.lsn - firstLsn);
+      own.timeline = leader.timeline;
+      own.forks = leader.forks;
+      own.isStandby = true;
+      own.isShut = false;
+      own.slots.clear();
+      serve(node, process);
+      replay(node, around);
+    },
+  };
+  return process;
+}
+
 // A follower that streams has what its leader wrote.
 function replay(node: OpenNode, around: Surroundings): void {
   const leader = leaderOf(node, around);
   const own = node.volume.database;
-  if (own === undefined || leader?.system !== own.system || !leader.slots.has(node.read('slot'))) return;
+  if (own === undefined || leader === undefined || !canStream(own, leader, node.slot())) return;
   own.bounds = leader.bounds;
+  own.timeline = leader.timeline;
+  own.forks = leader.forks;
+  own.isShut = leader.isShut;
   for (const [role, verifier] of leader.passwords) own.passwords.set(role, verifier);
   own.rows.splice(0, own.rows.length, ...leader.rows);
+}
+
+/** A leader has what its follower asks for: all that comes after what it has, on its own timeline or one after it. */
+function canStream(own: FakeDatabase, leader: FakeDatabase, slot: string): boolean {
+  if (leader.system !== own.system || !leader.slots.has(slot)) return false;
+  if (leader.timeline === own.timeline) return own.rows.length <= leader.rows.length;
+  const fork = leader.forks.find(({ timeline }) => timeline === own.timeline);
+  return fork !== undefined && lsnOf(own) <= fork.lsn;
+}
+
+function lsnOf({ rows }: FakeDatabase): number {
+  return firstLsn + rows.length;
 }
 
 type OpenNode = {
@@ -164,6 +248,10 @@ type OpenNode = {
   readonly state: string | undefined;
   /** A file of the revision. */
   readonly read: (file: string) => string;
+  readonly has: (file: string) => boolean;
+  readonly link: (name: string) => string | undefined;
+  /** The slot that it streams from, by the revision it has loaded. */
+  readonly slot: () => string;
   readonly revision: string;
   readonly mark: (link: string, target: string) => void;
 };
@@ -177,6 +265,7 @@ function openNode(container: FakeContainer, script: string): OpenNode | undefine
   if (role === undefined || view.read(script) === undefined || mounted === undefined) return undefined;
   const home = parent(folder);
   const [is = '', system = ''] = role.trim().split(' ');
+  const loaded = (): string => baseName(view.link(`${home}/loaded`) ?? '');
   return {
     container,
     volume: mounted.volume,
@@ -185,6 +274,9 @@ function openNode(container: FakeContainer, script: string): OpenNode | undefine
     system,
     state: view.link(`${home}/state`),
     read: (file) => (view.read(`${folder}/${file}`) ?? '').trim(),
+    has: (file) => view.read(`${folder}/${file}`) !== undefined,
+    link: (name) => view.link(`${home}/${name}`),
+    slot: () => (view.read(`${home}/${loaded()}/slot`) ?? view.read(`${folder}/slot`) ?? '').trim(),
     revision: baseName(folder),
     mark: (link, target) => {
       view.put(`${home}/${link}`, { type: 'link', target });
@@ -196,9 +288,14 @@ function openNode(container: FakeContainer, script: string): OpenNode | undefine
 function serve(node: OpenNode, process: FakeProcess): FakeProcess {
   const { database } = node.volume;
   const own = standbyBounds(node.read('postgresql.conf'));
-  const isFollower = node.role === 'follow';
-  const isRaised = isFollower && own.some((value, index) => value < (database?.bounds[index] ?? 0));
-  if (!isFollower && database !== undefined) database.bounds = own;
+  // One that is to lead and has only followed so far is promoted by who knows that nobody else leads.
+  if (node.role === 'follow' && database !== undefined) database.isStandby = true;
+  const isFollower = database?.isStandby === true;
+  const isRaised = node.role === 'follow' && own.some((value, index) => value < (database?.bounds[index] ?? 0));
+  if (!isFollower && database !== undefined) {
+    database.bounds = own;
+    database.isShut = false;
+  }
   node.mark('started', isRaised ? node.revision.replace(/\.[^.]*/, '.raised') : node.revision);
   node.mark('loaded', node.revision);
   node.mark('serves', isFollower ? 'follow' : 'lead');
@@ -223,8 +320,13 @@ function standbyBounds(config: string): readonly number[] {
 }
 
 function leaderOf(node: OpenNode, around: Surroundings): FakeDatabase | undefined {
-  const config = baseName(node.container.view.link(`${node.home}/loaded`) ?? node.revision);
+  const config = baseName(node.link('loaded') ?? node.revision);
+  if (config.startsWith('detached.')) return undefined;
   const conninfo = node.container.view.read(`${node.home}/${config}/conninfo`) ?? node.read('conninfo');
+  return reachLeader(node, conninfo, around);
+}
+
+function reachLeader(node: OpenNode, conninfo: string, around: Surroundings): FakeDatabase | undefined {
   const address = /host=(\S+)/.exec(conninfo)?.[1] ?? '';
   const leader = around.reach(node.container, address);
   return leader?.process?.serves === 'leader' ? databaseOf(leader) : undefined;
@@ -241,7 +343,7 @@ function isHealthyNode(container: FakeContainer, script: string, around: Surroun
   if (container.process.serves === 'leader') return true;
   const leader = leaderOf(node, around);
   const own = databaseOf(container);
-  return leader !== undefined && leader.system === own?.system && leader.slots.has(node.read('slot'));
+  return leader !== undefined && own !== undefined && canStream(own, leader, node.slot());
 }
 
 /** What a server says of itself, asked by a script of its revision; undefined while it does not answer. */
@@ -252,8 +354,8 @@ export function reportOf(container: FakeContainer, script: string, around: Surro
   const isFollower = serves === 'follower';
   return {
     recovery: isFollower,
-    timeline: 1,
-    lsn: firstLsn + database.rows.length,
+    timeline: database.timeline,
+    lsn: lsnOf(database),
     receiver: isFollower && isHealthyNode(container, script, around) ? 'streaming' : null,
     slots: isFollower ? {} : Object.fromEntries([...database.slots].map((name) => [name, 'reserved'])),
     oldest: null,
@@ -304,6 +406,7 @@ export function runCommand(container: FakeContainer, command: ExecCommand, aroun
   if (program === 'env') return runCommand(container, { ...command, command: rest }, around);
   if (program === 'psql') {
     const statements = rest.filter((_, index) => rest[index - 1] === '-c');
+    if (statements.includes(reportSql)) return runReport(container, around);
     return runSql(container, [...statements, input].join('\n'));
   }
   if (program === 'sh' && first === '-c' && rest[1] === 'hosts') return writeHosts(container, rest.slice(2));
@@ -314,12 +417,24 @@ export function runCommand(container: FakeContainer, command: ExecCommand, aroun
     }
     return { code, stdout, stderr };
   }
-  if (program === 'sh') return runScript(container, first, input, around);
+  if (program === 'sh') return runScript(container, first, rest, input, around);
   const why = `OCI runtime exec failed: exec: "${program}": executable file not found in $PATH: unknown\r\n`;
   return { code: 126, stdout: why, stderr: '' };
 }
 
-function runScript(container: FakeContainer, path: string, input: string, around: Surroundings): Ran {
+function runReport(container: FakeContainer, around: Surroundings): Ran {
+  const home = container.volumes.map(({ target }) => `${target}/pgherd`)[0] ?? '';
+  const report = reportOf(container, `${home}/config/health`, around);
+  return report === undefined ? failed(2, 'no server is running\n') : ok(`${JSON.stringify(report)}\n`);
+}
+
+function runScript(
+  container: FakeContainer,
+  path: string,
+  args: readonly string[],
+  input: string,
+  around: Surroundings,
+): Ran {
   if (container.view.read(path) === undefined) return failed(2, `sh: 0: cannot open ${path}: No such file\n`);
   const script = baseName(path);
   if (script === 'await' || script === 'health') {
@@ -332,6 +447,7 @@ function runScript(container: FakeContainer, path: string, input: string, around
   if (node === undefined) return failed(2, 'sh: cannot open role\n');
   if (script === 'apply') {
     node.mark('config', node.revision);
+    if (container.process?.serves === undefined) return failed(2, 'no server is running\n');
     node.mark('loaded', node.revision);
     const started = container.view.link(`${node.home}/started`);
     for (const each of container.view.below(node.home)) {
@@ -341,7 +457,54 @@ function runScript(container: FakeContainer, path: string, input: string, around
     return ok();
   }
   if (script === 'resume') return ok();
+  if (script === 'detach') return detach(node);
+  if (script === 'promote') return promote(node, args);
+  if (script === 'caught-up') return isCaughtUp(node, args.slice(1), around) ? ok() : { waiting: 'not as far' };
   return script === 'bootstrap' ? finishBootstrap(node, input) : failed(2, `no such script: ${script}\n`);
+}
+
+// src/postgres/scripts/detach.sh
+function detach(node: OpenNode): Ran {
+  const { database } = node.volume;
+  if (node.container.process?.serves !== 'follower' || database === undefined) return { waiting: 'it does not follow' };
+  const { timeline, isShut } = database;
+  const position = `detached.${String(timeline)}.${String(lsnOf(database))}.${isShut ? 'shut' : 'open'}`;
+  node.mark('loaded', position);
+  return ok(`${position}\n`);
+}
+
+// src/postgres/scripts/promote.sh
+function promote(node: OpenNode, slots: readonly string[]): Ran {
+  node.mark('config', node.revision);
+  const { process } = node.container;
+  const { database } = node.volume;
+  if (process?.serves === undefined || database === undefined) return { waiting: 'no server' };
+  if (process.serves === 'follower') {
+    process.serves = 'leader';
+    database.forks = [...database.forks, { timeline: database.timeline, lsn: lsnOf(database) }];
+    database.timeline += 1;
+    database.isStandby = false;
+    database.isShut = false;
+  }
+  for (const slot of slots) database.slots.add(slot);
+  node.mark('serves', 'lead');
+  node.mark('loaded', node.revision);
+  return ok();
+}
+
+// src/postgres/scripts/caught-up.sh: who streams has everything.
+function isCaughtUp(leader: OpenNode, names: readonly string[], around: Surroundings): boolean {
+  return names.every((name) =>
+    around.containers().some((container) => {
+      const follower =
+        container.volumes[0] && openNode(container, `${container.volumes[0].target}/pgherd/config/health`);
+      if (follower === undefined || container.process?.serves !== 'follower') return false;
+      const [own, database] = [follower.volume.database, leader.volume.database];
+      const isNamed = follower.read('conninfo').includes(`application_name=${name} `);
+      if (!isNamed || own === undefined || database === undefined) return false;
+      return leaderOf(follower, around) === database && canStream(own, database, follower.slot());
+    }),
+  );
 }
 
 function finishBootstrap(node: OpenNode, sql: string): Ran {
@@ -364,7 +527,7 @@ function runSql(container: FakeContainer, sql: string): Ran {
   if (database === undefined || container.process?.serves === undefined) return failed(2, 'no server is running\n');
   if (container.process.serves === 'follower') return failed(3, 'ERROR: cannot execute in recovery\n');
   change(database, sql);
-  return ok();
+  return ok(sql.includes('pg_current_wal_insert_lsn') ? `${String(lsnOf(database))}\n` : '');
 }
 
 function change(database: FakeDatabase, sql: string): void {

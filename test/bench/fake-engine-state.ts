@@ -4,6 +4,13 @@ import { FakeTree, FakeView } from './fake-engine-files.ts';
 /** The database cluster in a volume's `pgdata`, as far as pgherd can tell one from another. */
 export type FakeDatabase = {
   readonly system: string;
+  timeline: number;
+  /** Where timelines ended that it came through. */
+  forks: readonly { readonly timeline: number; readonly lsn: number }[];
+  /** `standby.signal` is there. */
+  isStandby: boolean;
+  /** The last it has is its leader's word that it shut down. */
+  isShut: boolean;
   /** Physical replication slots; a clone has none. */
   readonly slots: Set<string>;
   /** Verifiers by role. */
@@ -52,7 +59,9 @@ export type FakeProcess = {
   readonly stopCode: number;
   /** A PostgreSQL server that accepts connections. */
   serves?: 'leader' | 'follower';
-  /** Told after every change of the world; a clone that waits for its leader goes on here. */
+  /** It is told to stop in order. */
+  readonly stop?: () => void;
+  /** Told after every change of the world; a clone or a former leader that waits for its leader goes on here. */
   readonly proceed?: () => void;
 };
 

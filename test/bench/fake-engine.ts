@@ -91,6 +91,7 @@ export class FakeWorld {
       exit: (container, code) => {
         this.#end(container, code, true);
       },
+      containers: () => [...this.containers.values()],
       newSystemIdentifier: () => String(7_000_000_000_000_000_000n + BigInt(++this.#count)),
     };
   }
@@ -205,6 +206,8 @@ export class FakeWorld {
         const container = this.find(ref);
         if (container === undefined || (!container.isUp && container.state !== 'restarting')) return;
         if (container.isUp) this.#tell(container, 'kill', { signal: '15' });
+        container.process?.stop?.();
+        this.#proceed();
         this.#end(container, container.process?.stopCode ?? container.exitCode, false);
         this.#tell(container, 'stop');
       },
@@ -219,7 +222,10 @@ export class FakeWorld {
         const container = this.find(ref);
         if (container === undefined) return;
         const why = `Container ${container.id} is not running`;
-        if (!container.isUp) throw reply(409, `Cannot kill container: ${ref}: ${why}`);
+        // One that the engine is about to restart counts as running.
+        if (!container.isUp && container.state !== 'restarting') {
+          throw reply(409, `Cannot kill container: ${ref}: ${why}`);
+        }
         this.#tell(container, 'kill', { signal: signal === 'SIGKILL' ? '9' : '1' });
         if (signal === 'SIGKILL') this.#end(container, 137, false);
       },

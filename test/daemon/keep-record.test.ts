@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { PgherdError } from '../../src/base/error.ts';
 import type { NewEntry } from '../../src/daemon/journal.ts';
 import { keepRecord } from '../../src/daemon/keep-record.ts';
+import type { RecordName } from '../../src/postgres/layout.ts';
 import type { Outcome } from '../../src/reconcile/execute.ts';
 import { step, type Change, type Plan, type Step } from '../../src/reconcile/plan.ts';
 import type { Progress } from '../../src/reconcile/work.ts';
@@ -97,9 +98,120 @@ describe('what a run does is written down', () => {
   });
 });
 
-describe('nothing is written of', () => {
-  const placed = { container: 'c1', layout: { mount: '/m', home: '/m/pgherd', data: '/m/pgdata' } };
+const placed = { container: 'c1', layout: { mount: '/m', home: '/m/pgherd', data: '/m/pgdata' } };
 
+describe('a change of leaders is written down', () => {
+  const known = { kind: 'failover', cause: 'lb1-primary, which led, has ended', from: 'lb1-primary' } as const;
+  const name: RecordName = { version: 3, leader: 0, members: [0, 1], paused: false };
+  type Change = NonNullable<Extract<Step['action'], { do: 'write-record' }>['change']>;
+
+  const took = (milliseconds: number, action: Step['action'], resource = 'node/lb1-replica1'): Progress =>
+    ended({ step: step(resource, action), result: 'done', milliseconds });
+  const fence = took(
+    90.4,
+    {
+      do: 'fence',
+      node: placed,
+      image: 'postgres:17',
+      name: 'lb1-primary',
+      stopSeconds: undefined,
+      cause: 'ended',
+      superuser: 'postgres',
+    },
+    'node/lb1-primary',
+  );
+  const detach = (milliseconds: number, resource?: string): Progress =>
+    took(milliseconds, { do: 'detach', node: placed, name: 'shop-lb1-replica1' }, resource);
+  const write = (change?: Partial<Change>): Progress =>
+    took(20, {
+      do: 'write-record',
+      group: 'lb1',
+      source: { ...placed, record: name },
+      leader: 1,
+      members: [0, 1],
+      systemIdentifier: '7',
+      renewPassword: false,
+      known: {},
+      targets: [],
+      ...(change === undefined
+        ? {}
+        : { change: { ...known, to: 'lb1-replica1', timeline: 1, lsn: 0x3000148, lostBytes: 0, ...change } }),
+    });
+  const promote = took(110, {
+    do: 'promote',
+    node: placed,
+    name: 'lb1-replica1',
+    revision: 'rev.a.b',
+    followers: [0],
+  });
+  /** What is written of it beside its steps. */
+  const changes = (...progress: readonly Progress[]): readonly NewEntry[] =>
+    record(...progress).filter(({ type }) => type !== 'step' && type !== 'step-failed');
+
+  it('when the new leader leads: who, why, from where on, what is lost, and how long each phase took', () => {
+    expect(changes(fence, detach(30), write({}), promote)).toMatchObject([
+      {
+        cluster: 'shop',
+        type: 'failover',
+        resource: 'node/lb1-replica1',
+        message:
+          'lb1-replica1 leads instead of lb1-primary: lb1-primary, which led, has ended; ' +
+          'from 0/3000148 on timeline 1, 0 bytes of WAL lost; ' +
+          'fence 90 ms, detach 30 ms, record 20 ms, promote 110 ms',
+        milliseconds: 250,
+      },
+    ]);
+  });
+
+  it('as a switchover where it is one', () => {
+    const cause = 'a switchover was asked for';
+    expect(changes(fence, write({ kind: 'switchover', cause }), promote)).toMatchObject([
+      { type: 'switchover', message: expect.stringContaining(`: ${cause};`) as unknown },
+    ]);
+  });
+
+  it('beside the steps that it is made of', () => {
+    expect(record(fence, write({}), promote).map(({ type }) => type)).toEqual(['step', 'step', 'step', 'failover']);
+  });
+
+  it.each<readonly [number | null, string]>([
+    [0, '0 bytes of WAL lost'],
+    [4096, '4096 bytes of WAL lost'],
+    [null, 'whether anything is lost, nobody knows'],
+  ])('with %s bytes lost', (lostBytes, text) => {
+    expect(changes(write({ lostBytes }), promote)[0]?.message).toContain(text);
+  });
+
+  it('with positions of 4 GiB and more as PostgreSQL writes them', () => {
+    expect(changes(write({ lsn: 0x1f_0a00_0028 }), promote)[0]?.message).toContain('from 1F/A000028 on');
+  });
+
+  it('with what the new leader took, and not another one', () => {
+    const [entry] = changes(fence, detach(30), detach(800, 'node/lb1-replica2'), write({}), promote);
+    expect(entry?.message).toContain('detach 30 ms');
+  });
+
+  it('with what this change took, and not the one before', () => {
+    const entries = changes(fence, detach(800), write({}), promote, fence, detach(30), write({}), promote);
+    expect(entries.map(({ message }) => /detach \d+ ms/.exec(message)?.[0])).toEqual(['detach 800 ms', 'detach 30 ms']);
+  });
+
+  it('once, and not where the promotion failed or was left out', () => {
+    expect(changes(write({}), promote, promote)).toHaveLength(1);
+    const action = { do: 'promote', node: placed, name: 'n', revision: 'r', followers: [] } as const;
+    const undone = step('node/lb1-replica1', action);
+    const error = new PgherdError('node-failed', 'no');
+    expect(changes(write({}), ended({ step: undone, result: 'failed', error }))).toEqual([]);
+    expect(changes(write({}), ended({ step: undone, result: 'skipped' }))).toEqual([]);
+    expect(changes(write({}), ended({ step: undone, result: 'failed', error }), promote)).toHaveLength(1);
+  });
+
+  it('and a record that says something else is none', () => {
+    expect(changes(fence, write(), promote)).toEqual([]);
+  });
+});
+
+describe('nothing is written of', () => {
   it.each<readonly [string, Progress]>([
     ['a look', { type: 'looking' }],
     ['what it saw', { type: 'looked', looked: { snapshot: convergedSnapshot(topology), plan: nothing } }],

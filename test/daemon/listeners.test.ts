@@ -214,6 +214,86 @@ describe('listeners', () => {
   });
 });
 
+describe('those who run and do not speak are told apart', () => {
+  const silent = (listeners: Listeners, world: FakeWorld): readonly string[] =>
+    [...listeners.voices.silent].map((id) => world.find(id)?.name ?? id).sort();
+
+  it('none of them is silent while all speak', async () => {
+    const { world, listeners, follow } = await start();
+    await follow();
+    expect(silent(listeners, world)).toEqual([]);
+    expect([...listeners.voices.reports.keys()].sort()).toEqual(all.map((name) => world.find(name)?.id ?? '').sort());
+  });
+
+  it('one that hangs is silent, and is not any more when it speaks again', async () => {
+    const { world, hand, listeners, idOf, follow } = await start();
+    await follow();
+    world.pause(replica);
+    await vi.advanceTimersByTimeAsync(3500);
+    expect(silent(listeners, world)).toEqual([replica]);
+    expect(listeners.voices.reports.has(idOf(replica))).toBe(false);
+    await hand.unpauseContainer(replica);
+    await vi.advanceTimersByTimeAsync(6000);
+    expect(silent(listeners, world)).toEqual([]);
+  });
+
+  it('one that has ended is silent at once, and is nobody when its container is known to be down', async () => {
+    const { world, hand, listeners, follow } = await start();
+    await follow();
+    await hand.killContainer(primary, 'SIGKILL');
+    await vi.advanceTimersByTimeAsync(0);
+    expect(silent(listeners, world)).toEqual([primary]);
+    await follow();
+    expect(silent(listeners, world)).toEqual([]);
+  });
+
+  it('one that was just joined may take some seconds to say something, after which it is silent and is told of', async () => {
+    const { world, client, listeners, heard, idOf } = await start();
+    // Its server hangs from the beginning.
+    const { nodes } = await observe(client.engine, 'shop', undefined);
+    world.pause(replica);
+    listeners.follow(client.engine, nodes);
+    await vi.advanceTimersByTimeAsync(2900);
+    expect(silent(listeners, world)).toEqual([]);
+    expect(listeners.isAwaited(idOf(replica))).toBe(true);
+    heard.length = 0;
+    await vi.advanceTimersByTimeAsync(200);
+    expect(silent(listeners, world)).toEqual([replica]);
+    expect(listeners.isAwaited(idOf(replica))).toBe(false);
+    expect(heard).toContain(replica);
+  });
+
+  it('the last words of one are kept by its place in the group, whatever becomes of it and its container', async () => {
+    const { world, hand, listeners, idOf, follow } = await start();
+    await follow();
+    const leader = world.find(primary);
+    if (leader !== undefined) databaseOf(leader)?.rows.push('a row');
+    world.advance(0);
+    await vi.advanceTimersByTimeAsync(0);
+    const last = listeners.voices.reports.get(idOf(primary));
+    expect(last?.recovery).toBe(false);
+    await hand.removeContainer(primary);
+    await follow();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(listeners.voices.past.get('lb1/0')).toEqual(last);
+    expect([...listeners.voices.past.keys()].sort()).toEqual(['lb1/0', 'lb1/1', 'lb1/2']);
+  });
+
+  it('what they said is not changed by what they say later', async () => {
+    const { world, listeners, idOf, follow } = await start();
+    await follow();
+    const before = listeners.voices;
+    const { lsn } = before.reports.get(idOf(primary)) ?? {};
+    const leader = world.find(primary);
+    if (leader !== undefined) databaseOf(leader)?.rows.push('a row');
+    world.advance(0);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(before.reports.get(idOf(primary))?.lsn).toBe(lsn);
+    expect(before.past.get('lb1/0')?.lsn).toBe(lsn);
+    expect(listeners.voices.past.get('lb1/0')?.lsn).toBe((lsn ?? 0) + 1);
+  });
+});
+
 async function* endingLate(lines: AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
   yield* lines;
   await new Promise((resolve) => setTimeout(resolve, 300));

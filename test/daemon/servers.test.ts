@@ -87,3 +87,60 @@ describe('what is amiss', () => {
     expect(find({ ...after, 'lb1-primary': leads }, handed)).toEqual(['lb1-primary: writable']);
   });
 });
+
+describe('in a group whose commits wait for a quorum', () => {
+  const quorum = topologyOf(`
+cluster_name: shop
+replication: { mode: quorum }
+balancers: [{ name: lb1, replicas: 2 }]
+`);
+  const said = { primary: leads, replica1: streams, replica2: streams };
+
+  /** What is amiss where these are listed, and servers say something else; `null`: they say nothing. */
+  function findListed(
+    listed: readonly number[] | undefined,
+    changes: Readonly<Record<string, Partial<Heard> | null>> = {},
+    text = quorum,
+  ): readonly string[] {
+    const sync = listed === undefined ? {} : { sync: { num: 1, listed } };
+    const snapshot = convergedSnapshot(text);
+    const nodes = snapshot.nodes.map((node) =>
+      withFacts(node, { record: { version: 3, leader: 0, members: [0, 1, 2], paused: false, ...sync } }),
+    );
+    const reports = Object.entries(said).flatMap(([name, report]): (readonly [string, Heard])[] => {
+      const change = changes[name];
+      return change === null ? [] : [[`id-shop-lb1-${name}`, { ...report, ...change }]];
+    });
+    return findAmiss(text, { ...snapshot, nodes }, new Map(reports));
+  }
+
+  it('nothing is amiss where those are listed that stream', () => {
+    expect(findListed([1, 2])).toEqual([]);
+    expect(findListed([1], { replica2: null })).toEqual([]);
+  });
+
+  it('one that streams and is not listed is amiss, as all are where nobody is', () => {
+    expect(findListed([1])).toEqual(['lb1-replica2: not listed']);
+    const nobody = ['lb1-replica1: not listed', 'lb1-replica2: not listed'];
+    expect(findListed([])).toEqual(nobody);
+    expect(findListed(undefined)).toEqual(nobody);
+  });
+
+  it('one that is listed and does not stream, or says nothing, is amiss', () => {
+    expect(findListed([1, 2], { replica2: { receiver: 'waiting' } })).toEqual([
+      'lb1-replica2: does not stream',
+      'lb1-replica2: listed, and does not stream',
+    ]);
+    expect(findListed([1, 2], { replica1: null })).toEqual(['lb1-replica1: listed, and does not stream']);
+  });
+
+  it('nobody is amiss for that while the leader says nothing, or does not lead yet', () => {
+    expect(findListed([1], { primary: null })).toEqual([]);
+    expect(findListed([1], { primary: { recovery: true, slots: {} } })).toEqual([]);
+  });
+
+  it('nor in one whose commits wait for nobody', () => {
+    const text = topologyOf('cluster_name: shop\nbalancers: [{ name: lb1, replicas: 2 }]');
+    expect(findListed([1], {}, text)).toEqual([]);
+  });
+});

@@ -3,7 +3,7 @@ import { anonymousVolumes, expectVolumes, Herd, type State, type Strike } from '
 
 /**
  * Every call that changes something is struck in every operation: the controller is killed before it, or after it, or
- * its reply is lost. The short form, which runs by default, strikes at each call in the cheapest operation that has it;
+ * its reply is lost. The short form, which runs by default, strikes at each kind of call in the cheapest operation that has it;
  * `PGHERD_KILL=all` strikes at each in all of them.
  */
 const isLong = process.env['PGHERD_KILL'] === 'all';
@@ -103,19 +103,10 @@ const rank = ({ name }: Operation): number => CHEAPEST_FIRST.indexOf(name);
 function pointAt(operation: Operation, call: string, act: Strike['act'], known: Set<string>): Point {
   // What a start begins depends on the operation: recovery, initdb or a clone.
   const where = /^POST .*-(?:primary|replica\d)\/start$/.test(call) ? operation.name : '';
-  const key = `${act} ${isAlike(call, act) ? kindOf(call) : `${where} ${call}`}`;
+  const key = `${act} ${where} ${kindOf(call)}`;
   const isShort = !known.has(key);
   known.add(key);
   return { operation, call, act, isShort, missed: 0 };
-}
-
-/**
- * Whether only the kind of call matters: what a lost reply does; waiting, which changes nothing; and a script that is
- * made and not started.
- */
-function isAlike(call: string, act: Strike['act']): boolean {
-  const isMade = act === 'kill-after' ? call.startsWith('make exec') : call.startsWith('start exec');
-  return act === 'drop-reply' || call.endsWith(' await') || isMade;
 }
 
 /**

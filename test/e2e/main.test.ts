@@ -242,7 +242,7 @@ describe('a file in the old format: one balancer, a primary, two replicas', () =
           },
         ],
         blocked: [],
-        summary: { create: 0, update: 0, restart: 1, recreate: 0, remove: 0, blocked: 0, unchanged: 8 },
+        summary: { create: 0, update: 0, restart: 1, promote: 0, recreate: 0, remove: 0, blocked: 0, unchanged: 8 },
       });
     });
 
@@ -268,6 +268,7 @@ describe('a file in the old format: one balancer, a primary, two replicas', () =
         'ROLE',
         'STATE',
         'HEALTH',
+        'TL',
         'REPLICATION',
         'LAG',
         'ADDRESS',
@@ -276,12 +277,21 @@ describe('a file in the old format: one balancer, a primary, two replicas', () =
       ]);
       expect(rows.map((row) => row.trim().split(/ {2,}/))).toEqual([
         ['lb1', 'balancer', 'running', 'Healthy', balancer.ip_address, String(balancer.port)],
-        ['lb1-primary', 'leader', 'running', 'Healthy', balancer.primary.ip_address, String(balancer.primary.port)],
+        [
+          'lb1-primary',
+          'leader',
+          'running',
+          'Healthy',
+          '1',
+          balancer.primary.ip_address,
+          String(balancer.primary.port),
+        ],
         ...balancer.replicas.map(({ host, ip_address, port }) => [
           host,
           'replica',
           'running',
           'Healthy',
+          '1',
           'streaming',
           expect.stringMatching(/^\d+ B$/) as string,
           ip_address,

@@ -25,7 +25,13 @@ describe('a volume is mounted', () => {
 
 describe('what a volume says of itself', () => {
   it('is nothing while it is empty', () => {
-    expect(readFacts(none)).toEqual({ ...none, state: { is: 'empty' }, detached: undefined, fencedFor: undefined });
+    expect(readFacts(none)).toEqual({
+      ...none,
+      state: { is: 'empty' },
+      detached: undefined,
+      fencedFor: undefined,
+      fencedAt: undefined,
+    });
     expect(Object.keys(none)).toEqual([...factLinks]);
   });
 
@@ -47,6 +53,7 @@ describe('what a volume says of itself', () => {
       detached: undefined,
       serves: 'lead',
       fencedFor: undefined,
+      fencedAt: undefined,
       record: { version: 12, leader: 0, members: [0, 1, 3], paused: false },
       secrets: { version: 2, fingerprint: 'generated' },
     });

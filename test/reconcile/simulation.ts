@@ -20,6 +20,9 @@ export type File = {
   readonly network: Readonly<Record<string, string>>;
   readonly onRemove: 'retain' | 'delete';
   readonly password: string | undefined;
+  /** Of all groups; absent: as by default. */
+  readonly failover?: Readonly<Record<string, unknown>>;
+  readonly replication?: Readonly<Record<string, unknown>>;
   readonly groups: readonly FileGroup[];
 };
 
@@ -80,10 +83,12 @@ function toTopology(file: File): Topology {
   return topology;
 }
 
-function parse({ network, onRemove, password, groups: list }: File): Topology {
+function parse({ network, onRemove, password, failover, replication, groups: list }: File): Topology {
   return topologyOf(
     JSON.stringify({
       cluster_name: 'shop',
+      ...(failover === undefined ? {} : { failover }),
+      ...(replication === undefined ? {} : { replication }),
       ...(Object.keys(network).length === 0 ? {} : { network }),
       volumes: { on_remove: onRemove },
       ...(password === undefined ? {} : { postgres: { password: { env: 'PASSWORD' } } }),
@@ -211,7 +216,10 @@ export function isMutating({ method, args }: FakeCall): boolean {
   return !JSON.stringify(args[1]).includes('/await');
 }
 
-/** What is wrong with a world that should be as the file says, seen from outside pgherd; nothing where it is right. */
+/**
+ * What is wrong with a world that should be as the file says, seen from outside pgherd; nothing where it is right. Who
+ * leads is not the file's to say.
+ */
 export function findFaults(engine: FakeWorld, file: File): readonly string[] {
   const topology = toTopology(file);
   const faults: string[] = [];
@@ -233,8 +241,9 @@ export function findFaults(engine: FakeWorld, file: File): readonly string[] {
     faults.push(
       ...[balancer, ...there].filter(({ state }) => state !== 'running').map(({ name, state }) => `${name} ${state}`),
     );
-    const [leader, ...followers] = there;
+    const leader = there.find(({ process }) => process?.serves === 'leader') ?? there[0];
     if (leader === undefined) continue;
+    const followers = there.filter((each) => each !== leader);
     const database = databaseOf(leader);
     if (leader.process?.serves !== 'leader') faults.push(`${leader.name} does not lead`);
     const systems = new Set(there.map((node) => databaseOf(node)?.system));
@@ -244,7 +253,7 @@ export function findFaults(engine: FakeWorld, file: File): readonly string[] {
     );
     const slots = [...(database?.slots ?? [])].sort().join();
     const wantedSlots = group.nodes
-      .slice(1)
+      .filter(({ containerName }) => containerName !== leader.name)
       .map(({ slot }) => `pgherd_${String(slot)}`)
       .join();
     if (slots !== wantedSlots) faults.push(`slots ${slots}, wanted ${wantedSlots}`);

@@ -164,6 +164,7 @@ function makeNode(topology: Topology, snapshot: Snapshot, group: Group, node: No
       detached: undefined,
       serves: undefined,
       fencedFor: undefined,
+      fencedAt: undefined,
       record: { version: 2, leader: 0, members, paused: false },
       secrets: { version: 1, fingerprint: 'generated' },
     },

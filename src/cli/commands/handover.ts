@@ -9,6 +9,7 @@ import { look } from '../../reconcile/look.ts';
 import { readPasswords, type Passwords } from '../../reconcile/passwords.ts';
 import { askReport } from '../../reconcile/probe.ts';
 import { reconcile } from '../../reconcile/reconcile.ts';
+import type { Result } from '../../reconcile/work.ts';
 import { createStepQueue } from '../../reconcile/step-queue.ts';
 import type { Group, Topology } from '../../topology/model.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
@@ -26,6 +27,9 @@ export type HandoverFlags = GlobalOptions & {
 };
 
 const parallelSteps = 8;
+
+/** For a leader to come back that was stopped to hand over, and could not. */
+const returnSeconds = 60;
 
 export async function switchover(
   group: string,
@@ -69,31 +73,47 @@ async function handOver(
     });
   }
   await setHandover(engine, topology.cluster, name, { kind, to }, world);
+  const by = kind === 'switchover' ? 'switchover' : 'failover';
+  const work = { engine, topology, passwords, by, flags, output, signal: interruptSignal(output) };
   try {
-    return await carryOut(engine, topology, group, passwords, before.name, { kind, flags, output });
+    const result = await carryOut(work, flags.timeout);
+    const after = await findLeader(engine, topology, group, passwords);
+    if (after.name !== before.name) {
+      const text = `${after.name} leads ${name}, which ${before.name} led before.`;
+      say(output, { group: name, leader: after.name, from: before.name, changed: true }, text);
+      if (!result.converged) printResult(result, output, painter(output.colour), result.milliseconds);
+      return exitCodes.done;
+    }
+    printResult(result, output, painter(output.colour), result.milliseconds);
   } finally {
     // What could not be done now is not done later, when nobody expects it.
     await setHandover(engine, topology.cluster, name, undefined, world);
   }
+  // A leader that was stopped for it leads on.
+  await carryOut(work, returnSeconds);
+  say(output, { group: name, leader: before.name, changed: false }, `${before.name} still leads ${name}.`);
+  return exitCodes.notConverged;
 }
 
-async function carryOut(
-  engine: Engine,
-  topology: Topology,
-  group: Group,
-  passwords: Passwords,
-  from: string,
-  { kind, flags, output }: { kind: Handover['kind']; flags: HandoverFlags; output: Output },
-): Promise<ExitCode> {
+type Work = {
+  readonly engine: Engine;
+  readonly topology: Topology;
+  readonly passwords: Passwords;
+  readonly by: string;
+  readonly flags: HandoverFlags;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+};
+
+async function carryOut(work: Work, seconds: number): Promise<Result & { readonly milliseconds: number }> {
+  const { engine, topology, passwords, by, flags, output, signal } = work;
   const startedAt = performance.now();
   const journal = openCommandJournal(flags.stateDir, output);
-  const run = randomBytes(4).toString('hex');
-  const by = kind === 'switchover' ? 'switchover' : 'failover';
-  const record = keepRecord(journal, { cluster: topology.cluster, run, by });
+  const record = keepRecord(journal, { cluster: topology.cluster, run: randomBytes(4).toString('hex'), by });
   const report = reportProgress(output, topology.cluster, startedAt);
   const result = await reconcile(engine, topology, passwords, world, {
-    timeout: flags.timeout * 1000,
-    signal: interruptSignal(output),
+    timeout: seconds * 1000,
+    signal,
     queue: createStepQueue(parallelSteps),
     onProgress: (progress) => {
       report(progress);
@@ -101,17 +121,7 @@ async function carryOut(
     },
   });
   await journal.close();
-  const after = await findLeader(engine, topology, group, passwords);
-  const isChanged = after.name !== from;
-  if (isChanged) {
-    const text = `${after.name} leads ${group.name}, which ${from} led before.`;
-    say(output, { group: group.name, leader: after.name, from, changed: true }, text);
-  }
-  if (!result.converged || !isChanged)
-    printResult(result, output, painter(output.colour), performance.now() - startedAt);
-  if (!isChanged)
-    say(output, { group: group.name, leader: after.name, changed: false }, `${after.name} still leads ${group.name}.`);
-  return isChanged ? exitCodes.done : exitCodes.notConverged;
+  return { ...result, milliseconds: performance.now() - startedAt };
 }
 
 function say(output: Output, fields: Readonly<Record<string, unknown>>, text: string): void {

@@ -19,7 +19,7 @@ const ofDaemon: Readonly<Record<string, 'True' | 'False'>> = {
   Stalled: 'True',
 };
 
-const columns = ['NODE', 'ROLE', 'STATE', 'HEALTH', 'REPLICATION', 'LAG', 'ADDRESS', 'PORT', 'NOTE'] as const;
+const columns = ['NODE', 'ROLE', 'STATE', 'HEALTH', 'TL', 'REPLICATION', 'LAG', 'ADDRESS', 'PORT', 'NOTE'] as const;
 
 /** A cluster's status as text: one table a group, then what is amiss and what is left over. */
 export function renderStatus(status: FullStatus, paint: Paint): string {
@@ -59,13 +59,14 @@ function renderEvents({ events }: FullStatus, paint: Paint): readonly string[] {
   return [`  last events (\`pgherd events\` shows more):`, ...events.map((event) => `    ${render(event)}`)];
 }
 
-function renderGroup({ nodes, balancer }: GroupStatus, paint: Paint): string {
+function renderGroup({ nodes, balancer, commits }: GroupStatus, paint: Paint): string {
   const rows = [
     [
       balancer.name,
       'balancer',
       balancer.state,
       balancer.health,
+      '',
       '',
       '',
       balancer.ip ?? '',
@@ -77,6 +78,7 @@ function renderGroup({ nodes, balancer }: GroupStatus, paint: Paint): string {
       node.role,
       node.state,
       node.health,
+      node.timeline === null ? '' : String(node.timeline),
       node.replication?.state ?? '',
       node.replication?.lag_bytes === null || node.replication === null
         ? ''
@@ -93,7 +95,8 @@ function renderGroup({ nodes, balancer }: GroupStatus, paint: Paint): string {
     const health = row[3] ?? '';
     return line(row).replace(` ${health} `, ` ${isHealth(health) ? paintHealth(health, paint) : health} `);
   });
-  return [paint('dim', line(columns)), ...painted].join('\n');
+  const quorum = commits?.state === 'durable' ? [`  ${commits.message}`] : [];
+  return [paint('dim', line(columns)), ...painted, ...quorum].join('\n');
 }
 
 function isHealth(text: string): text is Health {

@@ -87,7 +87,11 @@ rejoin() {
   [ "${found%% *}" = "$system" ] || refuse "the leader is system ${found%% *}, expected $system: not following it"
   fork=$(ask "TIMELINE_HISTORY $timeline" | sed 's/^[^ ]*\.history //' | awk -v own="$own" '$1 == own { print $2 }')
   [ -n "$fork" ] || refuse "timeline $timeline of the leader does not come from timeline $own: not following it"
-  kept=$(pg_waldump -p "$data/pg_wal" -t "$own" -s "$fork" -r Transaction 2>/dev/null | grep -cE 'desc: (COMMIT|PREPARE)' || :)
+  # Where commits wait for a quorum, what its successor lacks was never acknowledged, unless somebody forced the change.
+  kept=0
+  if [ ! -e "$rev/quorum" ] || [ "$(readlink "$home/serves")" != ended ]; then
+    kept=$(pg_waldump -p "$data/pg_wal" -t "$own" -s "$fork" -r Transaction 2>/dev/null | grep -cE 'desc: (COMMIT|PREPARE)' || :)
+  fi
   if [ "$kept" != 0 ]; then
     mark state diverged
     refuse "$kept transactions after $fork never reached the leader: the volume is set aside with them"
@@ -95,15 +99,18 @@ rejoin() {
   printf "include '%s/config/postgresql.conf'\n" "$home" >"$data/postgresql.conf"
   # It cannot be run twice: what is cut short is set aside.
   mark state rewinding
-  if ! pg_rewind --target-pgdata="$data" --source-server="$conninfo dbname=postgres" >&2; then
+  if ! rewound=$(pg_rewind --target-pgdata="$data" --source-server="$conninfo dbname=postgres" 2>&1); then
     mark state diverged
-    refuse 'it cannot be rewound: the volume is set aside'
+    refuse "it cannot be rewound, and the volume is set aside: $rewound"
   fi
   : >"$data/postgresql.auto.conf"
   : >"$data/standby.signal"
   sync
   mark state "data.$system"
-  say "rewound to $fork"
+  case $rewound in
+    *'no rewind required'*) say "nothing to rewind: its successor began at its end, $fork" ;;
+    *) say "rewound to $fork" ;;
+  esac
 }
 
 case $(readlink "$home/serves" || :) in fenced*) refuse 'another node leads or is to: not starting' ;; esac

@@ -24,12 +24,13 @@ function findWanted({ group, snapshot }: GroupContext, view: Led): readonly numb
     return isVerified && report.timeline === leader.timeline ? [slot] : [];
   });
   if (streaming.length >= group.replication.syncReplicas) {
-    // One that only connects anew is not struck off.
+    // One that only connects anew, or has not been heard yet, is not struck off.
     const listed = view.record.sync?.listed ?? [];
     const waits = listed.filter((slot) => {
       const seen = container(slot);
       const report = snapshot.reports.get(seen?.id ?? '');
-      return seen?.state === 'running' && report?.recovery === true && report.timeline === leader.timeline;
+      if (seen?.state !== 'running' || snapshot.silent.has(seen.id)) return false;
+      return report === undefined || (report.recovery && report.timeline === leader.timeline);
     });
     return [...new Set([...streaming, ...waits])].sort((a, b) => a - b);
   }
@@ -111,6 +112,11 @@ export function planCommits(context: GroupContext, view: Led, isInForce: boolean
     changes: [changed(context, known, last)],
     steps: [caughtUp, recordSync(context, view, last, [caughtUp.id])],
   };
+}
+
+/** Whether a step is about whom commits wait for: nobody else waits for it. */
+export function isOfCommits(id: string): boolean {
+  return id.endsWith(': write-quorum') || id.endsWith(': await-caught-up');
 }
 
 /** Writes down who may hold what was acknowledged. */

@@ -5,11 +5,11 @@ import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
 import { groupResource, nodeResource, volumeResource } from '../names.ts';
-import { mergeParts, step, type Change, type Part, type Step } from '../plan.ts';
+import { inOrder, mergeParts, step, type Change, type Part, type Step } from '../plan.ts';
 import { findLackingSlots } from '../reports.ts';
 import type { ObservedNode } from '../snapshot.ts';
 import { planBalancer } from './balancer.ts';
-import { planCommits } from './commits.ts';
+import { isOfCommits, planCommits } from './commits.ts';
 import { decideFor, planFence, planRelease, planSuccession, type Known } from './leadership.ts';
 import { planNodes } from './node.ts';
 import { findNode, nodeName, placed } from './find-node.ts';
@@ -112,8 +112,9 @@ function planMembership(context: GroupContext, view: Led, balancer: Part, dismis
   const resource = groupResource(group.name);
   const wanted = group.nodes.map(({ slot }) => slot).sort((a, b) => a - b);
   const departed = departedNodes(context);
-  // A leader that leaves hands over first.
-  if (departed.some(({ slot }) => slot === view.leader.slot)) return { before: [], after: [], changes: [] };
+  // A leader that leaves hands over first; one that could not, and was stopped for it, leads on.
+  const leaves = departed.find(({ slot }) => slot === view.leader.slot);
+  if (leaves !== undefined) return { before: [], after: planReturn(leaves), changes: [] };
   const known = view.record.members;
   const arrived = wanted.filter((slot) => !known.includes(slot));
   const leaving = known.filter((slot) => !wanted.includes(slot));
@@ -274,7 +275,7 @@ function orderSteps(
   const lastOf = (resource: string): readonly string[] => idsOf(resource).slice(-1);
   // The bootstrap made the slots already; who clones before one is there tries again.
   const membership = steps
-    .filter(({ resource }) => resource === groupResource(group.name))
+    .filter(({ resource, id }) => resource === groupResource(group.name) && !isOfCommits(id))
     .filter(({ action }) => action.do === 'write-record' || !view.isBootstrapRecord)
     .map(({ id }) => id);
   // A leader that runs, and is only told something new, is up.
@@ -300,6 +301,7 @@ function orderSteps(
     if (!isLeader && each.action.do === 'start') waits.push(...membership, ...(followersFirst ? [] : leaderUp));
     // Whoever follows a new leader does so when it leads, and has its slot there.
     if (!isLeader && promotion !== undefined && each.action.do === 'reload') waits.push(promotion);
+    if (each.id === dismissalId(group.name) && view.leader.facts.serves === 'fenced') waits.push(...leaderUp);
     return waits.length === 0 ? each : { ...each, after: [...new Set([...each.after, ...waits])] };
   });
   // Sessions need a leader, and replicas that are at least there to refuse: one not started yet would be waited for.
@@ -350,10 +352,23 @@ function raisesStandbyBound(context: GroupContext, leader: Node): boolean {
   return standbyBoundParameters.some((name) => Number(wanted[name] ?? 0) > Number(before[name] ?? 0));
 }
 
+function planReturn(node: ObservedNode): readonly Step[] {
+  if (node.facts.serves !== 'fenced') return [];
+  const resource = nodeResource(nodeName(node));
+  return inOrder([
+    step(resource, { do: 'unfence', node: placed(node), image: node.container.image }),
+    step(resource, { do: 'start', container: node.container.id }),
+  ]);
+}
+
 /** The step that promotes the leader, where it has only followed so far. */
 function findPromotion({ group }: GroupContext, { leader }: Led): string | undefined {
   const node = group.nodes.find(({ slot }) => slot === leader.slot);
   return node !== undefined && mustPromote(leader) ? `${nodeResource(node.name)}: promote` : undefined;
+}
+
+function dismissalId(group: string): string {
+  return `${groupResource(group)}: dismiss`;
 }
 
 // A leader that was taken out of service leads again before it is forgotten what for.
@@ -361,7 +376,7 @@ function dismissal(context: GroupContext, view: Led): Step {
   const action = { ...recordAction(context, view, view.record.members, false), known: { handover: undefined } };
   return {
     ...step(groupResource(context.group.name), action),
-    id: `${groupResource(context.group.name)}: dismiss`,
+    id: dismissalId(context.group.name),
   };
 }
 

@@ -15,8 +15,8 @@ export const readySeconds = 120;
 /** What psql is to run: arguments, which are whole or not there, or an input that no process list shows. */
 type Sql = { readonly statements: readonly string[] } | { readonly input: string };
 
-/** Runs SQL in a node's server as the superuser; throws with what the server said. */
-export async function runSql(context: ActionContext, node: Placed, superuser: string, sql: Sql): Promise<void> {
+/** Runs SQL in a node's server as the superuser, and gives what it printed; throws with what the server said. */
+export async function runSql(context: ActionContext, node: Placed, superuser: string, sql: Sql): Promise<string> {
   const command = [
     'psql',
     '-XAtq',
@@ -36,6 +36,7 @@ export async function runSql(context: ActionContext, node: Placed, superuser: st
     ...('input' in sql ? { input: sql.input } : {}),
   });
   if (result.code !== 0) throw await explain(context, node.container, 'SQL', result.stderr);
+  return result.stdout.trim();
 }
 
 /** Runs a script of the node's revision folder, and gives what it printed. */

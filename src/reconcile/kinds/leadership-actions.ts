@@ -1,6 +1,7 @@
-import { PgherdError } from '../../base/error.ts';
+import { hasCode, PgherdError } from '../../base/error.ts';
 import { slotName } from '../../postgres/config.ts';
-import type { FenceCause } from '../../postgres/layout.ts';
+import type { Container } from '../../docker/types.ts';
+import { formatFence, type FenceCause } from '../../postgres/layout.ts';
 import type { ActionContext } from '../actions.ts';
 import { writeFolder, type Placed } from './node-actions.ts';
 import { readySeconds, runScript, runSql } from './inside-node.ts';
@@ -18,6 +19,8 @@ export type LeadershipAction =
       readonly superuser: string;
     }
   /** A standby follows nobody from now on; the `loaded` link of its volume then tells how far it came. */
+  /** One that was taken out of service may be started again as it was. */
+  | { readonly do: 'unfence'; readonly node: Placed; readonly image: string }
   | { readonly do: 'detach'; readonly node: Placed; readonly name: string }
   | {
       readonly do: 'promote';
@@ -39,30 +42,34 @@ export const leadershipActions = {
   fence: async (action: Of<'fence'>, context: ActionContext) => {
     const { engine } = context;
     const seen = await engine.inspectContainer(action.node.container);
-    if (seen !== undefined) {
-      await context.verifyLock();
-      if (action.stopSeconds !== undefined && seen.state === 'running') {
-        // A shutdown waits for its checkpoint, and sessions are cut meanwhile: what can be written before is.
-        await runSql(context, action.node, action.superuser, { statements: ['CHECKPOINT'] });
-      }
-      await context.verifyLock();
-      await engine.updateContainer(seen.id, { restart: 'no' });
-      if (action.stopSeconds === undefined) {
-        if (seen.state !== 'exited' && seen.state !== 'created') await engine.killContainer(seen.id, 'SIGKILL');
-      } else {
-        await engine.stopContainer(seen.id, action.stopSeconds);
-      }
+    if (seen === undefined) return;
+    await context.verifyLock();
+    const isOrderly = action.stopSeconds !== undefined && seen.state === 'running';
+    // A shutdown waits for its checkpoint, and sessions are cut meanwhile: what can be written before is.
+    if (isOrderly) await runSql(context, action.node, action.superuser, { statements: ['CHECKPOINT'] });
+    await context.verifyLock();
+    await engine.updateContainer(seen.id, { restart: 'no' });
+    if (isOrderly) {
+      // Whoever takes over must have at least this, and its leader's last word.
+      const lsn = await readLsn(action, context);
+      await mark(action, lsn, context);
+      await engine.stopContainer(seen.id, action.stopSeconds);
       await proveDead(action, context);
+      return;
     }
-    await writeFolder(action.node, action.image, context, [
-      { type: 'link', path: 'serves', target: `fenced.${action.cause}` },
-    ]);
+    await kill(seen, context);
+    await proveDead(action, context);
+    await mark(action, undefined, context);
     // Between the proof and the mark somebody may have started it by hand.
     await proveDead(action, context);
   },
+  unfence: async ({ node, image }: Of<'unfence'>, context: ActionContext) => {
+    await writeFolder(node, image, context, [{ type: 'link', path: 'serves', target: 'ended' }]);
+  },
   detach: async (action: Of<'detach'>, context: ActionContext) => {
     await runScript(context, action.node, 'config/detach', [String(detachSeconds)]).catch((error: unknown) => {
-      if (!(error instanceof PgherdError) || error.code !== 'node-failed') throw error;
+      const isOfEngine = hasCode(error, 'engine-unreachable', 'engine-permission', 'interrupted', 'reply-lost');
+      if (!(error instanceof PgherdError) || isOfEngine) throw error;
       // Who does not answer is not waited for: whether it may be done without it, is decided next.
       throw new PgherdError('node-failed', error.message, {
         cause: error,
@@ -79,9 +86,38 @@ export const leadershipActions = {
   },
 };
 
+/** Nothing of it runs: `dead` is one that the engine could not remove whole. */
+export function isDead(state: Container['state']): boolean {
+  return state === 'exited' || state === 'created' || state === 'dead';
+}
+
+async function mark(
+  { node, image, cause }: Of<'fence'>,
+  lsn: number | undefined,
+  context: ActionContext,
+): Promise<void> {
+  await writeFolder(node, image, context, [{ type: 'link', path: 'serves', target: formatFence(cause, lsn) }]);
+}
+
+async function readLsn({ node, superuser }: Of<'fence'>, context: ActionContext): Promise<number | undefined> {
+  const said = await runSql(context, node, superuser, {
+    statements: ["SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"],
+  });
+  return /^\d+$/.test(said) ? Number(said) : undefined;
+}
+
+// One that ends or waits for its next start at this moment is stopped; whether it is dead then, is proven apart.
+async function kill({ id, state }: Container, { engine }: ActionContext): Promise<void> {
+  if (isDead(state)) return;
+  await engine.killContainer(id, 'SIGKILL').catch(async (error: unknown) => {
+    if (!hasCode(error, 'not-running')) throw error;
+    await engine.stopContainer(id, 0);
+  });
+}
+
 async function proveDead({ node, name }: Of<'fence'>, { engine }: ActionContext): Promise<void> {
   const container = await engine.inspectContainer(node.container);
-  if (container === undefined || container.state === 'exited' || container.state === 'created') return;
+  if (container === undefined || isDead(container.state)) return;
   throw new PgherdError(
     'node-failed',
     `${name} is ${container.state}, and must be proven dead before anybody else leads`,

@@ -4,11 +4,13 @@ import { viewGroup, type GroupView } from '../group.ts';
 import { decideLeadership, type Decision, type Member } from '../leadership.ts';
 import { groupResource, nodeResource } from '../names.ts';
 import { step, type Change, type Part, type Step } from '../plan.ts';
-import { nodeKey, type ObservedNode } from '../snapshot.ts';
+import type { Heard } from '../reports.ts';
+import { nodeKey, type ObservedNode, type Snapshot } from '../snapshot.ts';
 import { endpointStep } from './endpoints.ts';
 import { nodeRevision } from '../../postgres/revision.ts';
 import { recordSync } from './commits.ts';
 import { findNode, nodeName, placed } from './find-node.ts';
+import { isDead } from './leadership-actions.ts';
 import { nodeSettings } from './node-config.ts';
 import { nodeStopSeconds } from './node-spec.ts';
 
@@ -28,9 +30,10 @@ export function decideFor(context: GroupContext): Decision | undefined {
     sync: group.replication.mode === 'quorum' ? (view.record.sync ?? { num: 1, listed: [] }) : undefined,
     handover: view.record.handover,
     lostFor: snapshot.lost.get(group.name),
-    isHung: leader !== undefined && snapshot.hung.has(leader.container.id),
+    isHung: leader !== undefined && (snapshot.hung.has(leader.container.id) || leader.container.state === 'restarting'),
     redo: report?.redo ?? undefined,
     sinceChange: snapshot.sinceChange.get(group.name),
+    settlesIn: snapshot.settlesIn,
   });
 }
 
@@ -42,7 +45,7 @@ function findMembers(context: GroupContext): readonly Member[] {
     const name = group.nodes.find((node) => node.slot === slot)?.name ?? nodeName(each);
     const report = snapshot.reports.get(container.id);
     const last = report ?? snapshot.past.get(nodeKey(each));
-    const isDown = container.state === 'exited' || container.state === 'created' || container.state === 'dead';
+    const isDown = isDead(container.state);
     return {
       name,
       slot,
@@ -51,10 +54,11 @@ function findMembers(context: GroupContext): readonly Member[] {
       hasData: facts.state.is === 'data',
       isFenced: facts.serves === 'fenced',
       fencedFor: facts.fencedFor,
+      fencedAt: facts.fencedAt,
       holdsAddress: container.networks[topology.network.writeName] !== undefined,
       // A server that ended since does not follow nobody any more.
       detached: isDown ? undefined : facts.detached,
-      said: last === undefined ? undefined : { timeline: last.timeline, lsn: last.lsn, isSilent: report === undefined },
+      said: lastWords(snapshot, last, report === undefined),
       streams: report === undefined ? undefined : report.recovery && report.receiver === 'streaming',
       failed: failed.has(nodeResource(name)),
     };
@@ -69,13 +73,19 @@ function findMembers(context: GroupContext): readonly Member[] {
       hasData: false,
       isFenced: false,
       fencedFor: undefined,
+      fencedAt: undefined,
       holdsAddress: false,
       detached: undefined,
-      said: undefined,
+      said: lastWords(snapshot, snapshot.past.get(nodeKey({ group: group.name, slot })), true),
       streams: false,
       failed: false,
     }));
   return [...members, ...missing];
+}
+
+function lastWords({ heardUntil }: Snapshot, heard: Heard | undefined, isSilent: boolean): Member['said'] {
+  if (heard === undefined) return undefined;
+  return { timeline: heard.timeline, lsn: heard.lsn, isSilent, ago: Math.max(0, heardUntil - heard.at) };
 }
 
 /** Takes the leader out of service, and has the others say how far they have come. */
@@ -87,8 +97,9 @@ export function planFence(context: GroupContext, view: Known, decision: Extract<
   const steps: Step[] = [];
   if (old !== undefined) {
     const resource = nodeResource(nameOf(context, old));
-    const isDown = old.container.state === 'exited' || old.container.state === 'created';
+    const isDown = isDead(old.container.state);
     if (!isDown || old.facts.serves !== 'fenced') {
+      const isForced = view.record.handover?.kind === 'failover-lossy';
       const isOrderly = decision.cause !== 'failover' && old.container.state === 'running';
       steps.push(
         step(resource, {
@@ -97,8 +108,9 @@ export function planFence(context: GroupContext, view: Known, decision: Extract<
           image: old.container.image,
           name: nameOf(context, old),
           stopSeconds: isOrderly ? nodeStopSeconds : undefined,
-          cause:
-            decision.cause === 'removed'
+          cause: isForced
+            ? 'forced'
+            : decision.cause === 'removed'
               ? 'removed'
               : decision.cause === 'switchover'
                 ? 'asked'
@@ -116,18 +128,21 @@ export function planFence(context: GroupContext, view: Known, decision: Extract<
     }
   }
   // They follow until the leader is down: what it has sent, they have. Of one that has ended nothing comes any more.
-  const isAlive = old?.container.state !== 'exited' && old?.container.state !== 'created';
+  const isAlive = old !== undefined && !isDead(old.container.state);
   const fenced = steps.filter(({ action }) => isAlive && action.do === 'fence').map(({ id }) => id);
   for (const slot of decision.detach) {
     const node = find(slot);
     if (node === undefined) continue;
     const resource = nodeResource(nameOf(context, node));
     const start = step(resource, { do: 'start', container: node.container.id }, fenced);
-    const mustStart = decision.start.includes(slot);
+    const isPaused = node.container.state === 'paused';
+    if (isPaused) steps.push(step(resource, { do: 'unpause', container: node.container.id }, fenced));
+    // One that the engine is about to start again is started at once.
+    const mustStart = decision.start.includes(slot) || node.container.state === 'restarting';
     const detach = step(
       resource,
       { do: 'detach', node: placed(node), name: node.container.name },
-      mustStart ? [start.id] : fenced,
+      mustStart ? [start.id] : isPaused ? [`${resource}: unpause`] : fenced,
     );
     steps.push(...(mustStart ? [start] : []), detach);
   }
@@ -143,11 +158,13 @@ export function planSuccession(
   const { group, snapshot } = context;
   const { record } = view;
   const sync = group.replication.mode === 'quorum' ? { num: record.sync?.num ?? 1, listed: [] } : undefined;
+  const fork = { timeline: decision.position.timeline, lsn: decision.position.lsn };
   const nextRecord: RecordName = {
     ...record,
     version: record.version + 1,
     leader: decision.to,
     handover: undefined,
+    fork,
     ...(sync === undefined ? {} : { sync }),
   };
   const holders = snapshot.nodes.filter((each) => each.group === group.name && each.facts.record !== undefined);
@@ -161,7 +178,7 @@ export function planSuccession(
     members: record.members,
     systemIdentifier: view.systemIdentifier,
     renewPassword: false,
-    known: { handover: undefined, ...(sync === undefined ? {} : { sync }) },
+    known: { handover: undefined, fork, ...(sync === undefined ? {} : { sync }) },
     change: {
       kind: decision.cause === 'failover' ? 'failover' : 'switchover',
       cause: decision.why,
@@ -222,7 +239,7 @@ export function planRelease(
     settings,
     role,
     atStart: false,
-    unfence: false,
+    unfence: undefined,
     record: undefined,
   } as const;
   const caughtUp = step(

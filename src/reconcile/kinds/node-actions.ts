@@ -45,8 +45,8 @@ export type NodeAction =
       readonly atStart: boolean;
       /** With the group's record, for a volume that has none. */
       readonly record: RecordSource | undefined;
-      /** It was taken out of service, and may be started again. */
-      readonly unfence: boolean;
+      /** It was taken out of service, and may be started again; `kept`: what it wrote last may have been acknowledged. */
+      readonly unfence: 'ended' | 'kept' | undefined;
     }
   | { readonly do: 'reload'; readonly node: Placed; readonly revision: string }
   | { readonly do: 'await-node'; readonly node: Placed; readonly name: string; readonly revision: string }
@@ -60,7 +60,7 @@ export type NodeAction =
       /** A password of the file to be recorded. */
       readonly renewPassword: boolean;
       /** What else is to be known from now on; what is absent stays what it was. */
-      readonly known: Pick<GroupRecord, 'sync' | 'handover'>;
+      readonly known: Pick<GroupRecord, 'sync' | 'handover' | 'fork'>;
       /** A change of leaders, to be remembered. */
       readonly change?: Omit<LeaderChange, 'at'> | undefined;
       readonly targets: readonly (Placed & { readonly image: string })[];
@@ -125,7 +125,7 @@ export const nodeActions = {
     await writeFolder(action.node, action.image, context, [
       ...(record === undefined ? [] : recordEntries(record)),
       ...revisionEntries(revision, action.atStart),
-      ...(action.unfence ? [{ type: 'link', path: 'serves', target: 'ended' } as const] : []),
+      ...(action.unfence === undefined ? [] : [{ type: 'link', path: 'serves', target: action.unfence } as const]),
     ]);
   },
   reload: async (action: Of<'reload'>, context: ActionContext) => {

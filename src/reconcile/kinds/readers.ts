@@ -16,7 +16,9 @@ export function followers(
     .filter(({ slot }) => slot !== leader)
     .map(({ slot }) => {
       const container = snapshot.nodes.find((each) => each.group === group.name && each.slot === slot)?.container;
-      const serves = starting === undefined || starting.has(slot) || container?.state === 'running';
+      // One that does not speak is waited for by every new session, as one that does not run.
+      const runs = container?.state === 'running' && !snapshot.silent.has(container.id);
+      const serves = starting === undefined || starting.has(slot) || runs;
       return { address: addresses.node(group.name, slot) ?? '127.0.0.1', serves };
     });
 }

@@ -68,7 +68,7 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
         settings: nodeSettings(context, node),
         role,
         atStart: !isRunning || restart,
-        unfence: isFenced,
+        unfence: isFenced ? (facts.fencedFor === 'forced' ? 'kept' : 'ended') : undefined,
         record: lacksRecord
           ? { container: view.source.container.id, layout: view.source.layout, record: view.record }
           : undefined,

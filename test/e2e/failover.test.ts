@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LedHerd } from './failover-herd.ts';
+import { docker } from './support/engine.ts';
+import { until } from './support/until.ts';
+
+let group: LedHerd;
+
+beforeAll(async () => {
+  group = await LedHerd.prepare({ failover: { delay: '0s' } });
+  await group.bringUp('daemon');
+});
+
+afterAll(async () => {
+  await group.end();
+});
+
+/** Counts rows in a volume that no container has, by a server of its own that takes nobody's word. */
+async function countSetAside(volume: string, condition: string): Promise<string> {
+  const script = `echo 'SELECT count(*) AS found FROM kept WHERE ${condition}' | postgres --single -D pgdata postgres`;
+  const [, count = ''] = /found = "(\d+)"/.exec(await group.inVolume(volume, script)) ?? [];
+  return count;
+}
+
+describe('a leader that is gone is replaced at once', () => {
+  it('when it had rows that no replica has: they are kept in its volume, and it comes back in another', async () => {
+    const old = await group.becomeWhole();
+    await group.addRow(old.name);
+    const volume = await group.volumeOf(old.name);
+    await group.stopDaemon();
+    for (const name of (await group.followers(old.name)).split(',')) await group.deafen(name);
+    await group.sql(old.name, 'INSERT INTO kept SELECT generate_series(1001, 1007)');
+    await group.kill(old.name);
+    await group.startDaemon();
+    await group.awaitSuccessor(old);
+    const leader = await group.becomeWhole();
+    expect(leader.timeline).toBe(old.timeline + 1);
+    expect(await group.sql(leader.name, 'SELECT count(*) FROM kept WHERE n > 1000')).toBe('0');
+    const next = volume.replace(/_1$/, '_2');
+    expect(await group.volumeOf(old.name)).toBe(next);
+    expect(await group.herd.cluster.volumes()).toContain(volume);
+    expect(await countSetAside(volume, 'n > 1000')).toBe('7');
+    expect(await group.logOf(old.name)).toContain('cloned');
+  });
+
+  it('when its volume was removed: it comes back from a clone', async () => {
+    const old = await group.becomeWhole();
+    await group.stopDaemon();
+    await group.removeWithVolume(old.name);
+    await group.startDaemon();
+    await group.awaitSuccessor(old);
+    const leader = await group.becomeWhole();
+    expect(leader.timeline).toBe(old.timeline + 1);
+    expect(await group.logOf(old.name)).toContain('cloned');
+  });
+
+  it('when it was killed: it comes back as a replica, rewound, in its volume', async () => {
+    const old = await group.becomeWhole();
+    await group.addRow(old.name);
+    await group.coolDown(old.name);
+    const volume = await group.volumeOf(old.name);
+    await group.kill(old.name);
+    await group.awaitSuccessor(old);
+    const leader = await group.becomeWhole();
+    expect(leader.timeline).toBe(old.timeline + 1);
+    expect(await group.volumeOf(old.name)).toBe(volume);
+    expect(await group.logOf(old.name)).toContain('rewound to');
+  });
+
+  it('when its server hangs: it is killed first, and comes back as a replica', async () => {
+    const old = await group.becomeWhole();
+    await group.coolDown(old.name);
+    const pid = Number(await docker('inspect', '--format', '{{.State.Pid}}', group.container(old.name)));
+    const started = (): Promise<string> => group.herd.inspect(old.name, '{{.State.StartedAt}}');
+    const before = await started();
+    process.kill(pid, 'SIGSTOP');
+    await until('it is started anew', started, (at) => at !== before, 60_000);
+    await group.awaitSuccessor(old);
+    const leader = await group.becomeWhole();
+    expect(leader.timeline).toBe(old.timeline + 1);
+  });
+
+  it('and not when nothing happened to it: a daemon that starts anew leaves all as it is', async () => {
+    const before = await group.becomeWhole();
+    await group.daemon.kill();
+    await group.startDaemon();
+    expect(await group.becomeWhole()).toEqual(before);
+    expect(group.daemon.steps().filter((id) => !id.includes(': await-'))).toEqual([]);
+  });
+});
