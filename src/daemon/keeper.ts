@@ -43,6 +43,9 @@ export type KeeperOptions = {
 /** Milliseconds after which a lock whose maker may have died is looked at again. */
 const idleLockPause = 3500;
 
+/** Milliseconds after which what is blocked is looked at again. */
+const blockedPause = 10_000;
+
 /** Ends of containers and connections: whoever waits for one of them waits in vain. */
 const ends: ReadonlySet<string> = new Set(['die', 'oom', 'destroy', 'pause', 'disconnect']);
 
@@ -211,7 +214,8 @@ export class ClusterKeeper {
       this.#failed = '';
       return 'done';
     }
-    if (failures.length === 0) return blocked.length > 0 ? 'human' : 'done';
+    // What blocks may be no part of the cluster, and nobody tells when it goes.
+    if (failures.length === 0) return blocked.length > 0 ? blockedPause : 'done';
     // What failed may have changed since, in the same run: only what fails again needs a human.
     const failed = failures.map(({ resource, error }) => `${resource} ${error.code}`).join('; ');
     const isAgain = failed === this.#failed;

@@ -28,6 +28,8 @@ export class LeaderWatch {
   readonly #hangsSince = new Map<string, number>();
 
   #settledAt = -Infinity;
+  /** Groups whose leaders were seen to serve since the engine came back. */
+  readonly #settled = new Set<string>();
 
   constructor(now: () => number) {
     this.#now = now;
@@ -36,6 +38,7 @@ export class LeaderWatch {
   /** The engine is back: who led before is given the time to come up. */
   settle(): void {
     this.#settledAt = this.#now() + settleTime;
+    this.#settled.clear();
     this.#lostAt.clear();
     this.#hangsSince.clear();
   }
@@ -58,6 +61,7 @@ export class LeaderWatch {
     const lost = new Map<string, number>();
     const hung = new Set<string>();
     for (const { name, state, leader } of states) {
+      if (state === 'serves') this.#settled.add(name);
       if (state === 'serves') this.#lostAt.delete(name);
       else if (state !== 'unknown' && !this.#lostAt.has(name)) this.#lostAt.set(name, now);
       const at = this.#lostAt.get(name);
@@ -77,7 +81,12 @@ export class LeaderWatch {
         return at === undefined ? [] : [[name, Date.now() - at] as const];
       }),
     );
-    return { lost, hung, sinceChange: new Map(changes.flat()), settlesIn: Math.max(0, this.#settledAt - now) };
+    const settlesIn = new Map(
+      [...lost.keys()]
+        .filter((name) => !this.#settled.has(name))
+        .map((name) => [name, Math.max(0, this.#settledAt - now)]),
+    );
+    return { lost, hung, sinceChange: new Map(changes.flat()), settlesIn };
   }
 
   async #lastChange(engine: Engine, group: string, source: ObservedNode | undefined): Promise<number | undefined> {

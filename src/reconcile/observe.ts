@@ -52,7 +52,7 @@ export const nothingHeard: Pick<
   lost: new Map(),
   hung: new Set(),
   sinceChange: new Map(),
-  settlesIn: 0,
+  settlesIn: new Map(),
 };
 
 /** Adds the files in force of these containers (id and folder) to a snapshot. */

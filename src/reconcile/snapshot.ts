@@ -53,8 +53,8 @@ export type Snapshot = {
   readonly lost: ReadonlyMap<string, number>;
   /** Ids of containers of leaders that hang: silent, and asked in another way without an answer. */
   readonly hung: ReadonlySet<string>;
-  /** Milliseconds until what an engine had running should be up again after its return. */
-  readonly settlesIn: number;
+  /** Milliseconds until a lost leader should be up again that was not seen to serve since its engine came back, by group. */
+  readonly settlesIn: ReadonlyMap<string, number>;
   /** Milliseconds since the last change of leaders, by group: known where the leader is lost. */
   readonly sinceChange: ReadonlyMap<string, number>;
   readonly cluster: string;

@@ -10,7 +10,7 @@ import { engineHost } from './support/engine.ts';
  * run finishes what it began. The short form, which runs by default, does so at some of them; `PGHERD_KILL=all` at all.
  */
 const isLong = process.env['PGHERD_KILL'] === 'all';
-const shortPoints = 6;
+const shortPoints = 4;
 const seed = Number(process.env['PGHERD_KILL_SEED'] ?? 20_261);
 
 const acts = ['kill-before', 'kill-after'] as const;

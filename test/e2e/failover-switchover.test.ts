@@ -60,7 +60,7 @@ describe('switchover', () => {
     expect(await group.becomeWhole()).toEqual({ name: 'lb1-replica1', timeline: before.timeline + 1 });
     const log = await group.logOf('lb1-primary');
     expect(log).toContain('database system is shut down');
-    expect(log).toContain('no rewind required');
+    expect(log).toContain('nothing to rewind');
     expect(log).not.toContain('need to copy');
   });
 

@@ -26,11 +26,9 @@ describe('a leader that is gone is replaced at once', () => {
     const old = await group.becomeWhole();
     await group.addRow(old.name);
     const volume = await group.volumeOf(old.name);
-    await group.stopDaemon();
     for (const name of (await group.followers(old.name)).split(',')) await group.deafen(name);
     await group.sql(old.name, 'INSERT INTO kept SELECT generate_series(1001, 1007)');
     await group.kill(old.name);
-    await group.startDaemon();
     await group.awaitSuccessor(old);
     const leader = await group.becomeWhole();
     expect(leader.timeline).toBe(old.timeline + 1);

@@ -90,7 +90,8 @@ async function handOver(
     await setHandover(engine, topology.cluster, name, undefined, world);
   }
   // A leader that was stopped for it leads on.
-  await carryOut(work, returnSeconds);
+  const { answers } = await findLeader(engine, topology, group, passwords);
+  if (!answers) await carryOut(work, returnSeconds);
   say(output, { group: name, leader: before.name, changed: false }, `${before.name} still leads ${name}.`);
   return exitCodes.notConverged;
 }

@@ -33,7 +33,7 @@ export function decideFor(context: GroupContext): Decision | undefined {
     isHung: leader !== undefined && (snapshot.hung.has(leader.container.id) || leader.container.state === 'restarting'),
     redo: report?.redo ?? undefined,
     sinceChange: snapshot.sinceChange.get(group.name),
-    settlesIn: snapshot.settlesIn,
+    settlesIn: snapshot.settlesIn.get(group.name) ?? 0,
   });
 }
 
