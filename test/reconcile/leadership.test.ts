@@ -785,20 +785,25 @@ describe('whatever the situation', () => {
     );
   });
 
-  it('a fence ends: what it asks for being done, the next decision asks for no more of it', () => {
+  it('a fence ends: what it asks for being done, it asks for more at most once for each that is down', () => {
     fc.assert(
-      fc.property(fencedOften, positions, (situation, position) => {
-        const decision = decideLeadership(situation);
-        if (decision.is !== 'fence') return;
-        const members = situation.members.map((each): Member => {
-          if (each.slot === situation.leader) {
-            const fencedFor =
-              decision.cause === 'switchover' ? 'asked' : decision.cause === 'removed' ? 'removed' : 'ended';
-            return { ...each, ...fenced, fencedFor: each.fencedFor ?? fencedFor };
-          }
-          return decision.detach.includes(each.slot) ? { ...each, container: 'running', detached: position } : each;
-        });
-        expect(decideLeadership({ ...situation, members }).is).not.toBe('fence');
+      fc.property(fencedOften, positions, (begun, position) => {
+        let situation = begun;
+        let decision = decideLeadership(situation);
+        // What one says when it is asked may be less than was thought: then others count that did not before.
+        for (let round = 0; decision.is === 'fence' && round <= begun.members.length; round += 1) {
+          const { cause, detach } = decision;
+          const members = situation.members.map((each): Member => {
+            if (each.slot === begun.leader) {
+              const fencedFor = cause === 'switchover' ? 'asked' : cause === 'removed' ? 'removed' : 'ended';
+              return { ...each, ...fenced, fencedFor: each.fencedFor ?? fencedFor };
+            }
+            return detach.includes(each.slot) ? { ...each, container: 'running', detached: position } : each;
+          });
+          situation = { ...situation, members };
+          decision = decideLeadership(situation);
+        }
+        expect(decision.is).not.toBe('fence');
       }),
       { numRuns: 2000 },
     );
