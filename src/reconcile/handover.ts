@@ -6,6 +6,9 @@ import { observe } from './observe.ts';
 import { changeRecord } from './record-change.ts';
 import type { World } from './work.ts';
 
+/** Times that somebody else may write a record at the same moment. */
+const attempts = 5;
+
 /**
  * Writes into a group's record who is to lead, or with `undefined` that nobody asks any more. Whoever keeps the cluster
  * does it. Fails with `not-found` where the group has no record.
@@ -17,14 +20,29 @@ export async function setHandover(
   handover: Handover | undefined,
   world: World,
 ): Promise<void> {
-  const { nodes } = await observe(engine, cluster, undefined);
-  const own = nodes.filter((node) => node.group === group);
-  const source = newestRecord(own);
-  if (source === undefined) {
-    throw new PgherdError('not-found', `the group ${group} of cluster ${cluster} has no record: nobody ever led it`, {
-      remedy: 'bring it up with `pgherd reconcile --once`',
-    });
+  let leader: number | undefined;
+  for (let attempt = 0; attempt < attempts; attempt += 1) {
+    const { nodes } = await observe(engine, cluster, undefined);
+    const own = nodes.filter((node) => node.group === group);
+    const source = newestRecord(own);
+    if (source === undefined) {
+      throw new PgherdError('not-found', `the group ${group} of cluster ${cluster} has no record: nobody ever led it`, {
+        remedy: 'bring it up with `pgherd reconcile --once`',
+      });
+    }
+    const { record } = source;
+    // Whoever keeps the cluster may be quicker than this: then it is done, and nobody asks any more.
+    leader ??= record.leader;
+    if (isSame(record.handover, handover) || (handover !== undefined && record.leader !== leader)) return;
+    // Who keeps the cluster may write a record of the same version at the same moment: whose it is, the next look tells.
+    await changeRecord(engine, cluster, own, source, (known) => ({ ...known, handover }), world);
   }
-  if (handover === undefined && source.record.handover === undefined) return;
-  await changeRecord(engine, cluster, own, source, (record) => ({ ...record, handover }), world);
+  throw new PgherdError('in-progress', `the record of group ${group} is changed by somebody else all the time`, {
+    remedy: 'try again',
+    retry: true,
+  });
+}
+
+function isSame(one: Handover | undefined, other: Handover | undefined): boolean {
+  return one?.kind === other?.kind && one?.to === other?.to;
 }

@@ -124,14 +124,14 @@ it('ended in the middle of a bring-up it leaves what the next run finishes', asy
   expect(await psql(`${cluster.name}-lb1-primary`, 'SELECT count(*) FROM pg_stat_replication')).toBe('1');
 });
 
-it('keeps twelve clusters of one folder, and touches one where one is edited', async () => {
+it('keeps twenty clusters of one folder, and touches one where one is edited', async () => {
   const run = newRun();
   closing.push(() => sweep(run.label));
   const first = await newCluster(run);
   closing.push(() => first.cleanup());
   const folder = join(first.directory, 'topologies');
   await mkdir(folder);
-  const names = Array.from({ length: 12 }, (_, index) => `${first.name}n${String(index)}`);
+  const names = Array.from({ length: 20 }, (_, index) => `${first.name}n${String(index)}`);
   const writeOne = (name: string, replicas: number): Promise<string> =>
     first.write(
       {

@@ -79,16 +79,17 @@ describe('a clone cut short', () => {
   });
 });
 
-describe("the leader's volume that is gone", () => {
+describe("the leader's volume that is gone, where only a human promotes", () => {
   const kept = ['lb1_1_1', 'lb1_2_1', 'lb1_3_1', 'lb1_3_2'];
 
   it('with replicas alive: blocked, and nothing else is touched', async () => {
+    await herd.edit((file) => ({ ...file, failover: { mode: 'manual' } }));
     await lose('lb1-primary', 'lb1_0_1');
     const before = await herd.look();
-    expect(await herd.plan([])).toEqual(['blocked group/lb1: leader-data-gone']);
+    expect(await herd.plan([])).toEqual(['blocked group/lb1: manual-failover']);
     expect(await herd.pgherd('reconcile', '--once', '--timeout', '60')).toMatchObject({
       code: 3,
-      stderr: expect.stringContaining('[leader-data-gone]') as string,
+      stderr: expect.stringContaining('[manual-failover]') as string,
     });
     expect(await herd.look()).toEqual(before);
     expect(await herd.volumes()).toEqual(kept);
@@ -100,7 +101,7 @@ describe("the leader's volume that is gone", () => {
     expect(await herd.pgherd('destroy', '--yes')).toMatchObject({ code: 0 });
     expect(await herd.pgherd('reconcile', '--once', '--timeout', '60')).toMatchObject({
       code: 3,
-      stderr: expect.stringContaining('[leader-data-gone]') as string,
+      stderr: expect.stringContaining('[manual-failover]') as string,
     });
     expect(await herd.volumes()).toEqual(kept);
     expect(await stateInVolume('lb1_1_1')).toMatch(/^data\.\d+$/);
