@@ -1,7 +1,7 @@
 import type { PgherdError } from '../base/error.ts';
 import type { Result } from '../reconcile/work.ts';
 import type { Condition as Plain } from '../reconcile/status.ts';
-import { findCommitState } from '../reconcile/commit-state.ts';
+import { findCommitState, joinCommitStates } from '../reconcile/commit-state.ts';
 import type { Reports } from '../reconcile/reports.ts';
 import type { Snapshot } from '../reconcile/snapshot.ts';
 import type { ClusterSource } from './topology-state.ts';
@@ -181,17 +181,10 @@ function commitsDurable(groups: readonly Group[], snapshot: Snapshot, reports: R
     const state = findCommitState(group, viewGroup(group, snapshot), snapshot.nodes, reports);
     return state === undefined ? [] : [{ name: group.name, ...state }];
   });
-  if (states.length === 0) return [];
-  const amiss = states.filter(({ state }) => state !== 'durable');
-  return [
-    {
-      type: 'CommitsDurable',
-      holds: amiss.length === 0,
-      reason:
-        amiss.length === 0 ? 'AsExpected' : amiss.some(({ state }) => state === 'degraded') ? 'Degraded' : 'Waiting',
-      message: amiss.map(({ name, message }) => `${name}: ${message}`).join('; '),
-    },
-  ];
+  const joined = joinCommitStates(states);
+  if (joined === undefined) return [];
+  const { isDurable, reason, message } = joined;
+  return [{ type: 'CommitsDurable', holds: isDurable, reason, message }];
 }
 
 // While a volume waits to be read nothing is decided, and who leads is known all the same.

@@ -37,3 +37,18 @@ export function findCommitState(
   const whom = names.length === 0 ? 'a replica' : of;
   return { state: 'waiting', listed: names, message: `commits wait: too few replicas stream, they need ${whom}` };
 }
+
+/** What the groups of a cluster come to together; undefined where no file asks for a quorum. */
+export function joinCommitStates(
+  states: readonly (Pick<CommitState, 'state' | 'message'> & { readonly name: string })[],
+): { readonly isDurable: boolean; readonly reason: string; readonly message: string } | undefined {
+  if (states.length === 0) return undefined;
+  const amiss = states.filter(({ state }) => state !== 'durable');
+  const isDurable = amiss.length === 0;
+  const isDegraded = amiss.some(({ state }) => state === 'degraded');
+  return {
+    isDurable,
+    reason: isDurable ? 'AsExpected' : isDegraded ? 'Degraded' : 'Waiting',
+    message: amiss.map(({ name, message }) => `${name}: ${message}`).join('; '),
+  };
+}

@@ -1,7 +1,7 @@
 import type { Engine } from '../docker/engine.ts';
 import { home as balancerHome } from '../balancer/revision.ts';
 import type { Report } from '../postgres/report.ts';
-import { findCommitState, type CommitState } from './commit-state.ts';
+import { findCommitState, joinCommitStates, type CommitState } from './commit-state.ts';
 import { askReport } from './probe.ts';
 import type { Group, Node, Topology } from '../topology/model.ts';
 import { currentVolume, viewGroup } from './group.ts';
@@ -219,17 +219,10 @@ function findLeftovers(topology: Topology, snapshot: Snapshot): readonly string[
 // Only where the file asks for a quorum.
 function commitsCondition(groups: readonly GroupStatus[]): readonly Condition[] {
   const states = groups.flatMap(({ name, commits }) => (commits === null ? [] : [{ name, ...commits }]));
-  if (states.length === 0) return [];
-  const amiss = states.filter(({ state }) => state !== 'durable');
-  return [
-    {
-      type: 'CommitsDurable',
-      status: amiss.length === 0 ? 'True' : 'False',
-      reason:
-        amiss.length === 0 ? 'AsExpected' : amiss.some(({ state }) => state === 'degraded') ? 'Degraded' : 'Waiting',
-      message: amiss.map(({ name, message }) => `${name}: ${message}`).join('; '),
-    },
-  ];
+  const joined = joinCommitStates(states);
+  if (joined === undefined) return [];
+  const { isDurable, reason, message } = joined;
+  return [{ type: 'CommitsDurable', status: isDurable ? 'True' : 'False', reason, message }];
 }
 
 const severity: readonly Health[] = ['Healthy', 'Progressing', 'Degraded', 'Blocked'];

@@ -4,7 +4,8 @@ import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
 import { groupResource } from '../names.ts';
 import { step, type Change, type Part, type Step } from '../plan.ts';
-import { findNode, placed } from './find-node.ts';
+import { placed } from './find-node.ts';
+import { recordAction } from './record-action.ts';
 
 type Led = Extract<GroupView, { phase: 'led' }>;
 
@@ -126,23 +127,9 @@ export function recordSync(
   sync: SyncList | undefined,
   after: readonly string[] = [],
 ): Step {
-  const { group } = context;
-  const targets = group.nodes.flatMap((node) => {
-    const observed = findNode(context, node.slot);
-    return observed?.facts.record === undefined ? [] : [{ ...placed(observed), image: node.image }];
-  });
-  const action = {
-    do: 'write-record',
-    group: group.name,
-    source: { ...placed(view.source), record: view.record },
-    leader: view.leader.slot,
-    members: view.record.members,
-    systemIdentifier: view.systemIdentifier,
-    renewPassword: false,
-    known: { sync },
-    targets,
-  } as const;
-  return { ...step(groupResource(group.name), action, after), id: `${groupResource(group.name)}: write-quorum` };
+  const resource = groupResource(context.group.name);
+  const action = recordAction(context, view, view.record.members, false, { sync });
+  return { ...step(resource, action, after), id: `${resource}: write-quorum` };
 }
 
 function changed(context: GroupContext, before: SyncList, after: SyncList | undefined): Change {

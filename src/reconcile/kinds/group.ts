@@ -14,6 +14,7 @@ import { decideFor, planFence, planRelease, planSuccession, type Known } from '.
 import { planNodes } from './node.ts';
 import { findNode, nodeName, placed } from './find-node.ts';
 import { nodeSettings, roleOf, wantedRevision } from './node-config.ts';
+import { recordAction } from './record-action.ts';
 import { nodeStopSeconds } from './node-spec.ts';
 import { mustPromote } from './revisions.ts';
 import { planStreaming } from './streaming.ts';
@@ -171,30 +172,6 @@ function slotsChange(resource: string, lacking: readonly string[]): Change {
     actions: ['update'],
     reason: { code: 'slots', detail: 'its leader lacks replication slots of its followers' },
     fields: [{ path: 'slots', before: undefined, after: lacking.join(', '), effect: 'live' }],
-  };
-}
-
-function recordAction(
-  context: GroupContext,
-  view: Led,
-  members: readonly number[],
-  renewPassword: boolean,
-): Step['action'] {
-  const { group } = context;
-  const targets = group.nodes.flatMap((node) => {
-    const observed = findNode(context, node.slot);
-    return observed?.facts.record === undefined ? [] : [{ ...placed(observed), image: node.image }];
-  });
-  return {
-    do: 'write-record',
-    group: group.name,
-    source: { ...placed(view.source), record: view.record },
-    leader: view.leader.slot,
-    members,
-    systemIdentifier: view.systemIdentifier,
-    renewPassword,
-    known: {},
-    targets,
   };
 }
 
@@ -373,7 +350,7 @@ function dismissalId(group: string): string {
 
 // A leader that was taken out of service leads again before it is forgotten what for.
 function dismissal(context: GroupContext, view: Led): Step {
-  const action = { ...recordAction(context, view, view.record.members, false), known: { handover: undefined } };
+  const action = recordAction(context, view, view.record.members, false, { handover: undefined });
   return {
     ...step(groupResource(context.group.name), action),
     id: dismissalId(context.group.name),

@@ -18,9 +18,9 @@ export type LeadershipAction =
       readonly cause: FenceCause;
       readonly superuser: string;
     }
-  /** A standby follows nobody from now on; the `loaded` link of its volume then tells how far it came. */
   /** One that was taken out of service may be started again as it was. */
   | { readonly do: 'unfence'; readonly node: Placed; readonly image: string }
+  /** A standby follows nobody from now on; the `loaded` link of its volume then tells how far it came. */
   | { readonly do: 'detach'; readonly node: Placed; readonly name: string }
   | {
       readonly do: 'promote';

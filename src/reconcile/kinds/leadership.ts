@@ -21,7 +21,7 @@ export type Known = Extract<GroupView, { phase: 'led' | 'lost' }>;
 export function decideFor(context: GroupContext): Decision | undefined {
   const { view, group, snapshot } = context;
   if (view.phase !== 'led' && view.phase !== 'lost') return undefined;
-  const leader = snapshot.nodes.find((each) => each.group === group.name && each.slot === view.record.leader);
+  const leader = findNode(context, view.record.leader);
   const report = leader === undefined ? undefined : snapshot.past.get(nodeKey(leader));
   return decideLeadership({
     members: findMembers(context),
@@ -90,10 +90,8 @@ function lastWords({ heardUntil }: Snapshot, heard: Heard | undefined, isSilent:
 
 /** Takes the leader out of service, and has the others say how far they have come. */
 export function planFence(context: GroupContext, view: Known, decision: Extract<Decision, { is: 'fence' }>): Part {
-  const { group, snapshot, topology } = context;
-  const find = (slot: number): ObservedNode | undefined =>
-    snapshot.nodes.find((each) => each.group === group.name && each.slot === slot);
-  const old = find(view.record.leader);
+  const { group, topology } = context;
+  const old = findNode(context, view.record.leader);
   const steps: Step[] = [];
   if (old !== undefined) {
     const resource = nodeResource(nameOf(context, old));
@@ -131,7 +129,7 @@ export function planFence(context: GroupContext, view: Known, decision: Extract<
   const isAlive = old !== undefined && !isDead(old.container.state);
   const fenced = steps.filter(({ action }) => isAlive && action.do === 'fence').map(({ id }) => id);
   for (const slot of decision.detach) {
-    const node = find(slot);
+    const node = findNode(context, slot);
     if (node === undefined) continue;
     const resource = nodeResource(nameOf(context, node));
     const start = step(resource, { do: 'start', container: node.container.id }, fenced);
@@ -169,7 +167,7 @@ export function planSuccession(
   };
   const holders = snapshot.nodes.filter((each) => each.group === group.name && each.facts.record !== undefined);
   const name = (slot: number): string => group.nodes.find((node) => node.slot === slot)?.name ?? `slot ${String(slot)}`;
-  const old = snapshot.nodes.find((each) => each.group === group.name && each.slot === record.leader);
+  const old = findNode(context, record.leader);
   const action = {
     do: 'write-record',
     group: group.name,
@@ -262,8 +260,8 @@ function leaderChange(
   decision: Extract<Decision, { is: 'fence' | 'promote' }>,
   to: string | undefined,
 ): Change {
-  const { group, snapshot } = context;
-  const old = snapshot.nodes.find((each) => each.group === group.name && each.slot === view.record.leader);
+  const { group } = context;
+  const old = findNode(context, view.record.leader);
   const from = old === undefined ? `slot ${String(view.record.leader)}` : nameOf(context, old);
   const lost =
     decision.is !== 'promote' || decision.lostBytes === 0
