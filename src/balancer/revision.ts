@@ -5,6 +5,7 @@ import awaitReady from './scripts/await.sh';
 import health from './scripts/health.sh';
 import hosts from './scripts/hosts.sh';
 import start from './scripts/start.sh';
+import watch from './scripts/watch.sh';
 
 /** Where everything pgherd hands to a balancer stands, in the container. */
 export const home = '/etc/pgbalancer';
@@ -15,7 +16,7 @@ export const readersLink = '/etc/pgherd-readers';
 /** Rewrites the readers' lines of the hosts file; run with `sh -c`, since it is needed before any revision is. */
 export const hostsScript = hosts;
 
-const scripts = { start, health, await: awaitReady };
+const scripts = { start, health, await: awaitReady, watch };
 
 /** A password file for the roles that go through the balancer without being asked. */
 export type BalancerSecrets = {

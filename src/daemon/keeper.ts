@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { InterruptedError, messageOf, PgherdError, hasCode } from '../base/error.ts';
 import type { Engine, EngineEvent } from '../docker/engine.ts';
+import type { GroupRecord } from '../postgres/record.ts';
 import type { Lock } from '../reconcile/lock.ts';
 import { LeaderWatch } from '../reconcile/leader-watch.ts';
 import { look, type Looked } from '../reconcile/look.ts';
@@ -58,6 +59,7 @@ export class ClusterKeeper {
   readonly #hold: RestartHold;
   readonly #listeners: Listeners;
   readonly #lock: ClusterLock;
+  readonly #records = new Map<string, GroupRecord>();
   readonly #watch: LeaderWatch;
   #source: ClusterSource;
   #engine: Engine | undefined;
@@ -94,6 +96,7 @@ export class ClusterKeeper {
     this.#lock = new ClusterLock({
       now: options.now,
       onTaken: () => {
+        this.#records.clear();
         this.#note({ type: 'lock', message: 'taken: this daemon keeps the cluster' });
       },
       onLost: () => {
@@ -197,6 +200,7 @@ export class ClusterKeeper {
       },
       daemon: {
         lock,
+        records: this.#records,
         wake: this.#wake,
         voices: () => this.#listeners.voices,
         watch: this.#watch,

@@ -47,8 +47,11 @@ export type NodeFacts = {
   readonly loaded: string | undefined;
   /** How far it had come when it was told to follow nobody; undefined: it was not, or follows again. */
   readonly detached: Position | undefined;
-  /** What the server was when it was started or promoted last; `fenced`: it is not to be started. */
-  readonly serves: 'lead' | 'follow' | 'fenced' | undefined;
+  /**
+   * What the server was when it was started or promoted last; `fenced`: it is not to be started; `released`: it was fenced,
+   * and has not been started since.
+   */
+  readonly serves: 'lead' | 'follow' | 'fenced' | 'released' | undefined;
   /** Why it was taken out of service. */
   readonly fencedFor: FenceCause | undefined;
   /** Bytes from 0/0 that it had written when it was told to stop in order. */
@@ -180,7 +183,8 @@ function readServes(name: string | undefined): Pick<NodeFacts, 'serves' | 'fence
   const fencedFor = fenceCauses.find((each) => each === cause);
   const fencedAt = lsn === undefined ? undefined : Number(lsn);
   if (fencedFor !== undefined) return { serves: 'fenced', fencedFor, fencedAt };
-  const serves = name === 'lead' || name === 'follow' ? name : undefined;
+  const isReleased = name === 'ended' || name === 'kept';
+  const serves = name === 'lead' || name === 'follow' ? name : isReleased ? 'released' : undefined;
   return { serves, fencedFor: undefined, fencedAt: undefined };
 }
 

@@ -61,9 +61,14 @@ export type LeaderChange = {
 /** Changes of leaders that a record keeps. */
 export const keptChanges = 10;
 
+/** The name of its file, which tells who leads. */
+export function nameOfRecord(record: GroupRecord): string {
+  return formatRecordName({ ...record, paused: record.paused !== undefined });
+}
+
 /** The record and the secrets as entries below `pgherd/`. */
 export function recordEntries(record: GroupRecord): readonly ArchiveEntry[] {
-  const name = formatRecordName({ ...record, paused: record.paused !== undefined });
+  const name = nameOfRecord(record);
   const secrets = formatSecretsName(record.secrets);
   const { superuser, replication, monitor } = record.secrets;
   const file = (path: string, content: string): ArchiveEntry => ({ type: 'file', path, content, mode: 0o600 });

@@ -18,6 +18,8 @@ export type ActionContext = {
   readonly verifyLock: () => Promise<void>;
   /** The records of the groups as last written or read, by group. */
   readonly records: Map<string, GroupRecord>;
+  /** The same of earlier runs: good where a volume still has a record of that name. */
+  readonly remembered: Map<string, GroupRecord>;
   /** The password the file gives a group's superuser; undefined: pgherd makes one. */
   readonly passwordOf: (group: string) => string | undefined;
   readonly readFile: (path: string) => Promise<Buffer>;

@@ -87,6 +87,7 @@ export async function destroy(
       await lock?.verify();
     },
     records: new Map(),
+    remembered: new Map(),
     owners: new Map(),
     passwordOf: () => undefined,
     readFile: world.readFile,

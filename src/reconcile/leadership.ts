@@ -16,6 +16,8 @@ export type Member = {
   readonly fencedFor: FenceCause | undefined;
   /** Bytes from 0/0 that it had written when it was told to stop in order. */
   readonly fencedAt: number | undefined;
+  /** It was taken out of service, may serve again, and has not been started since. */
+  readonly isReturning: boolean;
   /** It holds the write address. */
   readonly holdsAddress: boolean;
   /** How far it came before it was told to follow nobody. */
@@ -207,6 +209,8 @@ function findReason(
     isSlow ? 0 : policy.delay,
     isUnsure ? startTime : 0,
     isAllDown ? coolDown : 0,
+    // One that was stopped in order has all that anybody has: it is only to be started.
+    old.isReturning ? coolDown : 0,
     situation.settlesIn === 0 ? 0 : lostFor + situation.settlesIn,
     (sinceChange ?? Infinity) < coolDown ? coolDown : 0,
   );

@@ -1,5 +1,6 @@
 import { InterruptedError, PgherdError, hasCode } from '../base/error.ts';
 import type { Engine } from '../docker/engine.ts';
+import type { GroupRecord } from '../postgres/record.ts';
 import type { Topology } from '../topology/model.ts';
 import type { ActionContext } from './actions.ts';
 import { execute, type Outcome } from './execute.ts';
@@ -19,6 +20,8 @@ export type ReconcileOptions = WorkOptions & {
   /** For who runs this again and again, and looks after what lies between two runs. */
   readonly daemon?: {
     readonly lock: Lock;
+    /** The groups' records as last seen since the lock was taken. */
+    readonly records: Map<string, GroupRecord>;
     readonly wake: Wake;
     /** What the servers said last. */
     readonly voices: () => Voices;
@@ -111,6 +114,7 @@ class Run {
         await this.#lock?.verify();
       },
       records: new Map(),
+      remembered: options.daemon?.records ?? new Map(),
       owners: new Map(),
       passwordOf: passwords.of,
       readFile: world.readFile,

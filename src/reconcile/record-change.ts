@@ -23,6 +23,7 @@ export async function changeRecord(
     cluster,
     verifyLock: () => Promise.resolve(),
     records: new Map(),
+    remembered: new Map(),
     owners: new Map(),
     passwordOf: () => undefined,
     readFile: world.readFile,

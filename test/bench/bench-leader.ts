@@ -54,7 +54,7 @@ type Kept = { readonly stage: Stage; readonly course: Course; readonly moves: bo
  *
  * The client that waits as long as it takes is later than those that hurry by up to a second, the floor's too: a
  * connection that the balancer begins while nobody holds the write address gets no answer, and the kernel repeats what
- * it has sent (a SYN, or the question who has the address) after 1 s, then 2 s. Who gives up after 250 ms and begins anew
+ * it has sent (a SYN, or the question who has the address) after 1 s, then 2 s. Who gives up after a moment and begins anew
  * does not wait for that; but what he has given up holds a process of the balancer until its connect ends, and when there
  * are no more of them nobody gets in. So the longer the address is silent, the longer it takes after it answers again.
  */
@@ -86,7 +86,7 @@ function print(restarting: Course, promoting: Course, kept: readonly Kept[]): vo
   report(({ first }) => first);
   console.log('  the same from when the engine had answered the kill');
   report(({ first, dead }) => first - dead);
-  console.log('  until each of 8 clients that give a connection up after 250 ms has written');
+  console.log('  until each of 8 clients that give a connection up after 200 to 340 ms has written');
   report(({ all }) => all);
   console.log('  until a client without any connect timeout has written');
   report(({ patient }) => patient);
@@ -228,7 +228,7 @@ export async function benchSwitchover(): Promise<void> {
   } finally {
     for (const { mode, took, failed } of stages) {
       const [gaps = [], patient = [], commands = []] = took;
-      reportTail(`${mode}: eight clients, connect timeout 250 ms`, gaps);
+      reportTail(`${mode}: eight clients, connect timeouts of 200 to 340 ms`, gaps);
       reportTail(`${mode}: one client without any connect timeout`, patient);
       reportTail(`${mode}: pgherd switchover, whole process`, commands);
       for (const why of failed) console.log(`  ${mode}: left out, since nothing was handed over: ${why}`);

@@ -33,6 +33,7 @@ async function carryOut(
     cluster: 'shop',
     verifyLock: () => Promise.resolve(),
     records: new Map(),
+    remembered: new Map(),
     owners: new Map(),
     passwordOf: () => undefined,
     readFile: () => Promise.reject(new Error('no files here')),

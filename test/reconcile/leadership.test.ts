@@ -14,6 +14,7 @@ function leader(change: Partial<Member> = {}): Member {
     container: 'running',
     hasData: true,
     isFenced: false,
+    isReturning: false,
     fencedFor: undefined,
     fencedAt: undefined,
     holdsAddress: true,
@@ -131,6 +132,12 @@ describe('a leader that has ended', () => {
 
   it('is replaced at once where there is no delay', () => {
     expect(lost({ policy: atOnce, lostFor: 0 })).toMatchObject({ is: 'fence', cause: 'failover' });
+  });
+
+  it('is started where it was stopped in order and is only to lead on: nobody has more', () => {
+    const members = [leader({ ...ended, isReturning: true }), replica(1), replica(2)];
+    expect(lost({ policy: atOnce, members })).toEqual({ is: 'kept', recheck: 8000 });
+    expect(lost({ policy: atOnce, members, lostFor: 10_000 })).toMatchObject({ is: 'fence' });
   });
 
   it('is waited for where only a human replaces it', () => {
@@ -656,6 +663,7 @@ describe('whatever the situation', () => {
         name: `node${String(slot)}`,
         slot,
         isFenced: each.fencedFor !== undefined,
+        isReturning: false,
         // Where there is no container, nobody knows what it holds; one that ended follows nobody no more.
         ...(each.container === 'missing'
           ? { hasData: false, holdsAddress: false, fencedFor: undefined, isFenced: false }

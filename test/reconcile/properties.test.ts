@@ -175,6 +175,7 @@ describe('a plan', () => {
             cluster: 'shop',
             verifyLock: () => Promise.resolve(),
             records: new Map(),
+            remembered: new Map(),
             owners: new Map(),
             passwordOf: (await passwordsOf(to)).of,
             readFile: world.readFile,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { FenceCause, RecordName } from '../../src/postgres/layout.ts';
+import { nodeRevision } from '../../src/postgres/revision.ts';
 import { allocateAddresses } from '../../src/reconcile/allocate.ts';
 import { viewGroup } from '../../src/reconcile/group.ts';
 import { wantedRevision } from '../../src/reconcile/kinds/node-config.ts';
@@ -43,6 +44,20 @@ function find<K extends Step['action']['do']>(
   const action = list.find((each) => each.id === id)?.action;
   if (action?.do !== kind) throw new Error(`no step ${id}`);
   return action as Extract<Step['action'], { do: K }>;
+}
+
+/** Ids of all that must be done before a step. */
+function waitsOf({ steps: list }: Plan, id: string): ReadonlySet<string> {
+  const found = new Set<string>();
+  const open = [id];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const step = list.find((each) => each.id === next);
+    for (const each of step?.after ?? []) {
+      if (!found.has(each)) open.push(each);
+      found.add(each);
+    }
+  }
+  return found;
 }
 
 /** Fields of a plan as `resource path: before -> after`, one a line. */
@@ -160,6 +175,7 @@ describe('a leader is taken out of service before anybody else leads', () => {
         node/lb1-primary: disconnect shop_rw <- node/lb1-primary: fence
         node/lb1-replica1: detach
         node/lb1-replica2: detach
+        group/lb1: read-record
       `),
     );
     expect(find(made, 'node/lb1-primary: fence', 'fence')).toMatchObject({ cause: 'ended', stopSeconds: undefined });
@@ -174,6 +190,7 @@ describe('a leader is taken out of service before anybody else leads', () => {
         node/lb1-primary: disconnect shop_rw <- node/lb1-primary: fence
         node/lb1-replica1: detach <- node/lb1-primary: fence
         node/lb1-replica2: detach <- node/lb1-primary: fence
+        group/lb1: read-record
       `),
     );
     expect(find(made, 'node/lb1-primary: fence', 'fence')).toMatchObject({ cause: 'hung', stopSeconds: undefined });
@@ -193,6 +210,7 @@ describe('a leader is taken out of service before anybody else leads', () => {
         node/lb1-primary: disconnect shop_rw <- node/lb1-primary: fence
         node/lb1-replica1: detach <- node/lb1-primary: fence
         node/lb1-replica2: detach <- node/lb1-primary: fence
+        group/lb1: read-record
       `),
     );
     const fence = find(made, 'node/lb1-primary: fence', 'fence');
@@ -210,6 +228,7 @@ describe('a leader is taken out of service before anybody else leads', () => {
         node/lb1-replica2: disconnect shop_rw <- node/lb1-replica2: fence
         node/lb1-primary: detach <- node/lb1-replica2: fence
         node/lb1-replica1: detach <- node/lb1-replica2: fence
+        group/lb1: read-record
       `),
     );
     expect(find(made, 'node/lb1-replica2: fence', 'fence')).toMatchObject({ cause: 'removed' });
@@ -236,6 +255,7 @@ describe('a leader is taken out of service before anybody else leads', () => {
         node/lb1-replica1: detach
         node/lb1-replica2: start <- node/lb1-primary: disconnect shop_rw
         node/lb1-replica2: detach <- node/lb1-replica2: start
+        group/lb1: read-record
       `),
     );
   });
@@ -250,6 +270,19 @@ describe('a leader is taken out of service before anybody else leads', () => {
     expect(steps(on(out, 1, detached(990)))).toBe('node/lb1-replica2: detach');
     const held = on(on(on(converged, 0, ended, marked('ended')), 1, detached(990)), 2, detached(1000));
     expect(steps(held)).toBe('node/lb1-primary: disconnect shop_rw');
+  });
+
+  it('the record is read meanwhile, which is to be changed next: of the newest, from one that runs where one has it', () => {
+    const source = (snapshot: Snapshot) => find(plan(snapshot), 'group/lb1: read-record', 'read-record').source;
+    const leaderless = lost(on(ledBy(0), 0, ended));
+    expect(source(leaderless)).toMatchObject({ container: 'id-shop-lb1-replica1', record: { version: 3, leader: 0 } });
+    const older: Change = (node) =>
+      withFacts(node, { record: { version: 2, leader: 0, members: [0, 1, 2], paused: false } });
+    expect(source(on(leaderless, 1, older)).container).toBe('id-shop-lb1-replica2');
+    expect(source(on(on(leaderless, 1, older), 2, older))).toMatchObject({
+      container: 'id-shop-lb1-primary',
+      record: { version: 3 },
+    });
   });
 
   it('within the delay nothing is done but to bring it back, and the plan says when to look again', () => {
@@ -275,30 +308,29 @@ describe('a leader is taken out of service before anybody else leads', () => {
 });
 
 describe('when it is known who has most', () => {
-  it('the record says first who leads; then it is promoted; then everybody turns to it', () => {
+  it('the record says first who leads; then it is promoted; when it answers, everybody turns to it', () => {
     const made = plan(heirs());
     expect(formatSteps(made)).toBe(
       lines(`
         group/lb1: write-leader
-        group/lb1: set-slots <- node/lb1-replica2: promote
-        node/lb1-primary: update-limits <- group/lb1: write-leader
-        node/lb1-primary: write-config <- node/lb1-primary: update-limits
-        node/lb1-primary: start <- node/lb1-primary: write-config, group/lb1: set-slots, node/lb1-replica2: promote
-        node/lb1-primary: await-node <- node/lb1-primary: start
-        node/lb1-replica1: write-config
-        node/lb1-replica1: reload <- node/lb1-replica1: write-config, node/lb1-replica2: promote
-        node/lb1-replica2: write-config
-        node/lb1-replica2: promote <- node/lb1-replica2: write-config, group/lb1: write-leader
+        node/lb1-replica2: promote <- group/lb1: write-leader
         node/lb1-replica2: connect shop_rw <- node/lb1-replica2: promote
         node/lb1-replica2: await-node <- node/lb1-replica2: connect shop_rw
-        balancer/lb1: write-readers <- node/lb1-replica2: promote
+        balancer/lb1: write-readers <- group/lb1: write-leader
+        group/lb1: set-slots <- node/lb1-replica2: promote, node/lb1-replica2: await-node
+        node/lb1-primary: update-limits <- node/lb1-replica2: await-node
+        node/lb1-primary: write-config <- node/lb1-primary: update-limits, group/lb1: set-slots
+        node/lb1-primary: start <- node/lb1-primary: write-config, group/lb1: set-slots, node/lb1-replica2: promote
+        node/lb1-primary: await-node <- node/lb1-primary: start
+        node/lb1-replica1: write-config <- group/lb1: set-slots
+        node/lb1-replica1: reload <- node/lb1-replica1: write-config, node/lb1-replica2: promote
       `),
     );
     expect(fields(made)).toContain('group/lb1 leader: lb1-primary -> lb1-replica2');
     expect(fields(made)).toContain('node/lb1-replica2 networks.shop_rw: - -> 172.30.255.2');
   });
 
-  it('the record remembers who led, since when, and what was lost, in the volumes of all, the old one among them', () => {
+  it('the record remembers who led, since when, and what was lost', () => {
     const past = new Map([['lb1/0', { ...leads, lsn: 1040 }]]);
     const action = find(plan({ ...heirs(), past }), 'group/lb1: write-leader', 'write-record');
     expect(action).toMatchObject({
@@ -307,12 +339,91 @@ describe('when it is known who has most', () => {
       known: { handover: undefined },
       change: { kind: 'failover', from: 'lb1-primary', to: 'lb1-replica2', timeline: 1, lsn: 1000, lostBytes: 40 },
     });
-    expect(action.source.record.version).toBe(3);
-    expect(action.targets.map(({ container }) => container)).toEqual([
-      'id-shop-lb1-primary',
-      'id-shop-lb1-replica1',
-      'id-shop-lb1-replica2',
+    // The old leader has it too, and does not run.
+    expect(action.source).toMatchObject({ container: 'id-shop-lb1-replica1', record: { version: 3, leader: 0 } });
+  });
+
+  it('it is written into the volume of the new leader alone, at once with what that is to be when it is promoted', () => {
+    const made = plan(heirs());
+    const { targets } = find(made, 'group/lb1: write-leader', 'write-record');
+    expect(targets).toMatchObject([
+      {
+        container: 'id-shop-lb1-replica2',
+        config: { role: { is: 'lead' }, settings: { name: 'lb1-replica2' }, atStart: false },
+      },
     ]);
+    const revisions = targets.flatMap(({ config, layout }) =>
+      config === undefined ? [] : [nodeRevision({ ...config.settings, role: config.role }, layout).name],
+    );
+    expect(revisions).toEqual([find(made, 'node/lb1-replica2: promote', 'promote').revision]);
+  });
+
+  it('all others get it from there with what they are to be, the old leader among them', () => {
+    const made = plan(heirs());
+    for (const name of ['lb1-primary', 'lb1-replica1']) {
+      expect(find(made, `node/${name}: write-config`, 'write-config')).toMatchObject({
+        role: { is: 'follow', leaderAddress: '172.31.1.22' },
+        record: { container: 'id-shop-lb1-replica2', record: { version: 4, leader: 2, handover: undefined } },
+      });
+    }
+  });
+
+  it('with a quorum the others turn to it as soon as it leads: no commit returns without them', () => {
+    const made = plan(heirs(quorum, { sync: { num: 1, listed: [1, 2] } }), quorum);
+    expect(formatSteps(made)).toBe(
+      lines(`
+        group/lb1: write-leader
+        node/lb1-replica1: write-config <- group/lb1: write-leader
+        node/lb1-replica1: reload <- node/lb1-replica1: write-config, node/lb1-replica2: promote
+        node/lb1-replica2: promote <- group/lb1: write-leader
+        node/lb1-replica2: connect shop_rw <- node/lb1-replica2: promote
+        node/lb1-replica2: await-node <- node/lb1-replica2: connect shop_rw, node/lb1-replica1: reload
+        balancer/lb1: write-readers <- group/lb1: write-leader
+        group/lb1: set-slots <- node/lb1-replica2: promote, node/lb1-replica2: await-node
+        node/lb1-primary: update-limits <- node/lb1-replica2: await-node
+        node/lb1-primary: write-config <- node/lb1-primary: update-limits, group/lb1: set-slots
+        node/lb1-primary: start <- node/lb1-primary: write-config, group/lb1: set-slots, node/lb1-replica2: promote
+        node/lb1-primary: await-node <- node/lb1-primary: start
+        group/lb1: await-caught-up <- node/lb1-replica2: promote
+        group/lb1: write-quorum <- group/lb1: await-caught-up
+        group/lb1: write-commits <- group/lb1: write-leader
+        group/lb1: release-commits <- group/lb1: write-quorum, group/lb1: write-commits
+      `),
+    );
+  });
+
+  it.each([
+    { what: 'until the new leader answers', text: file, before: ['node/lb1-replica2: await-node'] },
+    {
+      what: 'with a quorum until the others turn to it, too',
+      text: quorum,
+      before: ['node/lb1-replica2: await-node', 'node/lb1-replica1: reload'],
+    },
+  ])('what nobody needs for the next write waits $what, and nothing of that waits for it', ({ text, before }) => {
+    const sync = text === quorum ? { num: 1, listed: [1, 2] } : undefined;
+    // A replica is new in the file, too.
+    const made = plan(heirs(text, { sync }), text.replace('replicas: 2', 'replicas: 3'));
+    const needed = new Set(
+      before
+        .flatMap((id) => [id, ...waitsOf(made, id)])
+        .concat('group/lb1: write-leader', 'balancer/lb1: write-readers'),
+    );
+    const chain = /await-caught-up|write-quorum|write-commits|release-commits/;
+    const rest = made.steps.map(({ id }) => id).filter((id) => !needed.has(id) && !chain.test(id));
+    expect(rest).toEqual(
+      expect.arrayContaining(['volume/shop_lb1_3_1: create-volume', 'group/lb1: set-slots', 'node/lb1-primary: start']),
+    );
+    for (const id of rest) expect([...waitsOf(made, id)], id).toEqual(expect.arrayContaining(before));
+    expect([...needed].sort()).toEqual(
+      [
+        'balancer/lb1: write-readers',
+        'group/lb1: write-leader',
+        ...(text === quorum ? ['node/lb1-replica1: reload', 'node/lb1-replica1: write-config'] : []),
+        'node/lb1-replica2: await-node',
+        'node/lb1-replica2: connect shop_rw',
+        'node/lb1-replica2: promote',
+      ].sort(),
+    );
   });
 
   it('nothing of it waits for the old leader, and least of all the readers', () => {
@@ -323,6 +434,7 @@ describe('when it is known who has most', () => {
       for (const { id, after } of made.steps) if (after.some((each) => waiting.has(each))) waiting.add(id);
     }
     expect([...waiting].filter((id) => !id.startsWith('node/lb1-primary'))).toEqual([]);
+    expect([...waitsOf(made, 'balancer/lb1: write-readers')]).toEqual(['group/lb1: write-leader']);
   });
 
   it('the old one gets its slot, and follows once there is a leader on a later timeline', () => {
@@ -392,6 +504,25 @@ describe('what was cut short is gone on with', () => {
         balancer/lb1: write-readers <- node/lb1-replica2: promote
       `),
     );
+  });
+
+  it('where only the volume of the new leader says so: the others get the record before they turn to it', () => {
+    const alone = on(heirs(), 2, (node) =>
+      withFacts(node, { record: { version: 4, leader: 2, members: [0, 1, 2], paused: false } }),
+    );
+    const made = plan(alone);
+    expect(formatSteps(made)).not.toContain('write-leader');
+    expect(formatSteps(made)).toContain('node/lb1-replica2: promote');
+    expect([...waitsOf(made, 'node/lb1-replica1: reload')]).toEqual(
+      expect.arrayContaining(['node/lb1-replica1: write-config', 'node/lb1-replica2: promote']),
+    );
+    expect([...waitsOf(made, 'node/lb1-primary: start')]).toContain('node/lb1-primary: write-config');
+    for (const name of ['lb1-primary', 'lb1-replica1']) {
+      expect(find(made, `node/${name}: write-config`, 'write-config').record).toMatchObject({
+        container: 'id-shop-lb1-replica2',
+        record: { version: 4, leader: 2 },
+      });
+    }
   });
 
   it('where it was promoted, and has not the write address yet', () => {
@@ -634,7 +765,126 @@ describe('the list of those who may hold what was acknowledged is never less tha
   });
 });
 
-describe('after a promotion with a quorum', () => {
+describe('with a promotion in quorum mode, those that have exactly what the new leader has are listed at once', () => {
+  const three = quorum.replace('replicas: 2', 'replicas: 3');
+  const two = three.replace('mode: quorum', 'mode: quorum, sync_replicas: 2');
+  const chain = /await-caught-up|write-quorum|write-commits|release-commits/;
+
+  /** Replicas have come this far; the first one leads next, as the least slot of those that have most. */
+  const promotion = (text: string, replicas: readonly Change[], record: Partial<RecordName> = {}): Plan => {
+    const members = [0, ...replicas.map((_, index) => index + 1)];
+    const out = on(ledBy(0, text, { members, sync: { num: 1, listed: [1, 2] }, ...record }), 0, ...fenced('ended'));
+    return plan(
+      replicas.reduce((seen, change, index) => on(seen, index + 1, change), out),
+      text,
+    );
+  };
+
+  /** What the record says of the list, and whom the new leader waits for from its first write on. */
+  const begins = (made: Plan): unknown => {
+    const { leader, known, targets } = find(made, 'group/lb1: write-leader', 'write-record');
+    const role = targets[0]?.config?.role;
+    return { leader, listed: known.sync, waitsFor: role?.is === 'lead' ? role.commits : 'nothing is said' };
+  };
+
+  const onTimeline =
+    (timeline: number, lsn: number): Change =>
+    (node) =>
+      withFacts(node, {
+        loaded: `detached.${String(timeline)}.${String(lsn)}.open`,
+        detached: { timeline, lsn, shut: false },
+      });
+
+  it('and the new leader waits for them from the start: nothing is to be released', () => {
+    const made = promotion(three, [detached(1000), detached(1000), detached(1000)]);
+    expect(begins(made)).toEqual({
+      leader: 1,
+      listed: { num: 1, listed: [2, 3] },
+      waitsFor: { num: 1, names: ['lb1-replica2', 'lb1-replica3'] },
+    });
+    expect(formatSteps(made)).not.toMatch(chain);
+  });
+
+  it('as many of them as commits wait for are enough', () => {
+    const made = promotion(two, [detached(1000), detached(1000), detached(1000)]);
+    expect(begins(made)).toEqual({
+      leader: 1,
+      listed: { num: 2, listed: [2, 3] },
+      waitsFor: { num: 2, names: ['lb1-replica2', 'lb1-replica3'] },
+    });
+    expect(formatSteps(made)).not.toMatch(chain);
+  });
+
+  it('the others get a record that lists them before they follow', () => {
+    const made = promotion(three, [detached(1000), detached(1000), detached(1000)]);
+    for (const name of ['lb1-replica2', 'lb1-replica3']) {
+      const { record } = find(made, `node/${name}: write-config`, 'write-config');
+      expect(record?.record).toMatchObject({ version: 4, leader: 1, sync: { num: 1, listed: [2, 3] } });
+      expect([...waitsOf(made, `node/${name}: reload`)]).toContain(`node/${name}: write-config`);
+    }
+  });
+
+  it('one that is behind is not listed while enough are equal: it may lack what was acknowledged', () => {
+    const made = promotion(three, [detached(1000), detached(1000), detached(999)]);
+    expect(begins(made)).toEqual({
+      leader: 1,
+      listed: { num: 1, listed: [2] },
+      waitsFor: { num: 1, names: ['lb1-replica2'] },
+    });
+    expect(formatSteps(made)).not.toMatch(chain);
+  });
+
+  it('where too few are equal nobody is listed, and commits are held until enough have all that the new leader has', () => {
+    const made = promotion(two, [detached(1000), detached(1000), detached(999)], {
+      sync: { num: 2, listed: [1, 2, 3] },
+    });
+    expect(begins(made)).toEqual({
+      leader: 1,
+      listed: { num: 2, listed: [] },
+      waitsFor: { num: 2, names: [] },
+    });
+    expect(find(made, 'group/lb1: await-caught-up', 'await-caught-up').names).toEqual(['lb1-replica2', 'lb1-replica3']);
+    expect(find(made, 'group/lb1: write-quorum', 'write-record').known.sync).toEqual({ num: 2, listed: [2, 3] });
+    expect(formatSteps(made)).toContain(
+      'group/lb1: release-commits <- group/lb1: write-quorum, group/lb1: write-commits',
+    );
+  });
+
+  it('one on another timeline is never listed, wherever it is there', () => {
+    for (const other of [onTimeline(1, 1000), onTimeline(1, 900), onTimeline(1, 2000)]) {
+      const made = promotion(three, [onTimeline(2, 1000), other, onTimeline(2, 1000)]);
+      expect(begins(made)).toMatchObject({ leader: 1, listed: { num: 1, listed: [3] } });
+      const alone = promotion(quorum, [onTimeline(2, 1000), other]);
+      expect(begins(alone)).toMatchObject({ leader: 1, listed: { listed: [] }, waitsFor: { names: [] } });
+      expect(formatSteps(alone)).not.toMatch(chain);
+    }
+  });
+
+  it('one that is ahead is never listed, where a human has another one lead all the same', () => {
+    const handover = { kind: 'failover-lossy', to: 1 } as const;
+    for (const other of [detached(1001), onTimeline(2, 1000), onTimeline(2, 900)]) {
+      const made = promotion(three, [detached(1000), other, detached(1000)], { handover });
+      expect(begins(made)).toMatchObject({ leader: 1, listed: { num: 1, listed: [3] } });
+      const alone = promotion(quorum, [detached(1000), other], { handover });
+      expect(begins(alone)).toMatchObject({ leader: 1, listed: { listed: [] }, waitsFor: { names: [] } });
+      expect(formatSteps(alone)).not.toMatch(chain);
+    }
+  });
+
+  it('nor is one that has ended since it said how far it had come', () => {
+    const gone: Change = (node) => ended(detached(1000)(node));
+    const made = promotion(three, [detached(1000), detached(1000), gone]);
+    expect(begins(made)).toMatchObject({ leader: 1, listed: { num: 1, listed: [2] } });
+  });
+
+  it('without a quorum in the file nobody is listed, and nobody waited for', () => {
+    const made = promotion(file, [detached(1000), detached(1000)], { sync: undefined });
+    expect(begins(made)).toEqual({ leader: 1, listed: undefined, waitsFor: undefined });
+    expect(formatSteps(made)).not.toMatch(chain);
+  });
+});
+
+describe('after a promotion with a quorum where too few are equal', () => {
   const promotion = (change: (snapshot: Snapshot) => Snapshot = (each) => each, text = quorum): Plan =>
     plan(change(heirs(text, { sync: { num: 1, listed: [1, 2] } })), text);
 
@@ -642,19 +892,35 @@ describe('after a promotion with a quorum', () => {
     const made = promotion();
     expect(formatSteps(made)).toContain(
       lines(`
-        group/lb1: await-caught-up <- node/lb1-replica1: reload
+        group/lb1: await-caught-up <- node/lb1-replica2: promote
         group/lb1: write-quorum <- group/lb1: await-caught-up
-        group/lb1: write-commits <- group/lb1: write-quorum
-        group/lb1: release-commits <- group/lb1: write-commits
+        group/lb1: write-commits <- group/lb1: write-leader
+        group/lb1: release-commits <- group/lb1: write-quorum, group/lb1: write-commits
       `),
     );
-    expect(find(made, 'node/lb1-replica2: write-config', 'write-config').role).toMatchObject({
-      is: 'lead',
-      commits: { num: 1, names: [] },
-    });
+    expect(find(made, 'group/lb1: write-leader', 'write-record').targets).toMatchObject([
+      { container: 'id-shop-lb1-replica2', config: { role: { is: 'lead', commits: { num: 1, names: [] } } } },
+    ]);
     expect(find(made, 'group/lb1: write-commits', 'write-config').role).toMatchObject({
       is: 'lead',
       commits: { num: 1, names: ['lb1-replica1'] },
+    });
+  });
+
+  it('what releases them is written meanwhile, and not in force before the record lists whom they wait for', () => {
+    const made = promotion();
+    const commits = find(made, 'group/lb1: write-commits', 'write-config');
+    // A server that starts anew must not go by it either.
+    expect(commits.atStart).toBe(false);
+    const revision = nodeRevision({ ...commits.settings, role: commits.role }, commits.node.layout).name;
+    expect(find(made, 'group/lb1: release-commits', 'reload').revision).toBe(revision);
+    expect(find(made, 'node/lb1-replica2: promote', 'promote').revision).not.toBe(revision);
+  });
+
+  it('who does not come is waited for no longer than a moment: then it is looked at anew who is left', () => {
+    expect(find(promotion(), 'group/lb1: await-caught-up', 'await-caught-up')).toMatchObject({
+      names: ['lb1-replica1'],
+      seconds: 15,
     });
   });
 

@@ -8,4 +8,5 @@ ln -sfn "$(basename "$rev")" "$home/started.new" && mv -fT "$home/started.new" "
 mkdir -p /tmp/pgherd
 # The official pgpool image does not put its programs on the path.
 PATH=$PATH:/usr/sbin:/opt/pgpool-II/bin
+sh "$rev/watch" &
 exec "$(cat "$rev/binary")" -n -D -f "$rev/pgbalancer.conf"

@@ -79,14 +79,27 @@ rejoin() {
   rm -f "$data/postmaster.pid"
   conninfo=$(cat "$rev/conninfo")
   ask() { psql -XAtq -F ' ' -d "$conninfo replication=true dbname=replication" -c "$1"; }
-  own=$(pg_controldata -D "$data" | sed -n "s/^Latest checkpoint's TimeLineID: *//p")
-  until found=$(ask IDENTIFY_SYSTEM) && timeline=$(echo "$found" | cut -d ' ' -f 2) && [ "$timeline" -gt "$own" ]; do
+  # Where it had just been promoted, only the history tells which timeline it began.
+  own=$({
+    pg_controldata -D "$data" | sed -n "s/^Latest checkpoint's TimeLineID: *//p"
+    for file in "$data"/pg_wal/????????.history; do [ ! -e "$file" ] || echo $((0x$(basename "$file" .history))); done
+  } | sort -n | tail -n 1)
+  leads() { [ "$(psql -XAtq -d "$conninfo dbname=postgres" -c 'select pg_is_in_recovery()')" = f ]; }
+  until found=$(ask IDENTIFY_SYSTEM) && timeline=$(echo "$found" | cut -d ' ' -f 2) && { [ "$timeline" -gt "$own" ] || leads; }; do
     say 'who leads now does not answer yet'
     sleep 0.2
   done
   [ "${found%% *}" = "$system" ] || refuse "the leader is system ${found%% *}, expected $system: not following it"
-  fork=$(ask "TIMELINE_HISTORY $timeline" | sed 's/^[^ ]*\.history //' | awk -v own="$own" '$1 == own { print $2 }')
-  [ -n "$fork" ] || refuse "timeline $timeline of the leader does not come from timeline $own: not following it"
+  fork=
+  if [ "$timeline" -gt "$own" ]; then
+    history=$(ask "TIMELINE_HISTORY $timeline")
+    fork=$(echo "$history" | sed 's/^[^ ]*\.history //' | awk -v own="$own" '$1 == own { print $2 }')
+  fi
+  # Two that were promoted one after the other may both have begun a timeline of the same number.
+  if [ -z "$fork" ]; then
+    mark state diverged
+    refuse "timeline $timeline of the leader does not come from timeline $own of this one: the volume is set aside"
+  fi
   # Where commits wait for a quorum, what its successor lacks was never acknowledged, unless somebody forced the change.
   kept=0
   if [ ! -e "$rev/quorum" ] || [ "$(readlink "$home/serves")" != ended ]; then

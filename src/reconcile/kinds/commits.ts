@@ -5,6 +5,7 @@ import type { GroupView } from '../group.ts';
 import { groupResource } from '../names.ts';
 import { step, type Change, type Part, type Step } from '../plan.ts';
 import { placed } from './find-node.ts';
+import { readySeconds } from './inside-node.ts';
 import { recordAction } from './record-action.ts';
 
 type Led = Extract<GroupView, { phase: 'led' }>;
@@ -91,6 +92,7 @@ export function planCommits(context: GroupContext, view: Led, isInForce: boolean
     do: 'await-caught-up',
     node: placed(view.leader),
     names: namesOf(context, wanted),
+    seconds: readySeconds,
   });
   if (recorded === undefined || !isSame(before, known)) {
     // Where nobody was listed, whoever is must first have all that was ever acknowledged.

@@ -1,3 +1,4 @@
+import type { RecordName } from '../../postgres/layout.ts';
 import type { GroupContext } from '../context.ts';
 import type { ObservedNode } from '../snapshot.ts';
 import { readSpecField } from './container.ts';
@@ -17,4 +18,19 @@ export function nodeName({ container, group, slot }: ObservedNode): string {
 /** Where a node is, for steps. */
 export function placed({ container, layout }: ObservedNode): Placed {
   return { container: container.id, layout };
+}
+
+/** A volume to read the newest record of a group from: rather that of a follower that runs, since nothing is done to it. */
+export function findSource(
+  { group, snapshot }: GroupContext,
+  { record, source }: { readonly record: RecordName; readonly source: ObservedNode },
+): Placed {
+  const running = snapshot.nodes.find(
+    ({ group: of, slot, container, facts }) =>
+      of === group.name &&
+      slot !== record.leader &&
+      container.state === 'running' &&
+      facts.record?.version === record.version,
+  );
+  return placed(running ?? source);
 }

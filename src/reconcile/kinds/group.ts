@@ -10,7 +10,7 @@ import { findLackingSlots } from '../reports.ts';
 import type { ObservedNode } from '../snapshot.ts';
 import { planBalancer } from './balancer.ts';
 import { isOfCommits, planCommits } from './commits.ts';
-import { decideFor, planFence, planRelease, planSuccession, type Known } from './leadership.ts';
+import { decideFor, planFence, type Known } from './leadership.ts';
 import { planNodes } from './node.ts';
 import { findNode, nodeName, placed } from './find-node.ts';
 import { nodeSettings, roleOf, wantedRevision } from './node-config.ts';
@@ -18,6 +18,7 @@ import { recordAction } from './record-action.ts';
 import { nodeStopSeconds } from './node-spec.ts';
 import { mustPromote } from './revisions.ts';
 import { planStreaming } from './streaming.ts';
+import { orderSuccession, planSuccession } from './succession.ts';
 
 type Led = Extract<GroupView, { phase: 'led' }>;
 
@@ -40,26 +41,14 @@ export function planGroup(context: GroupContext): Part {
   return mergeParts([part, { blocked: hindrance, recheck }]);
 }
 
-// The new leader is written down first: everything else is what its group is to be like.
+// Everything is what the group is to be like once the new leader is written down.
 function planPromotion(context: GroupContext, view: Known, decision: Extract<Decision, { is: 'promote' }>): Part {
   const { record, change, next } = planSuccession(context, view, decision);
   const part = planMembers(next, false, view.record.leader);
-  // What is only written for later need not wait for that.
-  const steps = (part.steps ?? []).map((each) =>
-    each.after.length > 0 || isForLater(each) ? each : { ...each, after: [record.id] },
-  );
-  const promotions = steps.map((each) =>
-    each.action.do === 'promote' ? { ...each, after: [...new Set([...each.after, record.id])] } : each,
-  );
-  const release = planRelease(next, decision, promotions);
   return mergeParts([
-    { changes: [change], steps: [record] },
-    { ...part, steps: [...promotions, ...release] },
+    { changes: [change] },
+    { ...part, steps: orderSuccession(next, decision, record, part.steps ?? []) },
   ]);
-}
-
-function isForLater({ action }: Step): boolean {
-  return action.do === 'write-config' && !action.atStart && action.record === undefined;
 }
 
 // `dismisses`: a change of leaders that was asked for is over. `returning`: a slot that comes back as another than it was.

@@ -4,7 +4,7 @@ import type { Container } from '../../docker/types.ts';
 import { formatFence, type FenceCause } from '../../postgres/layout.ts';
 import type { ActionContext } from '../actions.ts';
 import { writeFolder, type Placed } from './node-actions.ts';
-import { readySeconds, runScript, runSql } from './inside-node.ts';
+import { runScript, runSql } from './inside-node.ts';
 
 export type LeadershipAction =
   /** A server that leads is stopped for good: it cannot come back as it is, whoever starts it. */
@@ -31,7 +31,13 @@ export type LeadershipAction =
       readonly followers: readonly number[];
     }
   /** These nodes have all that the leader has written. */
-  | { readonly do: 'await-caught-up'; readonly node: Placed; readonly names: readonly string[] };
+  | {
+      readonly do: 'await-caught-up';
+      readonly node: Placed;
+      readonly names: readonly string[];
+      /** Seconds that it may take. */
+      readonly seconds: number;
+    };
 
 type Of<K extends LeadershipAction['do']> = Extract<LeadershipAction, { do: K }>;
 
@@ -82,7 +88,7 @@ export const leadershipActions = {
     await runScript(context, action.node, `${action.revision}/promote`, action.followers.map(slotName));
   },
   'await-caught-up': async (action: Of<'await-caught-up'>, context: ActionContext) => {
-    await runScript(context, action.node, 'config/caught-up', [String(readySeconds), ...action.names]);
+    await runScript(context, action.node, 'config/caught-up', [String(action.seconds), ...action.names]);
   },
 };
 

@@ -1,7 +1,14 @@
 import { PgherdError } from '../../base/error.ts';
 import type { NodeConfig, Role } from '../../postgres/config.ts';
 import { formatRecordName, type Layout, type RecordName } from '../../postgres/layout.ts';
-import { keptChanges, parseRecord, recordEntries, type GroupRecord, type LeaderChange } from '../../postgres/record.ts';
+import {
+  keptChanges,
+  nameOfRecord,
+  parseRecord,
+  recordEntries,
+  type GroupRecord,
+  type LeaderChange,
+} from '../../postgres/record.ts';
 import { nodeRevision, revisionEntries } from '../../postgres/revision.ts';
 import { passwordFingerprint, scramVerifier } from '../../postgres/scram.ts';
 import { bootstrapSql, endSendersSql, passwordSql, slotsSql } from '../../postgres/sql.ts';
@@ -15,6 +22,12 @@ export type NodeSettings = Omit<NodeConfig, 'role'>;
 
 /** Where the record of a group can be read. */
 export type RecordSource = Placed & { readonly record: RecordName };
+
+/** A volume that a record is written into, at once with what its node is to be. */
+export type RecordTarget = Placed & {
+  readonly image: string;
+  readonly config?: { readonly settings: NodeSettings; readonly role: Role; readonly atStart: boolean } | undefined;
+};
 
 export type NodeAction =
   /** Secrets, the first record and the role `bootstrap`, into a volume that never held data. */
@@ -63,8 +76,10 @@ export type NodeAction =
       readonly known: Pick<GroupRecord, 'sync' | 'handover' | 'fork'>;
       /** A change of leaders, to be remembered. */
       readonly change?: Omit<LeaderChange, 'at'> | undefined;
-      readonly targets: readonly (Placed & { readonly image: string })[];
+      readonly targets: readonly RecordTarget[];
     }
+  /** So that it need not be read when it is to be changed. */
+  | { readonly do: 'read-record'; readonly group: string; readonly source: RecordSource }
   | {
       readonly do: 'set-slots';
       readonly node: Placed;
@@ -99,7 +114,7 @@ export const nodeActions = {
       })),
       ...revisionEntries(revision, true),
     ]);
-    context.records.set(action.group, record);
+    keepInMind(action.group, record, context);
   },
   'finish-bootstrap': async (action: Of<'finish-bootstrap'>, context: ActionContext) => {
     const record = context.records.get(action.group);
@@ -147,7 +162,10 @@ export const nodeActions = {
       ...(action.change === undefined ? {} : { changes: remember(old, action.change) }),
     };
     await writeRecord(record, action.targets, context);
-    context.records.set(action.group, record);
+    keepInMind(action.group, record, context);
+  },
+  'read-record': async ({ group, source }: Of<'read-record'>, context: ActionContext) => {
+    await readRecord(group, source, context);
   },
   'set-slots': async (action: Of<'set-slots'>, context: ActionContext) => {
     await runSql(context, action.node, action.superuser, { statements: slotsSql(action.followers) });
@@ -168,11 +186,18 @@ export const nodeActions = {
 /** Writes a record into volumes, a majority of them at least. */
 export async function writeRecord(
   record: GroupRecord,
-  targets: readonly (Placed & { readonly image: string })[],
+  targets: readonly RecordTarget[],
   context: ActionContext,
 ): Promise<void> {
   const written = await Promise.allSettled(
-    targets.map((target) => writeFolder(target, target.image, context, recordEntries(record))),
+    targets.map((target) => {
+      const { config, layout } = target;
+      const entries =
+        config === undefined
+          ? []
+          : revisionEntries(nodeRevision({ ...config.settings, role: config.role }, layout), config.atStart);
+      return writeFolder(target, target.image, context, [...recordEntries(record), ...entries]);
+    }),
   );
   const reached = written.filter(({ status }) => status === 'fulfilled').length;
   const failed = written.find((result) => result.status === 'rejected');
@@ -218,6 +243,8 @@ export function fingerprintOf(cluster: string, group: string, given: string | un
 export async function readRecord(group: string, source: RecordSource, context: ActionContext): Promise<GroupRecord> {
   const known = context.records.get(group);
   if (known !== undefined && known.version >= source.record.version) return known;
+  const remembered = context.remembered.get(group);
+  if (remembered !== undefined && nameOfRecord(remembered) === formatRecordName(source.record)) return remembered;
   const path = `${source.layout.home}/${formatRecordName(source.record)}`;
   const record = parseRecord(await readText(context, source.container, path));
   if (record === undefined) {
@@ -225,8 +252,13 @@ export async function readRecord(group: string, source: RecordSource, context: A
       remedy: 'compare it with the one in the volumes of the other nodes of the group',
     });
   }
-  context.records.set(group, record);
+  keepInMind(group, record, context);
   return record;
+}
+
+function keepInMind(group: string, record: GroupRecord, { records, remembered }: ActionContext): void {
+  records.set(group, record);
+  remembered.set(group, record);
 }
 
 /** Writes entries into the folder that pgherd has in a node's volume. */
