@@ -65,6 +65,10 @@ test(
   },
 );
 
+test('one that was promoted, and is replaced before anybody follows it, keeps what it wrote in its volume', async () => {
+  await works[0]?.replaceTheReplacement();
+});
+
 /** A cluster at which one operation is tried again and again. */
 class Work {
   readonly #operation: Operation;
@@ -156,6 +160,34 @@ class Work {
       const message = error instanceof Error ? error.message : String(error);
       return `${this.#operation.name}: ${act} call ${at + 1}, ${struck}: ${message}\n${said}`;
     }
+  }
+
+  /** Two in a row begin a timeline of the same number, and the first of them has a row that nobody else has. */
+  async replaceTheReplacement(): Promise<void> {
+    const group = this.#group;
+    const { leader, words } = await this.#begin();
+    const running = await group.spawnPgherd(words, { host: this.#proxy.host });
+    const isPromotion = (name: string): boolean => /^start exec .*promote/.test(name);
+    const kill = async (): Promise<void> => {
+      running.child.kill('SIGKILL');
+      await running.done;
+    };
+    this.#listen(isPromotion, { act: 'kill-after', onHit: kill });
+    await running.done;
+    const second = await group.awaitSuccessor(leader);
+    await group.sql(second.name, 'INSERT INTO kept VALUES (1001)');
+    const volume = await group.volumeOf(second.name);
+    await group.kill(second.name);
+    const [name = ''] = (await group.herd.containers('node')).filter(
+      (each) => ![leader.name, second.name].includes(each),
+    );
+    await group.run('failover', 'lb1', '--allow-data-loss', '--to', name, '--timeout', '60');
+    const third = await group.becomeWhole();
+    expect(third).toEqual({ name, timeline: second.timeline });
+    expect(await group.sql(third.name, 'SELECT count(*) FROM kept WHERE n > 1000')).toBe('0');
+    expect(await group.volumeOf(second.name)).not.toBe(volume);
+    expect(await group.herd.cluster.volumes()).toContain(volume);
+    expect(await group.inVolume(volume, 'readlink pgherd/state')).toBe('diverged');
   }
 
   /** All is well, and everybody has a row that must not be lost; then what makes the run necessary. */

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openSession } from '../chaos/session.ts';
 import { startProxy, type Call, type Proxy } from '../bench/proxy.ts';
 import { startClient, type Client } from './fixtures/client.ts';
 import { filesThatHold, nodeHome, processesOf, readPasswords, watchProcesses } from './fixtures/secrets.ts';
@@ -15,6 +16,11 @@ const ok = { code: 0 };
 
 /** More than a session has ever waited for a reader that had just gone (7 s), and far less than for ever. */
 const neverHangs = 30_000;
+
+/** Lists the balancer's processes for sessions: their number and what they are at. */
+const titles =
+  'for each in /proc/[0-9]*; do title=$(tr -d "\\0" <$each/cmdline 2>/dev/null) || continue; ' +
+  'case $title in "pgpool: postgres "* | "pgpool: wait for conn"*) echo "${each#/proc/} $title" ;; esac; done';
 
 /** A transaction that reads first, maybe elsewhere, and then needs a lock on what it has read. */
 const readThenAlter = (column: string): string =>
@@ -415,6 +421,38 @@ describe('a file in the old format: one balancer, a primary, two replicas', () =
       ]);
       expect(await looseFolders(balancer.container_name, '/etc/pgbalancer/rev.*', 'pgbalancer')).toBe('');
     });
+  });
+
+  it('ends a session whose process does not see that its server is gone, and serves the next ones', async () => {
+    const processes = async (): Promise<readonly string[]> =>
+      (await docker('exec', balancer.container_name, 'sh', '-c', titles)).split('\n').filter((line) => line !== '');
+    const session = await openSession({ host: '127.0.0.1', port: balancer.port, ...superuser }, neverHangs);
+    try {
+      // The balancer's own question of its health is over in a moment.
+      const [stuck = ''] = await until(
+        'one process has a session',
+        async () => (await processes()).filter((line) => / idle$/.test(line)),
+        (found) => found.length === 1,
+      );
+      const server = await session.query('SELECT pg_backend_pid() /* of the leader: volatile */', [], neverHangs);
+      expect(server).toMatchObject({ is: 'done' });
+      const count = (await processes()).length;
+      await docker('exec', balancer.container_name, 'sh', '-c', `kill -STOP ${stuck.split(' ')[0] ?? ''}`);
+      const others = `pid <> pg_backend_pid() AND usename = 'postgres' AND backend_type = 'client backend'`;
+      await psql(
+        balancer.primary.container_name,
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${others}`,
+      );
+      expect(await session.query('SELECT 1', [], neverHangs)).toMatchObject({ is: 'cut' });
+      await until(
+        'as many processes wait for the next as before',
+        async () => (await processes()).length,
+        (found) => found === count,
+      );
+      expect(await client.query(balancer.port, 'SELECT 1', superuser)).toBe('1');
+    } finally {
+      session.close();
+    }
   });
 
   describe('a transaction that reads, then alters what it has read', () => {
