@@ -6,6 +6,13 @@ const scenario = 300_000;
 /** Tests that need an engine. */
 const engineTests = ['test/e2e/**/*.test.ts', 'test/bench/proxy.test.ts'];
 
+/** Those that fill the machine by themselves, or have it fail. */
+const loneTests = ['chaos', 'daemon-several', 'engine-restart', 'failover-engine'].map(
+  (name) => `test/e2e/${name}.test.ts`,
+);
+
+const withEngine = { testTimeout: scenario, hookTimeout: scenario, globalSetup: 'test/e2e/support/setup.ts' };
+
 /** Shell scripts are text, as in the bundle. */
 const shellScripts = {
   name: 'shell-scripts',
@@ -26,14 +33,22 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          ...withEngine,
           name: 'e2e',
           include: engineTests,
-          testTimeout: scenario,
-          hookTimeout: scenario,
-          globalSetup: 'test/e2e/support/setup.ts',
-          // They share one engine, and assert on how long things take.
-          fileParallelism: false,
+          exclude: loneTests,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...withEngine,
+          name: 'e2e-alone',
+          include: loneTests,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -98,7 +98,13 @@ export function newestRecord(
   const recorded = nodes.flatMap((node) =>
     node.facts.record === undefined ? [] : [{ node, record: node.facts.record }],
   );
-  return recorded.toSorted((a, b) => b.record.version - a.record.version)[0];
+  // Where two were written at once, the one that has had somebody promoted counts.
+  return recorded.toSorted(
+    ({ record: a }, { record: b }) =>
+      b.version - a.version ||
+      (b.fork?.timeline ?? 0) - (a.fork?.timeline ?? 0) ||
+      (b.fork?.lsn ?? 0) - (a.fork?.lsn ?? 0),
+  )[0];
 }
 
 function blockedNoRecord(withData: readonly ObservedNode[]): GroupView {

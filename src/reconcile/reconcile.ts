@@ -114,7 +114,7 @@ class Run {
         await this.#lock?.verify();
       },
       records: new Map(),
-      remembered: options.daemon?.records ?? new Map(),
+      remembered: options.daemon?.records ?? new Map<string, GroupRecord>(),
       owners: new Map(),
       passwordOf: passwords.of,
       readFile: world.readFile,

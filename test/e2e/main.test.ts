@@ -431,7 +431,7 @@ describe('a file in the old format: one balancer, a primary, two replicas', () =
       // The balancer's own question of its health is over in a moment.
       const [stuck = ''] = await until(
         'one process has a session',
-        async () => (await processes()).filter((line) => / idle$/.test(line)),
+        async () => (await processes()).filter((line) => line.endsWith(' idle')),
         (found) => found.length === 1,
       );
       const server = await session.query('SELECT pg_backend_pid() /* of the leader: volatile */', [], neverHangs);

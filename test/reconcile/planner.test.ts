@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { RecordName } from '../../src/postgres/layout.ts';
+import { newestRecord } from '../../src/reconcile/group.ts';
 import { formatSteps, type Plan } from '../../src/reconcile/plan.ts';
 import { planCluster } from '../../src/reconcile/planner.ts';
 import type { Heard, Reports } from '../../src/reconcile/reports.ts';
@@ -529,6 +531,19 @@ describe('what a group had is never made up for by something empty', () => {
     const steps = formatSteps(plan(moved));
     expect(steps).toContain('node/lb1-replica1: connect shop_rw');
     expect(steps).toContain('node/lb1-primary: disconnect shop_rw');
+  });
+
+  it('of two that were written at once, the one with a later promotion: who was promoted already leads', () => {
+    const written = (slot: number, record: Partial<RecordName>) => (snapshot: Snapshot) =>
+      changeNode(snapshot, 'lb1', slot, (node) =>
+        withFacts(node, { record: { version: 3, leader: 0, members: [0, 1, 2], paused: false, ...record } }),
+      );
+    const asked = { handover: { kind: 'switchover', to: 2 }, fork: { timeline: 1, lsn: 500 } } as const;
+    const promoted = { leader: 1, fork: { timeline: 2, lsn: 400 } };
+    for (const [first, second] of [[asked, promoted] as const, [promoted, asked] as const]) {
+      const both = written(1, second)(written(0, first)(converged));
+      expect(newestRecord(both.nodes)?.record.leader).toBe(1);
+    }
   });
 });
 

@@ -1,9 +1,11 @@
 # Puts its own revision in force on a running server, by a reload.
+# Whoever waits for the one before finds its scripts until the next.
+before=$(basename "$(readlink "$home/config")")
 mark config "$(basename "$rev")"
 superuser=$(cat "$rev/superuser")
 # One that follows nobody for a while does so by a setting that goes before its configuration. Who waits for names that do
 # not count any more is let go at the next word of a standby, which the message makes come; else that may take 10 s.
-PGOPTIONS='-c synchronous_commit=local' psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres \
+PGOPTIONS='-c synchronous_commit=local -c statement_timeout=0' psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres \
   >/dev/null <<'SQL'
 alter system reset primary_conninfo;
 select pg_reload_conf();
@@ -13,5 +15,5 @@ SQL
 mark loaded "$(basename "$rev")"
 started=$(readlink "$home/started" || :)
 for old in "$home"/rev.*; do
-  case $(basename "$old") in "$(basename "$rev")" | "$started") ;; *) rm -rf "$old" ;; esac
+  case $(basename "$old") in "$(basename "$rev")" | "$before" | "$started") ;; *) rm -rf "$old" ;; esac
 done

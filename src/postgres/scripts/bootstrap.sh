@@ -3,7 +3,7 @@
 superuser=$(cat "$rev/superuser")
 database=$(cat "$rev/database")
 export PGHOST=/var/run/postgresql PGUSER=$superuser PGDATABASE=postgres PGCONNECT_TIMEOUT=5
-export PGOPTIONS='-c synchronous_commit=local'
+export PGOPTIONS='-c synchronous_commit=local -c statement_timeout=0'
 # Ends with the container where the server never comes up.
 until pg_isready -q; do sleep 0.05; done
 sql=$(cat)

@@ -2,7 +2,7 @@
 # $1: seconds, then names of nodes.
 seconds=$1
 shift
-psql -XAtq -v ON_ERROR_STOP=1 -v "seconds=$seconds" -v "names=$*" -h /var/run/postgresql -U pgherd_monitor -d postgres \
+PGOPTIONS='-c statement_timeout=0' psql -XAtq -v ON_ERROR_STOP=1 -v "seconds=$seconds" -v "names=$*" -h /var/run/postgresql -U pgherd_monitor -d postgres \
   >/dev/null <<'SQL'
 select set_config('pgherd.seconds', :'seconds', false), set_config('pgherd.names', :'names', false);
 do $$ declare

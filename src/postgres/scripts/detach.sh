@@ -4,6 +4,7 @@ superuser=$(cat "$rev/superuser")
 end=$(($(date +%s) + ${1:-30}))
 # What was received is replayed, also where nobody sends any more; then the startup process has nothing left to do. A
 # history that it has of a timeline it has not reached yet says where it is itself.
+export PGOPTIONS='-c statement_timeout=0'
 until position=$(psql -XAtq -F ' ' -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres 2>&1 <<'SQL'
 select 1 / pg_is_in_recovery()::int \g /dev/null
 alter system set primary_conninfo = '';

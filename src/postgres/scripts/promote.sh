@@ -7,7 +7,7 @@ until pg_isready -q -h /var/run/postgresql; do sleep 0.05; done
 slots=$(for slot; do
   echo "select pg_create_physical_replication_slot('$slot', true) where not exists (select from pg_replication_slots where slot_name = '$slot');"
 done)
-PGOPTIONS='-c synchronous_commit=local' psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres \
+PGOPTIONS='-c synchronous_commit=local -c statement_timeout=0' psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres \
   >/dev/null <<SQL
 alter system reset primary_conninfo;
 select pg_reload_conf(), case when pg_is_in_recovery() then pg_promote(false) end;

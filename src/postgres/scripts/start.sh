@@ -85,7 +85,8 @@ rejoin() {
     for file in "$data"/pg_wal/????????.history; do [ ! -e "$file" ] || echo $((0x$(basename "$file" .history))); done
   } | sort -n | tail -n 1)
   leads() { [ "$(psql -XAtq -d "$conninfo dbname=postgres" -c 'select pg_is_in_recovery()')" = f ]; }
-  until found=$(ask IDENTIFY_SYSTEM) && timeline=$(echo "$found" | cut -d ' ' -f 2) && { [ "$timeline" -gt "$own" ] || leads; }; do
+  [ -n "$own" ] || refuse 'its control file says nothing of a timeline: not following anybody'
+  until leads && found=$(ask IDENTIFY_SYSTEM) && timeline=$(echo "$found" | cut -d ' ' -f 2); do
     say 'who leads now does not answer yet'
     sleep 0.2
   done

@@ -1,4 +1,4 @@
-import type { RecordName } from '../../postgres/layout.ts';
+import { formatRecordName, type RecordName } from '../../postgres/layout.ts';
 import type { GroupContext } from '../context.ts';
 import type { ObservedNode } from '../snapshot.ts';
 import { readSpecField } from './container.ts';
@@ -30,7 +30,8 @@ export function findSource(
       of === group.name &&
       slot !== record.leader &&
       container.state === 'running' &&
-      facts.record?.version === record.version,
+      facts.record !== undefined &&
+      formatRecordName(facts.record) === formatRecordName(record),
   );
   return placed(running ?? source);
 }

@@ -32,7 +32,7 @@ export async function runSql(context: ActionContext, node: Placed, superuser: st
   ];
   const result = await context.engine.exec(node.container, {
     // Nothing that pgherd writes waits for a replica: the replica may wait for it.
-    command: ['env', 'PGOPTIONS=-c synchronous_commit=local', ...command],
+    command: ['env', 'PGOPTIONS=-c synchronous_commit=local -c statement_timeout=0', ...command],
     ...('input' in sql ? { input: sql.input } : {}),
   });
   if (result.code !== 0) throw await explain(context, node.container, 'SQL', result.stderr);
