@@ -93,6 +93,16 @@ export function inOrder(steps: readonly Step[]): readonly Step[] {
   });
 }
 
+/** Steps without those of these resources, and without what waits for them. */
+export function without(steps: readonly Step[], resources: ReadonlySet<string>): readonly Step[] {
+  const dropped = new Set(steps.filter(({ resource }) => resources.has(resource)).map(({ id }) => id));
+  for (let size = -1; size !== dropped.size;) {
+    size = dropped.size;
+    for (const step of steps) if (step.after.some((id) => dropped.has(id))) dropped.add(step.id);
+  }
+  return steps.filter(({ id }) => !dropped.has(id));
+}
+
 /** A plan's steps as text, one a line with what it waits for: what planner tests compare. */
 export function formatSteps(plan: Pick<Plan, 'steps'>): string {
   return plan.steps.map(({ id, after }) => (after.length === 0 ? id : `${id} <- ${after.join(', ')}`)).join('\n');

@@ -8,7 +8,7 @@ import { LockSeeker, isLock, lockPollMilliseconds, type Lock } from './lock.ts';
 import { findLockImage } from './lock-image.ts';
 import { look, type Looked } from './look.ts';
 import type { Passwords } from './passwords.ts';
-import type { Plan, Step } from './plan.ts';
+import { without, type Plan, type Step } from './plan.ts';
 import { planCluster } from './planner.ts';
 import { LeaderWatch } from './leader-watch.ts';
 import type { Voices } from './reports.ts';
@@ -336,14 +336,4 @@ function firstRetryable(outcomes: readonly Outcome[]): PgherdError | undefined {
 
 function isRetryable(error: unknown): error is PgherdError {
   return error instanceof PgherdError && error.retry;
-}
-
-/** Steps without those of these resources, and without what waits for them. */
-function without(steps: readonly Step[], resources: ReadonlySet<string>): readonly Step[] {
-  const dropped = new Set(steps.filter(({ resource }) => resources.has(resource)).map(({ id }) => id));
-  for (let size = -1; size !== dropped.size;) {
-    size = dropped.size;
-    for (const step of steps) if (step.after.some((id) => dropped.has(id))) dropped.add(step.id);
-  }
-  return steps.filter(({ id }) => !dropped.has(id));
 }

@@ -193,9 +193,9 @@ export function expectVolumes(before: readonly string[], after: readonly string[
   expect(bySlot.flat().toSorted(), 'new volumes').toEqual(made.toSorted());
 }
 
-/** Names of volumes that no one named. */
+/** Names of volumes that no one named and no container has: other tests' containers may have some. */
 export async function anonymousVolumes(): Promise<readonly string[]> {
-  const names = await dockerLines('volume', 'ls', '--quiet');
+  const names = await dockerLines('volume', 'ls', '--quiet', '--filter', 'dangling=true');
   return names.filter((name) => /^[0-9a-f]{64}$/.test(name));
 }
 

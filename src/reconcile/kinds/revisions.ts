@@ -6,6 +6,7 @@ import type { Revision } from '../../postgres/revision.ts';
 import type { Container } from '../../docker/types.ts';
 import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
+import type { GroupView } from '../group.ts';
 import { nodeResource } from '../names.ts';
 import { step, type Check, type FieldChange, type Reason, type Step, type Verb } from '../plan.ts';
 import type { ObservedNode } from '../snapshot.ts';
@@ -19,6 +20,15 @@ const hungStopSeconds = 2;
 /** Whether a server that is to lead has only followed so far. */
 export function mustPromote({ facts }: ObservedNode): boolean {
   return facts.serves === 'follow';
+}
+
+/** The step that promotes the leader, where it has only followed so far. */
+export function findPromotion(
+  { group }: GroupContext,
+  { leader }: Extract<GroupView, { phase: 'led' }>,
+): string | undefined {
+  const node = group.nodes.find(({ slot }) => slot === leader.slot);
+  return node !== undefined && mustPromote(leader) ? `${nodeResource(node.name)}: promote` : undefined;
 }
 
 export type RevisionChanges = {

@@ -1,0 +1,200 @@
+import type { GroupContext } from '../context.ts';
+import type { GroupView } from '../group.ts';
+import { groupResource, nodeResource, volumeResource } from '../names.ts';
+import { inOrder, step, type Change, type Part, type Step } from '../plan.ts';
+import { findLackingSlots } from '../reports.ts';
+import type { ObservedNode } from '../snapshot.ts';
+import { nodeName, placed } from './find-node.ts';
+import { nodeStopSeconds } from './node-spec.ts';
+import { recordAction } from './record-action.ts';
+import { findPromotion } from './revisions.ts';
+
+type Led = Extract<GroupView, { phase: 'led' }>;
+
+export type Membership = {
+  /** What must be done before new members are started. */
+  readonly before: readonly Step[];
+  /** What is done once departed members are out of use. */
+  readonly after: readonly Step[];
+  readonly changes: readonly Change[];
+};
+
+/** Who is a member: the recorded list grows before anything relies on a new one, and shrinks after a departed one is gone. */
+export function planMembership(context: GroupContext, view: Led, balancer: Part, dismisses: boolean): Membership {
+  const { group, fingerprint } = context;
+  const resource = groupResource(group.name);
+  const wanted = group.nodes.map(({ slot }) => slot).sort((a, b) => a - b);
+  const departed = departedNodes(context);
+  // A leader that leaves hands over first; one that could not, and was stopped for it, leads on.
+  const leaves = departed.find(({ slot }) => slot === view.leader.slot);
+  if (leaves !== undefined) return { before: [], after: planReturn(leaves), changes: [] };
+  const known = view.record.members;
+  const arrived = wanted.filter((slot) => !known.includes(slot));
+  const leaving = known.filter((slot) => !wanted.includes(slot));
+  const isFirst = view.isBootstrapRecord;
+  const renew = fingerprint !== undefined && fingerprint !== view.source.facts.secrets?.fingerprint;
+  const lacking = lackingSlots(context, view, [...new Set([...known, ...wanted])]);
+  const before: Step[] = [];
+  if (arrived.length > 0 || isFirst || renew) {
+    const password = step(resource, {
+      do: 'set-password',
+      group: group.name,
+      node: placed(view.leader),
+      superuser: group.user,
+    });
+    const grown = [...new Set([...known, ...wanted])].sort((a, b) => a - b);
+    const slots = setSlots(context, view, grown);
+    // The record tells the next run that the slots are there; of a bootstrap they are.
+    const first = [...(renew ? [password.id] : []), ...(arrived.length > 0 && !isFirst ? [slots.id] : [])];
+    const record = step(resource, recordAction(context, view, grown, renew), first);
+    before.push(...(renew ? [password] : []), record, ...(arrived.length > 0 ? [slots] : []));
+  }
+  const promotion = findPromotion(context, view);
+  if ((lacking.length > 0 || promotion !== undefined) && before.every(({ action }) => action.do !== 'set-slots')) {
+    before.push(setSlots(context, view, known));
+  }
+  const removal = planRemoval(context, departed, balancer);
+  const after = [...removal.steps];
+  if (dismisses && before.length === 0) before.push(dismissal(context, view));
+  if (before.length === 0 && leaving.length > 0) {
+    const removed = removal.steps.map(({ id }) => id);
+    const slots = setSlots(context, view, wanted, removed);
+    after.push(slots, step(resource, recordAction(context, view, wanted, false), [slots.id]));
+  }
+  const changes: Change[] = [...removal.changes];
+  const forgotten = leaving.filter((slot) => !departed.some((node) => node.slot === slot));
+  if (forgotten.length > 0) changes.push(membershipChange(resource, known, wanted));
+  if (lacking.length > 0) changes.push(slotsChange(resource, lacking));
+  if (renew) changes.push(passwordChange(resource));
+  if (dismisses) changes.push(dismissalChange(resource));
+  return { before, after, changes };
+}
+
+// The record of a bootstrap is written before the slots are looked for: what made it made them.
+function lackingSlots({ snapshot }: GroupContext, view: Led, members: readonly number[]): readonly string[] {
+  if (view.isBootstrapRecord) return [];
+  const followers = members.filter((slot) => slot !== view.leader.slot);
+  return findLackingSlots(snapshot.reports.get(view.leader.container.id), followers);
+}
+
+function slotsChange(resource: string, lacking: readonly string[]): Change {
+  return {
+    resource,
+    kind: 'group',
+    actions: ['update'],
+    reason: { code: 'slots', detail: 'its leader lacks replication slots of its followers' },
+    fields: [{ path: 'slots', before: undefined, after: lacking.join(', '), effect: 'live' }],
+  };
+}
+
+function setSlots(context: GroupContext, view: Led, members: readonly number[], after: readonly string[] = []): Step {
+  const followers = members.filter((slot) => slot !== view.leader.slot);
+  const action = { do: 'set-slots', node: placed(view.leader), superuser: context.group.user, followers } as const;
+  const promotion = findPromotion(context, view);
+  return step(groupResource(context.group.name), action, [...after, ...(promotion === undefined ? [] : [promotion])]);
+}
+
+function planRemoval(
+  context: GroupContext,
+  departed: readonly ObservedNode[],
+  balancer: Part,
+): { readonly steps: readonly Step[]; readonly changes: readonly Change[] } {
+  const { group, snapshot, topology } = context;
+  // Sessions leave first: the balancer lets go of a reader before its server goes.
+  const lastOfBalancer = balancer.steps?.at(-1)?.id;
+  const steps: Step[] = [];
+  const changes: Change[] = [];
+  for (const node of departed) {
+    const name = nodeName(node);
+    const remove = step(
+      nodeResource(name),
+      { do: 'remove-container', container: node.container.id, stopSeconds: nodeStopSeconds },
+      lastOfBalancer === undefined ? [] : [lastOfBalancer],
+    );
+    steps.push(remove);
+    const kept = topology.volumes.onRemove === 'retain';
+    const detail = kept
+      ? `not in the file; its volume ${node.volume} is kept`
+      : `not in the file; volumes.on_remove is delete`;
+    changes.push({
+      resource: nodeResource(name),
+      kind: 'node',
+      actions: ['delete'],
+      reason: { code: 'not-in-file', detail },
+      fields: [],
+    });
+    if (kept) continue;
+    const volumes = snapshot.volumes.filter((each) => each.group === group.name && each.slot === node.slot);
+    for (const { volume } of volumes) {
+      const resource = volumeResource(volume.name);
+      steps.push(step(resource, { do: 'remove-volume', name: volume.name }, [remove.id]));
+      changes.push({
+        resource,
+        kind: 'volume',
+        actions: ['delete'],
+        reason: { code: 'not-in-file', detail },
+        fields: [],
+      });
+    }
+  }
+  return { steps, changes };
+}
+
+function departedNodes({ group, snapshot }: GroupContext): readonly ObservedNode[] {
+  return snapshot.nodes.filter(
+    (node) => node.group === group.name && !group.nodes.some(({ slot }) => slot === node.slot),
+  );
+}
+
+function planReturn(node: ObservedNode): readonly Step[] {
+  if (node.facts.serves !== 'fenced') return [];
+  const resource = nodeResource(nodeName(node));
+  return inOrder([
+    step(resource, { do: 'unfence', node: placed(node), image: node.container.image }),
+    step(resource, { do: 'start', container: node.container.id }),
+  ]);
+}
+
+/** The step that ends a change of leaders that was asked for. */
+export function dismissalId(group: string): string {
+  return `${groupResource(group)}: dismiss`;
+}
+
+// A leader that was taken out of service leads again before it is forgotten what for.
+function dismissal(context: GroupContext, view: Led): Step {
+  const action = recordAction(context, view, view.record.members, false, { handover: undefined });
+  return {
+    ...step(groupResource(context.group.name), action),
+    id: dismissalId(context.group.name),
+  };
+}
+
+function dismissalChange(resource: string): Change {
+  return {
+    resource,
+    kind: 'group',
+    actions: ['update'],
+    reason: { code: 'handover', detail: 'the change of leaders that was asked for is over' },
+    fields: [],
+  };
+}
+
+function membershipChange(resource: string, known: readonly number[], wanted: readonly number[]): Change {
+  return {
+    resource,
+    kind: 'group',
+    actions: ['update'],
+    reason: { code: 'members', detail: 'its record and slots still name nodes that are gone' },
+    fields: [{ path: 'members', before: known.join(', '), after: wanted.join(', '), effect: 'live' }],
+  };
+}
+
+function passwordChange(resource: string): Change {
+  return {
+    resource,
+    kind: 'group',
+    actions: ['update'],
+    reason: { code: 'password', detail: "the superuser's password is not the one in the file's source" },
+    fields: [{ path: 'password', before: '(sensitive)', after: '(sensitive)', effect: 'live' }],
+  };
+}

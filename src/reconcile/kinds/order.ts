@@ -1,0 +1,109 @@
+import { nodeSettings as allSettings, parseSettings } from '../../postgres/config.ts';
+import { standbyBoundParameters } from '../../postgres/parameters.ts';
+import type { Node } from '../../topology/model.ts';
+import type { GroupContext } from '../context.ts';
+import type { GroupView } from '../group.ts';
+import { groupResource, nodeResource } from '../names.ts';
+import type { Step } from '../plan.ts';
+import { isOfCommits } from './commits.ts';
+import { findNode } from './find-node.ts';
+import { dismissalId } from './membership.ts';
+import { nodeSettings, roleOf } from './node-config.ts';
+import { findPromotion } from './revisions.ts';
+
+type Led = Extract<GroupView, { phase: 'led' }>;
+
+/**
+ * Followers start and restart after the leader is up, after the record and their slots are there, and restart one at a
+ * time; the leader restarts first or last as hot standby demands. The balancer starts once the leader answers.
+ */
+export function orderSteps(
+  context: GroupContext,
+  view: Led,
+  steps: readonly Step[],
+  balancerSteps: readonly Step[],
+): readonly Step[] {
+  const { group } = context;
+  const leader = group.nodes.find(({ slot }) => slot === view.leader.slot);
+  const leaderResource = leader === undefined ? '' : nodeResource(leader.name);
+  const idsOf = (resource: string): readonly string[] =>
+    steps.filter((each) => each.resource === resource).map(({ id }) => id);
+  const lastOf = (resource: string): readonly string[] => idsOf(resource).slice(-1);
+  // The bootstrap made the slots already; who clones before one is there tries again.
+  const membership = steps
+    .filter(({ resource, id }) => resource === groupResource(group.name) && !isOfCommits(id))
+    .filter(({ action }) => action.do === 'write-record' || !view.isBootstrapRecord)
+    .map(({ id }) => id);
+  // A leader that runs, and is only told something new, is up.
+  const isInterrupted = steps.some(({ resource, action }) => resource === leaderResource && interrupts(action));
+  const promotion = findPromotion(context, view);
+  const leaderUp = promotion !== undefined ? [promotion] : isInterrupted ? lastOf(leaderResource) : [];
+  const followersFirst = leader !== undefined && raisesStandbyBound(context, leader);
+  const restarting = steps.filter(({ action }) => action.do === 'restart');
+  const chain = restartChain(restarting, leaderResource, followersFirst, lastOf);
+  const ordered = steps.map((each) => {
+    const isLeader = each.resource === leaderResource;
+    const starts = each.action.do === 'start' || each.action.do === 'write-config';
+    const waits: string[] = [...(chain.get(each.id) ?? [])];
+    if (
+      !isLeader &&
+      starts &&
+      membership.length > 0 &&
+      each.action.do === 'write-config' &&
+      each.action.record !== undefined
+    ) {
+      waits.push(...membership);
+    }
+    if (!isLeader && each.action.do === 'start') waits.push(...membership, ...(followersFirst ? [] : leaderUp));
+    // Whoever follows a new leader does so when it leads, and has its slot there.
+    if (!isLeader && promotion !== undefined && each.action.do === 'reload') waits.push(promotion);
+    if (each.id === dismissalId(group.name) && view.leader.facts.serves === 'fenced') waits.push(...leaderUp);
+    return waits.length === 0 ? each : { ...each, after: [...new Set([...each.after, ...waits])] };
+  });
+  // Sessions need a leader, and replicas that are at least there to refuse: one not started yet would be waited for.
+  // A new leader's followers are known from the beginning.
+  const started = promotion === undefined ? steps.filter((each) => bringsUp(context, each)).map(({ id }) => id) : [];
+  const balancer = balancerSteps.map((each) =>
+    each.action.do === 'start' || each.action.do === 'restart' || each.action.do === 'write-readers'
+      ? { ...each, after: [...new Set([...each.after, ...leaderUp, ...started])] }
+      : each,
+  );
+  return [...ordered, ...balancer];
+}
+
+/** Whether a step brings a server up; one that cannot be started is no reason to keep sessions from the others. */
+export function bringsUp({ failed }: GroupContext, { action, resource }: Step): boolean {
+  return (action.do === 'start' || action.do === 'unpause') && !failed.has(resource);
+}
+
+function interrupts(action: Step['action']): boolean {
+  return action.do === 'start' || action.do === 'restart' || action.do === 'unpause' || action.do === 'connect';
+}
+
+function restartChain(
+  restarting: readonly Step[],
+  leaderResource: string,
+  followersFirst: boolean,
+  lastOf: (resource: string) => readonly string[],
+): ReadonlyMap<string, readonly string[]> {
+  const followers = restarting.filter(({ resource }) => resource !== leaderResource);
+  const leaders = restarting.filter(({ resource }) => resource === leaderResource);
+  const order = followersFirst ? [...followers, ...leaders] : [...leaders, ...followers];
+  const chain = new Map<string, readonly string[]>();
+  for (const [index, each] of order.entries()) {
+    const previous = order[index - 1];
+    if (previous !== undefined) chain.set(each.id, lastOf(previous.resource));
+  }
+  return chain;
+}
+
+// A standby must have at least the leader's value of some parameters, or it does not start.
+function raisesStandbyBound(context: GroupContext, leader: Node): boolean {
+  const observed = findNode(context, leader.slot);
+  const live = observed === undefined ? undefined : context.snapshot.inForce[observed.container.id];
+  const role = roleOf(context, leader);
+  if (observed === undefined || live === undefined || role === undefined) return false;
+  const before = parseSettings(live['postgresql.conf'] ?? '');
+  const wanted = allSettings({ ...nodeSettings(context, leader), role }, observed.layout);
+  return standbyBoundParameters.some((name) => Number(wanted[name] ?? 0) > Number(before[name] ?? 0));
+}
