@@ -18,7 +18,7 @@ import { nodeStopSeconds } from './node-spec.ts';
 const hungStopSeconds = 2;
 
 /** Whether a server that is to lead has only followed so far. */
-export function mustPromote({ facts }: ObservedNode): boolean {
+function mustPromote({ facts }: ObservedNode): boolean {
   return facts.serves === 'follow';
 }
 
