@@ -20,6 +20,7 @@ export function keepRecord(journal: Journal, name: RunName): (progress: Progress
 }
 
 type Step = Outcome['step'];
+type Promotion = Extract<Step['action'], { do: 'promote' }>;
 type LeaderChange = NonNullable<Extract<Step['action'], { do: 'write-record' }>['change']>;
 
 /** Follows changes of leaders, and tells of each when another node leads: why, who, what is lost, and how long it took. */
@@ -28,6 +29,8 @@ class Successions {
   readonly #milliseconds = new Map<string, number>();
   /** By resource of who is to lead. */
   readonly #changes = new Map<string, { readonly change: LeaderChange; readonly step: string }>();
+  /** Resources of those that lead by this run. */
+  readonly #led = new Set<string>();
 
   note(outcome: Outcome): Entry | undefined {
     if (outcome.result !== 'done') return undefined;
@@ -37,10 +40,13 @@ class Successions {
     if (action.do === 'write-record' && action.change !== undefined) {
       this.#changes.set(nodeResource(action.change.to), { change: action.change, step: step.id });
     }
-    const found = action.do === 'promote' ? this.#changes.get(step.resource) : undefined;
-    if (found === undefined) return undefined;
+    if (action.do !== 'promote') return undefined;
+    const found = this.#changes.get(step.resource);
+    const isTold = this.#led.has(step.resource);
+    this.#led.add(step.resource);
     this.#changes.delete(step.resource);
-    return this.#describe(found.change, found.step, step.resource);
+    if (found !== undefined) return this.#describe(found.change, found.step, step.resource);
+    return isTold ? undefined : finished(action, step.resource, milliseconds);
   }
 
   #describe(change: LeaderChange, record: string, leader: string): Entry {
@@ -62,6 +68,13 @@ class Successions {
     const total = times.reduce((sum, { spent }) => sum + spent, 0);
     return { type: kind, resource: leader, message, milliseconds: total };
   }
+}
+
+// What an earlier run had written down, and did not come to the end of: why, and what is lost, its own entry would say.
+function finished({ name, kind, fork }: Promotion, resource: string, milliseconds: number): Entry {
+  const from = fork === undefined ? '' : `; from ${formatLsn(fork.lsn)} on timeline ${String(fork.timeline)}`;
+  const message = `${name} leads, as a run that was cut short had written down${from}; promote ${milliseconds.toFixed(0)} ms`;
+  return { type: kind, resource, message, milliseconds: Math.round(milliseconds) };
 }
 
 /** As PostgreSQL writes it, e.g. `0/3000148`. */

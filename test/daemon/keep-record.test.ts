@@ -143,6 +143,8 @@ describe('a change of leaders is written down', () => {
     name: 'lb1-replica1',
     revision: 'rev.a.b',
     followers: [0],
+    kind: 'switchover',
+    fork: { timeline: 1, lsn: 0x3000148 },
   });
   /** What is written of it beside its steps. */
   const changes = (...progress: readonly Progress[]): readonly NewEntry[] =>
@@ -159,6 +161,18 @@ describe('a change of leaders is written down', () => {
           'from 0/3000148 on timeline 1, 0 bytes of WAL lost; ' +
           'fence 90 ms, detach 30 ms, record 20 ms, promote 110 ms',
         milliseconds: 250,
+      },
+    ]);
+  });
+
+  it('also where a run that was cut short had written it down: from where on', () => {
+    expect(changes(fence, promote, promote)).toMatchObject([
+      {
+        type: 'switchover',
+        resource: 'node/lb1-replica1',
+        message:
+          'lb1-replica1 leads, as a run that was cut short had written down; from 0/3000148 on timeline 1; promote 110 ms',
+        milliseconds: 110,
       },
     ]);
   });
@@ -198,7 +212,15 @@ describe('a change of leaders is written down', () => {
 
   it('once, and not where the promotion failed or was left out', () => {
     expect(changes(write({}), promote, promote)).toHaveLength(1);
-    const action = { do: 'promote', node: placed, name: 'n', revision: 'r', followers: [] } as const;
+    const action = {
+      do: 'promote',
+      node: placed,
+      name: 'n',
+      revision: 'r',
+      followers: [],
+      kind: 'failover',
+      fork: undefined,
+    } as const;
     const undone = step('node/lb1-replica1', action);
     const error = new PgherdError('node-failed', 'no');
     expect(changes(write({}), ended({ step: undone, result: 'failed', error }))).toEqual([]);
@@ -207,7 +229,7 @@ describe('a change of leaders is written down', () => {
   });
 
   it('and a record that says something else is none', () => {
-    expect(changes(fence, write(), promote)).toEqual([]);
+    expect(changes(fence, write())).toEqual([]);
   });
 });
 

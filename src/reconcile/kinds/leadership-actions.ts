@@ -1,7 +1,7 @@
 import { hasCode, PgherdError } from '../../base/error.ts';
 import { slotName } from '../../postgres/config.ts';
 import type { Container } from '../../docker/types.ts';
-import { formatFence, type FenceCause } from '../../postgres/layout.ts';
+import { formatFence, type FenceCause, type Fork } from '../../postgres/layout.ts';
 import type { ActionContext } from '../actions.ts';
 import { writeFolder, type Placed } from './node-actions.ts';
 import { runScript, runSql } from './inside-node.ts';
@@ -29,6 +29,10 @@ export type LeadershipAction =
       readonly revision: string;
       /** Slots of those who are to follow it. */
       readonly followers: readonly number[];
+      /** By what is seen: the record alone says why, and a run that ends early tells nobody. */
+      readonly kind: 'failover' | 'switchover';
+      /** Where its predecessor ended. */
+      readonly fork: Fork | undefined;
     }
   /** These nodes have all that the leader has written. */
   | {

@@ -95,7 +95,18 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   const mustLoad = differs || (facts.started !== undefined && facts.loaded !== wanted.name);
   if (promotes) {
     const followers = view.record.members.filter((slot) => slot !== node.slot);
-    steps.push(step(resource, { do: 'promote', node: placed, name: node.name, revision: wanted.name, followers }));
+    const { fork } = view.record;
+    const kind = isPlanned(context) ? 'switchover' : 'failover';
+    const action = {
+      do: 'promote',
+      node: placed,
+      name: node.name,
+      revision: wanted.name,
+      followers,
+      kind,
+      fork,
+    } as const;
+    steps.push(step(resource, action));
   } else if (isRunning && !restart && !isHung && mustLoad) {
     steps.push(step(resource, { do: 'reload', node: placed, revision: wanted.name }));
   }
@@ -110,6 +121,13 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
     reason: steps.length > 0 ? reasonOf(container, { differs, restart, isRunning, promotes, isHung }) : undefined,
     checks: isHealthy || isInterrupted ? [] : [{ resource, action: wait.action }],
   };
+}
+
+// Whoever led before was stopped in order for it.
+function isPlanned({ group, snapshot }: GroupContext): boolean {
+  return snapshot.nodes.some(
+    ({ group: of, facts }) => of === group.name && (facts.fencedFor === 'asked' || facts.fencedFor === 'removed'),
+  );
 }
 
 function reasonOf(
