@@ -62,12 +62,18 @@ class Successions {
       return spent === undefined ? [] : [{ phase, spent: Math.round(spent) }];
     });
     const took = times.map(({ phase, spent }) => `${phase} ${String(spent)} ms`).join(', ');
-    const lost =
-      lostBytes === null ? 'whether anything is lost, nobody knows' : `${String(lostBytes)} bytes of WAL lost`;
+    const lost = describeLoss(kind, lostBytes);
     const message = `${to} leads instead of ${from}: ${cause}; from ${formatLsn(lsn)} on timeline ${String(timeline)}, ${lost}; ${took}`;
     const total = times.reduce((sum, { spent }) => sum + spent, 0);
     return { type: kind, resource: leader, message, milliseconds: total };
   }
+}
+
+// What a leader that ended had written since its last report, half a second before at most, nobody knows.
+function describeLoss(kind: LeaderChange['kind'], lostBytes: LeaderChange['lostBytes']): string {
+  if (lostBytes === null) return 'whether anything is lost, nobody knows';
+  if (kind === 'switchover') return `${String(lostBytes)} bytes of WAL lost`;
+  return `${String(lostBytes)} bytes of WAL lost that are known of, by its last report`;
 }
 
 // What an earlier run had written down, and did not come to the end of: why, and what is lost, its own entry would say.

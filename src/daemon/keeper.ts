@@ -324,6 +324,9 @@ export class ClusterKeeper {
     if (node !== undefined && report !== undefined && (!report.recovery || report.receiver === 'streaming')) {
       this.#hold.noteWell(nodeResource(nodeName(node)));
     }
+    if (node !== undefined && report?.recovery === false && node.facts.record?.leader === node.slot) {
+      this.#watch.noteServing(node.group);
+    }
     const amiss = findAmiss(this.#source.topology, snapshot, this.#listeners.reports).join('; ');
     const words = [...this.#listeners.reports].map(([id, { recovery }]) => `${id} ${String(recovery)}`);
     const awaited = snapshot.nodes.filter((each) => this.#listeners.isAwaited(each.container.id)).length;

@@ -17,13 +17,19 @@ export type Report = {
 };
 
 /**
- * Asks for a report, as one JSON object. pgherd's monitor may run it.
+ * Asks for a report, as one JSON object. pgherd's monitor may run it. The timeline of a standby that receives nothing is
+ * that of its newest WAL file where it has come to: its last checkpoint may be of a timeline before.
  * Sources: https://www.postgresql.org/docs/17/view-pg-replication-slots.html, …/functions-admin.html
  */
 export const reportSql = `SELECT json_build_object(
   'recovery', recovery,
   'timeline', CASE WHEN recovery
-    THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver), (SELECT timeline_id FROM pg_control_checkpoint()))
+    THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver),
+      (SELECT max(('x' || left(name, 8))::bit(32)::int) FROM pg_ls_waldir(),
+        (SELECT (greatest(pg_last_wal_replay_lsn() - '0/0', 1) - 1)::bigint AS at,
+          pg_size_bytes(current_setting('wal_segment_size')) AS segment) AS last
+        WHERE substr(name, 9) = upper(lpad(to_hex(at / 4294967296), 8, '0') || lpad(to_hex(at % 4294967296 / segment), 8, '0'))),
+      (SELECT timeline_id FROM pg_control_checkpoint()))
     ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END,
   'lsn', (CASE WHEN recovery THEN coalesce(pg_last_wal_replay_lsn(), '0/0') ELSE pg_current_wal_lsn() END - '0/0')::bigint,
   'redo', CASE WHEN NOT recovery

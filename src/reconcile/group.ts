@@ -43,7 +43,7 @@ export function viewGroup(group: Group, snapshot: Snapshot): GroupView {
   }
   const { record } = source;
   const leader = nodes.find(({ slot }) => slot === record.leader);
-  if (leader?.facts.state.is === 'data') {
+  if (leader?.facts.state.is === 'data' && isOfReign(leader, record)) {
     const { systemIdentifier } = leader.facts.state;
     const isBootstrapRecord = record.version === bootstrapRecordVersion;
     return { phase: 'led', leader, systemIdentifier, record, isBootstrapRecord, source: source.node };
@@ -54,6 +54,17 @@ export function viewGroup(group: Group, snapshot: Snapshot): GroupView {
   if (blocked.phase !== 'blocked' || holder?.facts.state.is !== 'data') return blocked;
   const { systemIdentifier } = holder.facts.state;
   return { ...blocked, phase: 'lost', systemIdentifier, record, source: source.node };
+}
+
+/**
+ * Whether a volume is the one that its node leads with by a record. Who is promoted has the record of that before it leads;
+ * an older volume of it, kept when it was set aside, has an older one.
+ */
+export function isOfReign({ facts }: ObservedNode, record: RecordName): boolean {
+  const own = facts.record;
+  if (own === undefined) return false;
+  const isSameFork = own.fork?.timeline === record.fork?.timeline && own.fork?.lsn === record.fork?.lsn;
+  return own.leader === record.leader && isSameFork;
 }
 
 /** The volume a slot's data is in: its container's, else the newest generation. */
@@ -125,7 +136,12 @@ function blockedNoLeader(
 ): GroupView {
   const name = group.nodes.find(({ slot }) => slot === record.leader)?.name ?? `slot ${String(record.leader)}`;
   const others = withData.map(({ volume }) => volume).join(', ');
-  const found = leader === undefined ? 'its data volume is gone' : `its volume ${leader.volume} holds no data`;
+  const found =
+    leader === undefined
+      ? 'its data volume is gone'
+      : leader.facts.state.is === 'data'
+        ? `its volume ${leader.volume} is of a time before that`
+        : `its volume ${leader.volume} holds no data`;
   const rest = others === '' ? 'no other node holds data either' : `the data is still in ${others}`;
   return {
     phase: 'blocked',

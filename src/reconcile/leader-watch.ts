@@ -43,6 +43,12 @@ export class LeaderWatch {
     this.#hangsSince.clear();
   }
 
+  /** Its leader was heard to serve: what was before is over, and another outage is one of its own. */
+  noteServing(group: string): void {
+    this.#lostAt.delete(group);
+    this.#settled.add(group);
+  }
+
   /** Looks after the leaders of all groups; without reports only those that the engine's health check does not pass are asked. */
   async find(engine: Engine, topology: Topology, snapshot: Snapshot, isListening: boolean): Promise<Found> {
     const states = await Promise.all(

@@ -158,7 +158,7 @@ describe('a change of leaders is written down', () => {
         resource: 'node/lb1-replica1',
         message:
           'lb1-replica1 leads instead of lb1-primary: lb1-primary, which led, has ended; ' +
-          'from 0/3000148 on timeline 1, 0 bytes of WAL lost; ' +
+          'from 0/3000148 on timeline 1, 0 bytes of WAL lost that are known of, by its last report; ' +
           'fence 90 ms, detach 30 ms, record 20 ms, promote 110 ms',
         milliseconds: 250,
       },

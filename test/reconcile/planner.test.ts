@@ -533,6 +533,21 @@ describe('what a group had is never made up for by something empty', () => {
     expect(steps).toContain('node/lb1-primary: disconnect shop_rw');
   });
 
+  it('a volume of a time before its node led is not what it leads with: who has most of the others leads', () => {
+    const record = { version: 7, leader: 1, members: [0, 1, 2], paused: false, fork: { timeline: 3, lsn: 900 } };
+    const led = [0, 2].reduce(
+      (snapshot, slot) => changeNode(snapshot, 'lb1', slot, (node) => withFacts(node, { record })),
+      converged,
+    );
+    const older = { ...record, version: 3, leader: 0, fork: { timeline: 1, lsn: 500 } };
+    const setAside = changeNode(led, 'lb1', 1, (node) =>
+      withFacts(withContainer(node, { state: 'created' }), { record: older, serves: 'follow' }),
+    );
+    const made = plan(setAside);
+    expect(formatSteps(made)).toContain('node/lb1-primary: detach');
+    expect(formatSteps(made)).not.toMatch(/lb1-replica1: (start|promote|detach)/);
+  });
+
   it('of two that were written at once, the one with a later promotion: who was promoted already leads', () => {
     const written = (slot: number, record: Partial<RecordName>) => (snapshot: Snapshot) =>
       changeNode(snapshot, 'lb1', slot, (node) =>

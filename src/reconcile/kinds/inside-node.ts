@@ -12,6 +12,9 @@ const bootstrapDeadline = 24 * 3600 * 1000;
 /** Seconds a server may take to answer before a step counts as failed; crash recovery and clones take longer, and are waited for again. */
 export const readySeconds = 120;
 
+/** Milliseconds that a reload may take, of a second or less: others wait for those that do not freeze just then. */
+const reloadDeadline = 30_000;
+
 /** What psql is to run: arguments, which are whole or not there, or an input that no process list shows. */
 type Sql = { readonly statements: readonly string[] } | { readonly input: string };
 
@@ -49,7 +52,7 @@ export async function runScript(
 ): Promise<string> {
   const result = await context.engine.exec(node.container, {
     command: ['sh', `${node.layout.home}/${script}`, ...args],
-    deadline: script === 'config/bootstrap' ? bootstrapDeadline : (readySeconds + 30) * 1000,
+    deadline: deadlineOf(script),
     ...(script.endsWith('/await') || script.endsWith('/caught-up') ? { signal: context.signal } : {}),
     ...(input === undefined ? {} : { input }),
   });
@@ -61,6 +64,11 @@ export async function runScript(
     result.stderr,
     script === 'config/bootstrap' && result.code === initScriptFailed,
   );
+}
+
+function deadlineOf(script: string): number {
+  if (script === 'config/bootstrap') return bootstrapDeadline;
+  return script.endsWith('/apply') ? reloadDeadline : (readySeconds + 30) * 1000;
 }
 
 // Where the server itself gave up, its own last words say more than those of who waited for it.

@@ -1,6 +1,6 @@
 import type { FenceCause } from '../../postgres/layout.ts';
 import type { GroupContext } from '../context.ts';
-import type { GroupView } from '../group.ts';
+import { isOfReign, type GroupView } from '../group.ts';
 import { decideLeadership, type Decision, type Member } from '../leadership.ts';
 import { groupResource, nodeResource } from '../names.ts';
 import { inOrder, step, type Change, type Part, type Step } from '../plan.ts';
@@ -21,7 +21,7 @@ export function decideFor(context: GroupContext): Decision | undefined {
   const leader = findNode(context, view.record.leader);
   const report = leader === undefined ? undefined : snapshot.past.get(nodeKey(leader));
   return decideLeadership({
-    members: findMembers(context),
+    members: findMembers(context, view),
     leader: view.record.leader,
     policy: { mode: group.failover.mode, delay: group.failover.delay * 1000, maxLag: group.failover.maxLag },
     sync: group.replication.mode === 'quorum' ? (view.record.sync ?? { num: 1, listed: [] }) : undefined,
@@ -34,7 +34,7 @@ export function decideFor(context: GroupContext): Decision | undefined {
   });
 }
 
-function findMembers(context: GroupContext): readonly Member[] {
+function findMembers(context: GroupContext, view: Known): readonly Member[] {
   const { group, snapshot, failed, topology } = context;
   const observed = snapshot.nodes.filter((each) => each.group === group.name);
   const members = observed.map((each): Member => {
@@ -48,7 +48,8 @@ function findMembers(context: GroupContext): readonly Member[] {
       slot,
       isWanted: group.nodes.some((node) => node.slot === slot),
       container: isDown ? 'down' : 'running',
-      hasData: facts.state.is === 'data',
+      // What is of a time before it led is not what it leads with.
+      hasData: facts.state.is === 'data' && (slot !== view.record.leader || isOfReign(each, view.record)),
       isFenced: facts.serves === 'fenced',
       fencedFor: facts.fencedFor,
       fencedAt: facts.fencedAt,
