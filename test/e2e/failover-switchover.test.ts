@@ -112,6 +112,15 @@ describe('switchover', () => {
     expect(await group.becomeWhole()).toEqual(before);
   });
 
+  it('is done to one that has just been cloned, and has no WAL from before that', async () => {
+    const before = await group.becomeWhole();
+    const [name = ''] = (await group.followers(before.name)).split(',');
+    await group.removeWithVolume(name);
+    await group.reconcile();
+    await group.run('switchover', 'lb1', '--to', name);
+    expect(await group.becomeWhole()).toEqual({ name, timeline: before.timeline + 1 });
+  });
+
   it('is done by a daemon that keeps the cluster, without a loss', async () => {
     const before = await group.becomeWhole();
     await group.startDaemon();

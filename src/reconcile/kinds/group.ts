@@ -30,7 +30,13 @@ export function planGroup(context: GroupContext): Part {
   const hindrance =
     blocked === undefined
       ? []
-      : [{ resource, reason: { code: blocked.code, detail: blocked.detail }, remedy: blocked.remedy }];
+      : [
+          {
+            resource,
+            reason: { code: blocked.code, detail: blocked.detail },
+            remedy: blocked.remedy.replaceAll('GROUP', context.group.name),
+          },
+        ];
   return mergeParts([part, { blocked: hindrance, recheck }]);
 }
 

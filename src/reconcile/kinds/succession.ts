@@ -35,7 +35,8 @@ export function planSuccession(
   const nextRecord: RecordName = { ...record, version: record.version + 1, leader: decision.to, ...known };
   const name = (slot: number): string => {
     const node = findNode(context, slot);
-    return node === undefined ? `slot ${String(slot)}` : nameOf(context, node);
+    if (node !== undefined) return nameOf(context, node);
+    return group.nodes.find((each) => each.slot === slot)?.name ?? `slot ${String(slot)}`;
   };
   const leader = findNode(context, decision.to);
   const action = {
