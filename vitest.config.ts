@@ -6,8 +6,8 @@ const scenario = 300_000;
 /** Tests that need an engine. */
 const engineTests = ['test/e2e/**/*.test.ts', 'test/bench/proxy.test.ts'];
 
-/** Those that fill the machine by themselves, or have it fail. */
-const loneTests = ['chaos', 'daemon-several', 'engine-restart', 'failover-engine'].map(
+/** Those that fill the machine by themselves, have it fail, or count what the whole engine has. */
+const loneTests = ['chaos', 'daemon-several', 'engine-restart', 'failover-engine', 'kill'].map(
   (name) => `test/e2e/${name}.test.ts`,
 );
 
