@@ -67,8 +67,7 @@ export class LeaderWatch {
     const lost = new Map<string, number>();
     const hung = new Set<string>();
     for (const { name, state, leader } of states) {
-      if (state === 'serves') this.#settled.add(name);
-      if (state === 'serves') this.#lostAt.delete(name);
+      if (state === 'serves') this.noteServing(name);
       else if (state !== 'unknown' && !this.#lostAt.has(name)) this.#lostAt.set(name, now);
       const at = this.#lostAt.get(name);
       // One that was lost and is not heard yet may be back.

@@ -795,22 +795,15 @@ describe('with a promotion in quorum mode, those that have exactly what the new 
         detached: { timeline, lsn, shut: false },
       });
 
-  it('and the new leader waits for them from the start: nothing is to be released', () => {
-    const made = promotion(three, [detached(1000), detached(1000), detached(1000)]);
+  it.each<readonly [string, number, string]>([
+    ['and the new leader waits for them from the start: nothing is to be released', 1, three],
+    ['as many of them as commits wait for are enough', 2, two],
+  ])('%s', (_, num, text) => {
+    const made = promotion(text, [detached(1000), detached(1000), detached(1000)]);
     expect(begins(made)).toEqual({
       leader: 1,
-      listed: { num: 1, listed: [2, 3] },
-      waitsFor: { num: 1, names: ['lb1-replica2', 'lb1-replica3'] },
-    });
-    expect(formatSteps(made)).not.toMatch(chain);
-  });
-
-  it('as many of them as commits wait for are enough', () => {
-    const made = promotion(two, [detached(1000), detached(1000), detached(1000)]);
-    expect(begins(made)).toEqual({
-      leader: 1,
-      listed: { num: 2, listed: [2, 3] },
-      waitsFor: { num: 2, names: ['lb1-replica2', 'lb1-replica3'] },
+      listed: { num, listed: [2, 3] },
+      waitsFor: { num, names: ['lb1-replica2', 'lb1-replica3'] },
     });
     expect(formatSteps(made)).not.toMatch(chain);
   });

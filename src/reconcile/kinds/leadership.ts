@@ -39,7 +39,7 @@ function findMembers(context: GroupContext, view: Known): readonly Member[] {
   const observed = snapshot.nodes.filter((each) => each.group === group.name);
   const members = observed.map((each): Member => {
     const { container, facts, slot } = each;
-    const name = group.nodes.find((node) => node.slot === slot)?.name ?? nodeName(each);
+    const name = nameOf(context, each);
     const report = snapshot.reports.get(container.id);
     const last = report ?? snapshot.past.get(nodeKey(each));
     const isDown = isDead(container.state);

@@ -78,13 +78,8 @@ function lackingSlots({ snapshot }: GroupContext, view: Led, members: readonly n
 }
 
 function slotsChange(resource: string, lacking: readonly string[]): Change {
-  return {
-    resource,
-    kind: 'group',
-    actions: ['update'],
-    reason: { code: 'slots', detail: 'its leader lacks replication slots of its followers' },
-    fields: [{ path: 'slots', before: undefined, after: lacking.join(', '), effect: 'live' }],
-  };
+  const field = { path: 'slots', before: undefined, after: lacking.join(', '), effect: 'live' } as const;
+  return updateOf(resource, 'slots', 'its leader lacks replication slots of its followers', [field]);
 }
 
 function setSlots(context: GroupContext, view: Led, members: readonly number[], after: readonly string[] = []): Step {
@@ -170,31 +165,19 @@ function dismissal(context: GroupContext, view: Led): Step {
 }
 
 function dismissalChange(resource: string): Change {
-  return {
-    resource,
-    kind: 'group',
-    actions: ['update'],
-    reason: { code: 'handover', detail: 'the change of leaders that was asked for is over' },
-    fields: [],
-  };
+  return updateOf(resource, 'handover', 'the change of leaders that was asked for is over', []);
 }
 
 function membershipChange(resource: string, known: readonly number[], wanted: readonly number[]): Change {
-  return {
-    resource,
-    kind: 'group',
-    actions: ['update'],
-    reason: { code: 'members', detail: 'its record and slots still name nodes that are gone' },
-    fields: [{ path: 'members', before: known.join(', '), after: wanted.join(', '), effect: 'live' }],
-  };
+  const field = { path: 'members', before: known.join(', '), after: wanted.join(', '), effect: 'live' } as const;
+  return updateOf(resource, 'members', 'its record and slots still name nodes that are gone', [field]);
 }
 
 function passwordChange(resource: string): Change {
-  return {
-    resource,
-    kind: 'group',
-    actions: ['update'],
-    reason: { code: 'password', detail: "the superuser's password is not the one in the file's source" },
-    fields: [{ path: 'password', before: '(sensitive)', after: '(sensitive)', effect: 'live' }],
-  };
+  const field = { path: 'password', before: '(sensitive)', after: '(sensitive)', effect: 'live' } as const;
+  return updateOf(resource, 'password', "the superuser's password is not the one in the file's source", [field]);
+}
+
+function updateOf(resource: string, code: string, detail: string, fields: Change['fields']): Change {
+  return { resource, kind: 'group', actions: ['update'], reason: { code, detail }, fields };
 }

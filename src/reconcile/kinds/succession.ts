@@ -122,7 +122,7 @@ export function orderSuccession(
   const last = answers.length === 0 ? [promotion.id] : answers;
   const later = steps.filter((each) => each !== config && !isUrgent(each));
   const held = new Set(later.map(({ id }) => id));
-  const release = planRelease(next, decision, first, steps);
+  const release = planRelease(next, decision, first, promotion);
   const ordered = [...urgent, ...later].map((each): Step => {
     const after = each.after.map((id) => (id === config?.id ? first.id : id));
     const waitsFor = (ids: readonly string[]): Step => ({ ...each, after: [...new Set([...after, ...ids])] });
@@ -153,7 +153,7 @@ function withConfig(record: Step, config: Step): Step {
  * Where nobody could be listed at once: has commits go on as soon as those that turn to the new leader have all it has;
  * whoever else comes is looked at later.
  */
-function planRelease(next: GroupContext, decision: Promotion, written: Step, steps: readonly Step[]): readonly Step[] {
+function planRelease(next: GroupContext, decision: Promotion, written: Step, promotion: Step): readonly Step[] {
   const { group, view } = next;
   const node = group.nodes.find(({ slot }) => slot === decision.to);
   if (group.replication.mode !== 'quorum' || view.phase !== 'led' || node === undefined) return [];
@@ -164,7 +164,6 @@ function planRelease(next: GroupContext, decision: Promotion, written: Step, ste
   const resource = groupResource(group.name);
   const leader = placed(view.leader);
   const names = survivors.map(({ name }) => name);
-  const promotion = steps.filter(({ action }) => action.do === 'promote').map(({ id }) => id);
   const record = recordSync(next, view, { num, listed: survivors.map(({ slot }) => slot) });
   const role = { is: 'lead', systemIdentifier: view.systemIdentifier, commits: { num, names } } as const;
   const settings = nodeSettings(next, node);
@@ -180,7 +179,9 @@ function planRelease(next: GroupContext, decision: Promotion, written: Step, ste
     unfence: undefined,
     record: undefined,
   } as const;
-  const caughtUp = step(resource, { do: 'await-caught-up', node: leader, names, seconds: releaseSeconds }, promotion);
+  const caughtUp = step(resource, { do: 'await-caught-up', node: leader, names, seconds: releaseSeconds }, [
+    promotion.id,
+  ]);
   const write = { ...step(resource, config), id: `${resource}: write-commits`, after: [written.id] };
   const load = step(resource, { do: 'reload', node: leader, revision }, [record.id, write.id]);
   return [caughtUp, { ...record, after: [caughtUp.id] }, write, { ...load, id: `${resource}: release-commits` }];
