@@ -1,0 +1,114 @@
+import type { Command } from 'commander';
+import type { HandoverFlags } from '../commands/handover.ts';
+import type { GlobalOptions } from '../session.ts';
+import { parsePositive, pathsHelp, runs, stateDirHelp } from './run.ts';
+
+type ReconcileFlags = GlobalOptions & {
+  readonly once?: boolean;
+  readonly timeout: number;
+  readonly parallel: number;
+  readonly resync: number;
+  readonly poll?: boolean;
+  readonly stateDir?: string;
+};
+
+/** Commands that change clusters, and the one that shows what would be changed. */
+export function addChangeCommands(program: Command): void {
+  program.commandsGroup('Changing clusters:');
+
+  program
+    .command('plan')
+    .argument('[path...]', pathsHelp)
+    .description('show what reconcile would do; changes nothing')
+    .option('--detailed-exitcode', 'exit with 2 where something is to be done')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pgherd plan shop.yaml\n  pgherd plan --format json --detailed-exitcode shop.yaml',
+    )
+    .action(
+      runs<GlobalOptions & { detailedExitcode?: boolean }>(async (files, flags, output) =>
+        (await import('../commands/plan.ts')).plan(files, flags, output),
+      ),
+    );
+
+  program
+    .command('reconcile')
+    .argument('[path...]', pathsHelp)
+    .alias('daemon')
+    .description('bring clusters to what their files say, and keep them there; with --once, end when they are')
+    .option('--once', 'end when they are, or cannot be')
+    .option('--timeout <seconds>', 'with --once: give up after this time', parsePositive, 600)
+    .option('--parallel <steps>', 'how many steps at once', parsePositive, 8)
+    .option('--resync <seconds>', 'look at everything this often, events or none', parsePositive, 300)
+    .option('--poll', 'watch files by looking at them, for network mounts')
+    .option('--state-dir <folder>', stateDirHelp)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pgherd reconcile topologies/\n  pgherd reconcile --once --timeout 120 shop.yaml\n\n' +
+        'Without --once it watches files and engine until SIGTERM; SIGHUP has it look at everything anew.',
+    )
+    .action(
+      runs<ReconcileFlags>(async (files, flags, output) =>
+        flags.once === true
+          ? (await import('../commands/reconcile.ts')).reconcile(files, flags, output)
+          : (await import('../commands/daemon.ts')).daemon(files, flags, output),
+      ),
+    );
+
+  for (const [name, description, example] of [
+    ['switchover', 'have another node lead a group, without a loss', 'lb1 --to lb1-replica1'],
+    ['failover', 'have another node lead a group whose leader is gone', 'lb1 --allow-data-loss'],
+  ] as const) {
+    const command = program
+      .command(name)
+      .argument('<group>', 'the name of a balancer in the file')
+      .argument('[path...]', pathsHelp)
+      .description(description)
+      .option('--to <node>', 'who is to lead (default: who has most)')
+      .option('--timeout <seconds>', 'give up after this time', parsePositive, 120)
+      .option('--state-dir <folder>', stateDirHelp)
+      .addHelpText('after', `\nExamples:\n  pgherd ${name} lb1\n  pgherd ${name} ${example} shop.yaml`);
+    if (name === 'failover') {
+      command.option(
+        '--allow-data-loss',
+        'also where what was acknowledged may be lost, and with a leader that answers',
+      );
+    }
+    command.action(async (group: string, files: readonly string[], _flags: unknown, self: Command) => {
+      await runs<HandoverFlags>(async (_paths, flags, output) =>
+        (await import('../commands/handover.ts'))[name](group, files, flags, output),
+      )(files, _flags, self);
+    });
+  }
+
+  for (const [name, description] of [
+    ['pause', 'have nothing but looking done to clusters, by whichever pgherd keeps them'],
+    ['resume', 'end a pause'],
+  ] as const) {
+    program
+      .command(name)
+      .argument('<cluster...>', 'names of clusters')
+      .description(description)
+      .addHelpText('after', `\nExamples:\n  pgherd ${name} shop`)
+      .action(
+        runs<GlobalOptions>(async (clusters, flags, output) =>
+          (await import('../commands/pause.ts'))[name](clusters, flags, output),
+        ),
+      );
+  }
+
+  program
+    .command('destroy')
+    .argument('[path...]', pathsHelp)
+    .description('remove clusters; their volumes are kept')
+    .option('--volumes', 'remove their volumes too, with all data')
+    .option('-y, --yes', 'do not ask')
+    .option('--timeout <seconds>', 'give up after this time', parsePositive, 600)
+    .option('--state-dir <folder>', stateDirHelp)
+    .addHelpText('after', '\nExamples:\n  pgherd destroy shop.yaml\n  pgherd destroy --volumes --yes shop.yaml')
+    .action(
+      runs<GlobalOptions & { volumes?: boolean; yes?: boolean; timeout: number; stateDir?: string }>(
+        async (files, flags, output) => (await import('../commands/destroy.ts')).destroy(files, flags, output),
+      ),
+    );
+}
