@@ -4,6 +4,8 @@ import { PgherdError, messageOf } from '../base/error.ts';
 export type Output = {
   readonly format: 'text' | 'json';
   readonly colour: boolean;
+  /** How wide the terminal is that results go to; undefined: none, they may be as wide as they are. */
+  readonly columns: number | undefined;
   /** The result, on standard output. */
   readonly print: (text: string) => void;
   /** Progress, warnings and errors, on standard error. */
@@ -37,6 +39,7 @@ export function createOutput(options: { readonly format: 'text' | 'json'; readon
   return {
     format: options.format,
     colour: wants && process.stdout.isTTY,
+    columns: process.stdout.isTTY ? process.stdout.columns : undefined,
     print: (text) => void process.stdout.write(`${text}\n`),
     note: (text) => void process.stderr.write(`${text}\n`),
   };

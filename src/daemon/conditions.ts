@@ -7,7 +7,7 @@ import type { Snapshot } from '../reconcile/snapshot.ts';
 import type { ClusterSource } from './topology-state.ts';
 import { formatDiagnostic } from '../topology/load.ts';
 import type { Group } from '../topology/model.ts';
-import { newestRecord, viewGroup } from '../reconcile/group.ts';
+import { findLeading, viewGroup } from '../reconcile/group.ts';
 
 export type Condition = Plain & {
   /** ISO 8601: when the status became what it is. */
@@ -185,13 +185,6 @@ function commitsDurable(groups: readonly Group[], snapshot: Snapshot, reports: R
   if (joined === undefined) return [];
   const { isDurable, reason, message } = joined;
   return [{ type: 'CommitsDurable', holds: isDurable, reason, message }];
-}
-
-// While a volume waits to be read nothing is decided, and who leads is known all the same.
-function findLeading(group: Group, snapshot: Snapshot): number | undefined {
-  const view = viewGroup(group, snapshot);
-  if (view.phase !== 'unread') return view.phase === 'led' ? view.leader.slot : undefined;
-  return newestRecord(snapshot.nodes.filter((node) => node.group === group.name))?.record.leader;
 }
 
 /** Whether a condition is worth a word: not where nobody knows, nor where all is as well as was told last. */

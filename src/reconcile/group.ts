@@ -56,6 +56,13 @@ export function viewGroup(group: Group, snapshot: Snapshot): GroupView {
   return { ...blocked, phase: 'lost', systemIdentifier, record, source: source.node };
 }
 
+/** The slot of who leads. While a volume waits to be read nothing is decided, and who leads is known all the same. */
+export function findLeading(group: Group, snapshot: Snapshot): number | undefined {
+  const view = viewGroup(group, snapshot);
+  if (view.phase !== 'unread') return view.phase === 'led' ? view.leader.slot : undefined;
+  return newestRecord(snapshot.nodes.filter((node) => node.group === group.name))?.record.leader;
+}
+
 /**
  * Whether a volume is the one that its node leads with by a record. Who is promoted has the record of that before it leads;
  * an older volume of it, kept when it was set aside, has an older one.

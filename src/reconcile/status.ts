@@ -1,10 +1,11 @@
 import type { Engine } from '../docker/engine.ts';
+import type { Container } from '../docker/types.ts';
 import { home as balancerHome } from '../balancer/revision.ts';
 import type { Report } from '../postgres/report.ts';
 import { findCommitState, joinCommitStates, type CommitState } from './commit-state.ts';
 import { askReport } from './probe.ts';
 import type { Group, Node, Topology } from '../topology/model.ts';
-import { currentVolume, viewGroup } from './group.ts';
+import { currentVolume, findLeading, viewGroup } from './group.ts';
 import { balancerResource, nodeResource } from './names.ts';
 import type { Blocked, Plan } from './plan.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
@@ -23,6 +24,10 @@ export type NodeStatus = {
   readonly ip: string | null;
   readonly port: number | null;
   readonly volume: string | null;
+  /** When its container was started last, ISO 8601; null where it does not run. */
+  readonly started_at: string | null;
+  /** How often the engine has started it again since it was started by hand. */
+  readonly restarts: number;
   readonly message: string | null;
 };
 
@@ -32,6 +37,9 @@ export type BalancerStatus = {
   readonly health: Health;
   readonly ip: string | null;
   readonly port: number | null;
+  /** As of a node. */
+  readonly started_at: string | null;
+  readonly restarts: number;
   readonly message: string | null;
 };
 
@@ -53,9 +61,13 @@ export type Condition = {
 
 export type ClusterStatus = {
   readonly name: string;
+  /** The file that describes it, as the user wrote the path. */
+  readonly file: string;
   readonly sync: Sync;
   readonly health: Health;
   readonly conditions: readonly Condition[];
+  /** What only a human can decide, and how. */
+  readonly blocked: readonly Blocked[];
   readonly groups: readonly GroupStatus[];
   /** Volumes that hold an earlier generation, or belong to no node of the file. */
   readonly leftovers: readonly string[];
@@ -79,9 +91,11 @@ export async function readStatus(
   ]);
   return {
     name: topology.cluster,
+    file: topology.file,
     sync,
     health,
     conditions: conditionsOf(sync, plan, groups),
+    blocked: plan.blocked,
     groups,
     leftovers: findLeftovers(topology, snapshot),
   };
@@ -95,7 +109,7 @@ async function readGroup(
   group: Group,
 ): Promise<GroupStatus> {
   const view = viewGroup(group, snapshot);
-  const leaderSlot = view.phase === 'led' ? view.leader.slot : undefined;
+  const leaderSlot = findLeading(group, snapshot);
   const answers = await Promise.all(
     group.nodes.map(async (node) => {
       const observed = findObserved(snapshot, group, node);
@@ -118,6 +132,7 @@ async function readGroup(
       leaderSlot,
       leaderLsn,
       blocked: findBlocked(plan, nodeResource(node.name)),
+      found: findReason(plan, nodeResource(node.name)),
     }),
   );
   return {
@@ -137,8 +152,10 @@ function describeNode(input: {
   readonly leaderSlot: number | undefined;
   readonly leaderLsn: number | undefined;
   readonly blocked: Blocked | undefined;
+  /** Why something is to be done to it. */
+  readonly found: string | undefined;
 }): NodeStatus {
-  const { topology, node, observed, answer, leaderSlot, leaderLsn, blocked } = input;
+  const { topology, node, observed, answer, leaderSlot, leaderLsn, blocked, found } = input;
   const isLeader = node.slot === leaderSlot;
   const state = observed?.container.state ?? 'missing';
   const common = {
@@ -148,6 +165,7 @@ function describeNode(input: {
     ip: observed?.container.networks[topology.network.name]?.address ?? null,
     port: node.port ?? null,
     volume: observed?.volume ?? null,
+    ...describeRun(observed?.container),
     timeline: answer?.timeline ?? null,
   } as const;
   const lag = isLeader || answer === undefined || leaderLsn === undefined ? null : Math.max(0, leaderLsn - answer.lsn);
@@ -157,7 +175,8 @@ function describeNode(input: {
   }
   if (answer === undefined) {
     const isComing = observed?.facts.state.is === 'cloning' || observed?.facts.state.is === 'bootstrapping';
-    const message = state === 'running' ? (isComing ? observed.facts.state.is : 'does not answer') : state;
+    const silent = isComing ? observed.facts.state.is : 'does not answer';
+    const message = state === 'running' ? silent : (found ?? state);
     return { ...common, replication, health: isComing ? 'Progressing' : 'Degraded', message };
   }
   if (isLeader) {
@@ -186,10 +205,14 @@ async function readBalancer(
     state: container?.state ?? 'missing',
     ip: container?.networks[topology.network.name]?.address ?? null,
     port: group.balancer.port ?? null,
+    ...describeRun(container),
   };
   const blocked = findBlocked(plan, balancerResource(group.name));
   if (blocked !== undefined) return { ...common, health: 'Blocked', message: blocked.reason.detail };
-  if (container?.state !== 'running') return { ...common, health: 'Degraded', message: common.state };
+  if (container?.state !== 'running') {
+    const found = findReason(plan, balancerResource(group.name));
+    return { ...common, health: 'Degraded', message: found ?? common.state };
+  }
   const health = await engine.exec(container.id, {
     command: ['sh', `${balancerHome}/config/health`],
     deadline: 10_000,
@@ -199,12 +222,24 @@ async function readBalancer(
     : { ...common, health: 'Degraded', message: health.stderr.trim().split('\n').at(-1) ?? 'does not answer' };
 }
 
+function describeRun(container: Container | undefined): Pick<NodeStatus, 'started_at' | 'restarts'> {
+  const isRunning = container?.state === 'running' || container?.state === 'paused';
+  return {
+    started_at: isRunning ? new Date(container.startedAt).toISOString() : null,
+    restarts: container?.restartCount ?? 0,
+  };
+}
+
 function findObserved(snapshot: Snapshot, group: Group, node: Node): ObservedNode | undefined {
   return snapshot.nodes.find((each) => each.group === group.name && each.slot === node.slot);
 }
 
 function findBlocked(plan: Plan, resource: string): Blocked | undefined {
   return plan.blocked.find((blocked) => blocked.resource === resource);
+}
+
+function findReason(plan: Plan, resource: string): string | undefined {
+  return plan.changes.find((change) => change.resource === resource)?.reason.detail;
 }
 
 function findLeftovers(topology: Topology, snapshot: Snapshot): readonly string[] {

@@ -26,7 +26,7 @@ function createRun(settings: Partial<Output> = {}): Run {
   const [out, notes]: [string[], string[]] = [[], []];
   const print = (text: string): void => void out.push(text);
   const note = (text: string): void => void notes.push(text);
-  return { out, notes, output: { format: 'text', colour: false, print, note, ...settings } };
+  return { out, notes, output: { format: 'text', colour: false, columns: undefined, print, note, ...settings } };
 }
 
 /** What the command prints, says and ends with. */

@@ -268,6 +268,7 @@ describe('a file in the old format: one balancer, a primary, two replicas', () =
       const [table = '', events = ''] = stdout.trimEnd().split('\n  last events');
       expect(events.trim().split('\n')).toHaveLength(6);
       const [head, titles, ...rows] = table.split('\n');
+      const uptime = expect.stringMatching(/^\d+[sm]$/) as string;
       expect(head).toBe(`${cluster.name}: Healthy, InSync`);
       expect(titles?.trim().split(/ {2,}/)).toEqual([
         'NODE',
@@ -279,10 +280,10 @@ describe('a file in the old format: one balancer, a primary, two replicas', () =
         'LAG',
         'ADDRESS',
         'PORT',
-        'NOTE',
+        'UPTIME',
       ]);
       expect(rows.map((row) => row.trim().split(/ {2,}/))).toEqual([
-        ['lb1', 'balancer', 'running', 'Healthy', balancer.ip_address, String(balancer.port)],
+        ['lb1', 'balancer', 'running', 'Healthy', balancer.ip_address, String(balancer.port), uptime],
         [
           'lb1-primary',
           'leader',
@@ -291,6 +292,7 @@ describe('a file in the old format: one balancer, a primary, two replicas', () =
           '1',
           balancer.primary.ip_address,
           String(balancer.primary.port),
+          uptime,
         ],
         ...balancer.replicas.map(({ host, ip_address, port }) => [
           host,
@@ -299,9 +301,10 @@ describe('a file in the old format: one balancer, a primary, two replicas', () =
           'Healthy',
           '1',
           'streaming',
-          expect.stringMatching(/^\d+ B$/) as string,
+          expect.stringMatching(/^[\d.]+ (B|kB|MB)$/) as string,
           ip_address,
           String(port),
+          uptime,
         ]),
       ]);
     });

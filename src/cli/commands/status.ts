@@ -6,6 +6,7 @@ import { readPasswords } from '../../reconcile/passwords.ts';
 import { readStatus } from '../../reconcile/status.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { painter, type Output } from '../output.ts';
+import { findNextSteps } from '../render/next-steps.ts';
 import { renderStatus } from '../render/status.ts';
 import { connect, loadOrReport, readText, type GlobalOptions } from '../session.ts';
 
@@ -33,7 +34,12 @@ export async function status(
       return { ...live, daemon: daemon ?? null, events };
     }),
   );
-  if (output.format === 'json') output.print(JSON.stringify({ clusters }, undefined, 2));
-  else for (const cluster of clusters) output.print(renderStatus(cluster, painter(output.colour)));
+  const advised = clusters.map((cluster) => ({ ...cluster, next: findNextSteps(cluster, paths) }));
+  if (output.format === 'json') {
+    output.print(JSON.stringify({ clusters: advised }, undefined, 2));
+    return exitCodes.done;
+  }
+  const view = { paint: painter(output.colour), width: output.columns, now: Date.now() };
+  for (const { next, ...cluster } of advised) output.print(renderStatus(cluster, { ...view, next }));
   return exitCodes.done;
 }

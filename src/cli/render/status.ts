@@ -1,8 +1,12 @@
 import type { JournalEntry } from '../../daemon/journal.ts';
 import type { DaemonState } from '../../daemon/state-file.ts';
-import type { ClusterStatus, GroupStatus, Health } from '../../reconcile/status.ts';
+import type { BalancerStatus, ClusterStatus, GroupStatus, Health, NodeStatus } from '../../reconcile/status.ts';
 import type { Paint } from '../output.ts';
+import { formatAge } from './duration.ts';
 import { eventRenderer } from './events.ts';
+import type { NextStep } from './next-steps.ts';
+import { formatSize } from './size.ts';
+import { renderTable } from './table.ts';
 
 /** What the engine and the servers say, and what is remembered on this host. */
 export type FullStatus = ClusterStatus & {
@@ -12,6 +16,15 @@ export type FullStatus = ClusterStatus & {
   readonly events: readonly JournalEntry[];
 };
 
+export type StatusView = {
+  readonly paint: Paint;
+  /** Columns of the terminal; undefined: as wide as it gets. */
+  readonly width: number | undefined;
+  /** Epoch milliseconds. */
+  readonly now: number;
+  readonly next: readonly NextStep[];
+};
+
 /** Conditions that only a daemon knows of, and the status in which they are worth a line. */
 const ofDaemon: Readonly<Record<string, 'True' | 'False'>> = {
   TopologyValid: 'False',
@@ -19,30 +32,32 @@ const ofDaemon: Readonly<Record<string, 'True' | 'False'>> = {
   Stalled: 'True',
 };
 
-const columns = ['NODE', 'ROLE', 'STATE', 'HEALTH', 'TL', 'REPLICATION', 'LAG', 'ADDRESS', 'PORT', 'NOTE'] as const;
-
-/** A cluster's status as text: one table a group, then what is amiss and what is left over. */
-export function renderStatus(status: FullStatus, paint: Paint): string {
+/** A cluster's status as text: a table for each group, then what is amiss, what is left over and what to do next. */
+export function renderStatus(status: FullStatus, view: StatusView): string {
+  const { paint } = view;
   const head = `${paint('bold', status.name)}: ${paintHealth(status.health, paint)}, ${status.sync}`;
-  const amiss = status.conditions.filter(({ type, status: holds }) =>
-    type === 'Stalled' ? holds === 'True' : holds === 'False',
-  );
+  // What is blocked is told below, each with its remedy.
+  const amiss = status.conditions.filter(({ type, status: holds }) => type !== 'Stalled' && holds === 'False');
   return [
     head,
-    ...status.groups.map((group) => renderGroup(group, paint)),
+    ...status.groups.flatMap((group) => renderGroup(group, view)),
     ...amiss.map(({ type, reason, message }) => `  ${paint('yellow', '!')} ${type} (${reason}): ${message}`),
+    ...status.blocked.flatMap(({ resource, reason, remedy }) => [
+      `  ${paint('red', '!')} ${resource} is blocked: ${reason.detail} [${reason.code}]`,
+      `      remedy: ${remedy}`,
+    ]),
     ...(status.leftovers.length === 0 ? [] : [`  kept volumes in nobody's use: ${status.leftovers.join(', ')}`]),
-    ...renderDaemon(status, amiss, paint),
-    ...(status.sync === 'InSync' ? [] : [`  see \`pgherd plan\` for what \`pgherd reconcile --once\` would do`]),
+    ...renderDaemon(status, paint),
+    ...view.next.map(({ command, why }) => `  next: \`${paint('cyan', command)}\` (${why})`),
     ...renderEvents(status, paint),
   ].join('\n');
 }
 
-function renderDaemon({ daemon }: FullStatus, told: readonly { type: string }[], paint: Paint): readonly string[] {
+function renderDaemon({ daemon, conditions, blocked }: FullStatus, paint: Paint): readonly string[] {
   if (daemon === null) return [];
-  const worth = daemon.conditions.filter(
-    ({ type, status }) => ofDaemon[type] === status && !told.some((each) => each.type === type),
-  );
+  const told = new Set(conditions.flatMap(({ type, status }) => (status === 'False' ? [type] : [])));
+  if (blocked.length > 0) told.add('Stalled');
+  const worth = daemon.conditions.filter(({ type, status }) => ofDaemon[type] === status && !told.has(type));
   const standby = daemon.conditions.find(({ type, reason }) => type === 'Reconciling' && reason === 'Standby');
   const does = standby === undefined ? 'keeps it' : `stands by: ${standby.message}`;
   return [
@@ -59,44 +74,43 @@ function renderEvents({ events }: FullStatus, paint: Paint): readonly string[] {
   return [`  last events (\`pgherd events\` shows more):`, ...events.map((event) => `    ${render(event)}`)];
 }
 
-function renderGroup({ nodes, balancer, commits }: GroupStatus, paint: Paint): string {
-  const rows = [
+function renderGroup({ nodes, balancer, commits }: GroupStatus, { paint, width, now }: StatusView): readonly string[] {
+  const parts = [balancer, ...nodes];
+  const ofNodes = (cell: (node: NodeStatus) => string): readonly string[] => ['', ...nodes.map(cell)];
+  const table = renderTable(
     [
-      balancer.name,
-      'balancer',
-      balancer.state,
-      balancer.health,
-      '',
-      '',
-      '',
-      balancer.ip ?? '',
-      String(balancer.port ?? ''),
-      balancer.message ?? '',
+      { title: 'NODE', cells: parts.map(({ name }) => name) },
+      { title: 'ROLE', cells: ['balancer', ...nodes.map(({ role }) => role)] },
+      { title: 'STATE', cells: parts.map(({ state }) => state), spare: 1 },
+      {
+        title: 'HEALTH',
+        cells: parts.map(({ health }) => health),
+        paint: (cell) => (isHealth(cell) ? paintHealth(cell, paint) : cell),
+      },
+      { title: 'TL', cells: ofNodes(({ timeline }) => String(timeline ?? '')), spare: 6 },
+      { title: 'REPLICATION', cells: ofNodes(({ replication }) => replication?.state ?? ''), spare: 4 },
+      { title: 'LAG', cells: ofNodes(formatLag), spare: 2 },
+      { title: 'ADDRESS', cells: parts.map(({ ip }) => ip ?? ''), spare: 5 },
+      { title: 'PORT', cells: parts.map(({ port }) => String(port ?? '')), spare: 3 },
+      { title: 'UPTIME', cells: parts.map((part) => formatUptime(part, now)), spare: 7 },
     ],
-    ...nodes.map((node) => [
-      node.name,
-      node.role,
-      node.state,
-      node.health,
-      node.timeline === null ? '' : String(node.timeline),
-      node.replication?.state ?? '',
-      node.replication?.lag_bytes === null || node.replication === null
-        ? ''
-        : `${String(node.replication.lag_bytes)} B`,
-      node.ip ?? '',
-      String(node.port ?? ''),
-      node.message ?? '',
-    ]),
-  ];
-  const widths = columns.map((title, index) => Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)));
-  const line = (cells: readonly string[]): string =>
-    `  ${cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ')}`.trimEnd();
-  const painted = rows.map((row) => {
-    const health = row[3] ?? '';
-    return line(row).replace(` ${health} `, ` ${isHealth(health) ? paintHealth(health, paint) : health} `);
-  });
-  const quorum = commits?.state === 'durable' ? [`  ${commits.message}`] : [];
-  return [paint('dim', line(columns)), ...painted, ...quorum].join('\n');
+    { paint, width, notes: { title: 'NOTE', cells: parts.map(formatNote) } },
+  );
+  return commits?.state === 'durable' ? [...table, `  ${commits.message}`] : table;
+}
+
+function formatLag({ replication }: NodeStatus): string {
+  const bytes = replication?.lag_bytes;
+  return bytes === undefined || bytes === null ? '' : formatSize(bytes);
+}
+
+function formatUptime({ started_at }: NodeStatus | BalancerStatus, now: number): string {
+  return started_at === null ? '' : formatAge(now - Date.parse(started_at));
+}
+
+function formatNote({ message, state, restarts }: NodeStatus | BalancerStatus): string {
+  const started = restarts === 0 ? '' : `started again ${restarts === 1 ? 'once' : `${String(restarts)} times`}`;
+  return [message ?? '', started].filter((part) => part !== '' && part !== state).join('; ');
 }
 
 function isHealth(text: string): text is Health {
