@@ -40,14 +40,20 @@ describe('a leader that is gone is replaced at once', () => {
     expect(await group.logOf(old.name)).toContain('cloned');
   });
 
-  it('when its volume was removed: it comes back from a clone', async () => {
-    const old = await group.becomeWhole();
+  it('when its volume was removed: it does not lead with an older one of its own, and comes back from a clone', async () => {
+    await group.run('switchover', 'lb1', '--to', 'lb1-primary');
+    const old = await group.becomeWhole('lb1-primary');
+    await group.addRow(old.name);
+    const volume = await group.volumeOf(old.name);
+    const older = volume.replace(/_2$/, '_1');
+    expect(await group.herd.cluster.volumes()).toEqual(expect.arrayContaining([older, volume]));
     await group.stopDaemon();
     await group.removeWithVolume(old.name);
     await group.startDaemon();
     await group.awaitSuccessor(old);
     const leader = await group.becomeWhole();
     expect(leader.timeline).toBe(old.timeline + 1);
+    expect(await group.volumeOf(old.name)).not.toBe(older);
     expect(await group.logOf(old.name)).toContain('cloned');
   });
 
