@@ -13,7 +13,7 @@ const limit = 120_000;
 const coolDown = 10_000;
 
 /** Where the image of PostgreSQL 17 has its volume. */
-const mount = '/var/lib/postgresql/data';
+export const mount = '/var/lib/postgresql/data';
 
 /** What `Herd` gives the superuser. */
 const password = 'only-a-test';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LedHerd } from './failover-herd.ts';
+import { LedHerd, mount } from './failover-herd.ts';
 import { docker } from './support/engine.ts';
 import { until } from './support/until.ts';
 
@@ -48,6 +48,9 @@ describe('a leader that is gone is replaced at once', () => {
     const older = volume.replace(/_2$/, '_1');
     expect(await group.herd.cluster.volumes()).toEqual(expect.arrayContaining([older, volume]));
     await group.stopDaemon();
+    // As one that was set aside for another reason than what it holds.
+    const state = await docker('exec', group.container(old.name), 'readlink', `${mount}/pgherd/state`);
+    await group.inVolume(older, `ln -sfn ${state} pgherd/state`);
     await group.removeWithVolume(old.name);
     await group.startDaemon();
     await group.awaitSuccessor(old);
