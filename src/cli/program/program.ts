@@ -3,6 +3,7 @@ import packageJson from '../../../package.json' with { type: 'json' };
 import { addChangeCommands } from './changes.ts';
 import { addFileCommands } from './files.ts';
 import { addLookCommands } from './looks.ts';
+import { addOtherCommands } from './others.ts';
 
 // Each command is loaded when it is called, so that `--version` and `validate` start as fast as Node does.
 
@@ -25,6 +26,7 @@ export function createProgram(): Command {
   addFileCommands(program);
   addChangeCommands(program);
   addLookCommands(program);
+  addOtherCommands(program);
   return program;
 }
 

@@ -9,7 +9,7 @@ export function findNode(context: GroupContext, slot: number): ObservedNode | un
 }
 
 /** The name of a node that the file may no longer have, from what its container was made with. */
-export function nodeName({ container, group, slot }: ObservedNode): string {
+export function nodeName({ container, group, slot }: Pick<ObservedNode, 'container' | 'group' | 'slot'>): string {
   const host = readSpecField(container, 'host');
   if (host !== undefined) return host;
   return slot === 0 ? `${group}-primary` : `${group}-replica${String(slot)}`;
