@@ -22,6 +22,12 @@ examples/quickstart/images.sh
 if ! command -v ip >/dev/null && command -v apt-get >/dev/null; then
   apt-get install -y -qq --no-install-recommends iproute2 >&2
 fi
+# Others ask shells for what they complete.
+for tool in bash-completion fish zsh; do
+  if ! dpkg-query --show "$tool" >/dev/null 2>&1 && command -v apt-get >/dev/null; then
+    apt-get install -y -qq --no-install-recommends "$tool" >&2
+  fi
+done
 step 'tests'
 tests=0
 npx --no-install vitest run "$@" || tests=$?

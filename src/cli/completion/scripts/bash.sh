@@ -4,6 +4,7 @@
 _pgherd() {
   local IFS=$' \t\n' word glued separator reply line current program=pgherd prefix='' files='' open='' index
   local -a typed=() candidates=()
+  COMPREPLY=()
 
   # bash splits words at some of the characters in COMP_WORDBREAKS too: --format=json and unix:///run are put together.
   line=${COMP_LINE:0:COMP_POINT}
@@ -29,7 +30,7 @@ _pgherd() {
 
   # One that is called by its path completes by itself.
   [[ ${typed[0]} == */* ]] && program=${typed[0]/#'~/'/"$HOME/"}
-  reply=$("$program" __complete --quoted -- "${typed[@]}" 2>/dev/null </dev/null)
+  reply=$("$program" __complete --quoted -- "${typed[@]}" 2>/dev/null </dev/null) || return 0
 
   while IFS= read -r line; do
     case $line in
@@ -41,7 +42,6 @@ _pgherd() {
     esac
   done <<<"$reply"
 
-  COMPREPLY=()
   for word in ${candidates[@]+"${candidates[@]}"}; do
     [[ $prefix$word == "$current"* ]] && COMPREPLY+=("$prefix$word")
   done

@@ -6,6 +6,7 @@ function __pgherd_complete
     set -l program pgherd
     # One that is called by its path completes by itself.
     string match -q '*/*' -- $typed[1]; and set program (string replace -r '^~/' "$HOME/" -- $typed[1])
+    type -q -- $program; or return
 
     set -l candidates
     set -l prefix

@@ -36,7 +36,7 @@ _pgherd() {
     topologies) _files -g '*.(yaml|yml|json)(-.)' ;;
     files) _files ;;
     folders) _files -/ ;;
-    *) (($#candidates)) && _describe -t values pgherd candidates $spacing ;;
+    *) (($#candidates)) && _describe -t values pgherd candidates "${spacing[@]}" ;;
   esac
 }
 
