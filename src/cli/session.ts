@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Engine } from '../docker/engine.ts';
-import { findEndpoint } from '../docker/endpoint.ts';
 import { formatDiagnostic, loadTopologies } from '../topology/load.ts';
 import type { Topology } from '../topology/model.ts';
 import type { Output } from './output.ts';
@@ -28,7 +27,10 @@ export async function loadOrReport(
 
 /** Connects to the engine that the options, the environment or a docker context name. */
 export async function connect(options: GlobalOptions, output: Output): Promise<Engine> {
-  const { connectEngine } = await import('../docker/dockerode.ts');
+  const [{ connectEngine }, { findEndpoint }] = await Promise.all([
+    import('../docker/dockerode.ts'),
+    import('../docker/endpoint.ts'),
+  ]);
   const endpoint = await findEndpoint(options.host, process.env);
   return connectEngine(endpoint, {
     extraLabels: parseLabels(process.env['PGHERD_EXTRA_LABELS']),
