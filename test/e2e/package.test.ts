@@ -63,8 +63,10 @@ describe('the package', () => {
     expect(packed.unpackedSize).toBeLessThan(4_000_000);
   });
 
-  it('is built before it is packed by hand', () => {
-    expect(packageJson.scripts.prepack).toBe(`npm run --silent build`);
+  it('is built whenever it is packed by hand', async () => {
+    expect(packageJson.scripts.prepack).toBe('npm run --silent build');
+    // Set for the project, it would keep npm pack from building, too.
+    expect((await output('npm', ['config', 'get', 'ignore-scripts'], { cwd: ROOT })).trim()).toBe('false');
   });
 });
 
@@ -108,7 +110,9 @@ describe('installed into an empty folder', () => {
       code: 0,
       stdout: `${example}: valid (cluster shop, 1 group, 3 nodes)\n`,
     });
-    expect(await pgherd('validate')).toMatchObject({ code: 1, stderr: expect.stringContaining('topology.yaml') });
+    const nothing = await pgherd('validate');
+    expect(nothing.code).toBe(1);
+    expect(nothing.stderr).toContain('topology.yaml');
   });
 
   it('plans on the engine', async () => {
