@@ -9,6 +9,7 @@ import { newCluster, type TestCluster } from '../e2e/support/cluster.ts';
 import { benchRepair, benchRest } from './bench-daemon.ts';
 import { benchFailover, benchSwitchover } from './bench-leader.ts';
 import { benchReaders } from './bench-readers.ts';
+import { benchStartup } from './bench-startup.ts';
 import { median, report } from './figures.ts';
 import { bringUpFloor } from './floor.ts';
 
@@ -18,8 +19,9 @@ import { bringUpFloor } from './floor.ts';
  *   2. a `plan` with nothing to do, whole process, against `docker compose up -d` with nothing to do;
  *   3. the daemon: from a fault to its repair, and what it costs at rest;
  *   4. writes through the balancer after a kill of the primary, against the floor, and around a switchover; new
- *      sessions without one of the readers.
- * BENCH_ONLY=bring-up,no-op,repair,rest,failover,switchover,readers takes some of them.
+ *      sessions without one of the readers;
+ *   5. start-up of commands that ask no engine, against bare Node.
+ * BENCH_ONLY=startup,bring-up,no-op,repair,rest,failover,switchover,readers takes some of them.
  */
 const run = promisify(execFile);
 const bringUps = Number(process.env['BENCH_BRINGUPS'] ?? 7);
@@ -29,6 +31,7 @@ const host = await engineHost();
 const testRun = newRun();
 console.log(`engine ${await docker('version', '--format', '{{.Server.Version}}')}, Node ${process.version}\n`);
 const parts: Readonly<Record<string, () => Promise<void>>> = {
+  startup: benchStartup,
   'bring-up': benchBringUp,
   'no-op': benchNoOp,
   repair: () => benchRepair(testRun),

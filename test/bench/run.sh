@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `npm run bench`: finds or starts an engine, gets the images, builds pgherd and measures it. BENCH_BRINGUPS,
-# BENCH_NOOPS, BENCH_FAILOVERS and BENCH_SWITCHOVERS say how often.
+# BENCH_NOOPS, BENCH_STARTUPS, BENCH_FAILOVERS and BENCH_SWITCHOVERS say how often.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 src/build/install.sh
