@@ -7,6 +7,8 @@ export const exitCodes = {
   changes: 2,
   /** `reconcile` or `destroy` could not get to the end: blocked, failed or timed out. */
   notConverged: 3,
+  /** A question was answered with Ctrl-C: what a shell reports of a program that the signal ended. */
+  interrupted: 130,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

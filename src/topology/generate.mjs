@@ -14,12 +14,14 @@ const annotations = ['x-expected', 'x-change', 'x-default'];
 const changes = ['live', 'restart', 'recreate', 'none'];
 const header = '// Generated from schemas/topology.schema.json by src/topology/generate.mjs; do not edit.\n';
 
-const schema = JSON.parse(await readFile(new URL('schemas/topology.schema.json', root), 'utf8'));
+const schemaText = await readFile(new URL('schemas/topology.schema.json', root), 'utf8');
+const schema = JSON.parse(schemaText);
 const outputs = {
   'src/topology/types.gen.ts': await generateTypes(),
   'src/topology/validate.gen.js': generateValidator(),
   'src/topology/validate.gen.d.ts': generateValidatorTypes(),
   'src/topology/fields.gen.ts': generateFields(),
+  'src/topology/schema.gen.ts': generateSchemaText(),
 };
 const readme = await renderReadme();
 if (readme !== undefined) outputs['README.md'] = readme;
@@ -36,6 +38,12 @@ if (process.argv.includes('--check') && stale.length > 0) {
   process.exitCode = 1;
 } else {
   process.stdout.write(stale.length > 0 ? `written: ${stale.join(', ')}\n` : 'up to date\n');
+}
+
+/** The schema to the byte, so that `pgherd schema` needs no file beside the program. */
+function generateSchemaText() {
+  const lines = schemaText.split('\n').map((line) => `  ${JSON.stringify(line)},\n`);
+  return `${header}\nexport const schemaText = [\n${lines.join('')}].join('\\n');\n`;
 }
 
 /** A copy of the schema without what neither validation nor messages need. */
