@@ -8,6 +8,7 @@ export type ErrorCode =
   /** The connection broke before the answer came: nobody knows whether it was done. */
   | 'reply-lost'
   | 'not-found'
+  | 'ambiguous'
   | 'name-taken'
   | 'port-taken'
   | 'address-taken'

@@ -12,7 +12,7 @@ export type Output = {
   readonly note: (text: string) => void;
 };
 
-export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'blue' | 'magenta' | 'cyan';
 
 const codes: Readonly<Record<Style, readonly [number, number]>> = {
   bold: [1, 22],
@@ -20,6 +20,8 @@ const codes: Readonly<Record<Style, readonly [number, number]>> = {
   red: [31, 39],
   green: [32, 39],
   yellow: [33, 39],
+  blue: [34, 39],
+  magenta: [35, 39],
   cyan: [36, 39],
 };
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Engine } from '../docker/engine.ts';
+import type { OperatorEngine } from '../docker/operator.ts';
 import { formatDiagnostic, loadTopologies } from '../topology/load.ts';
 import type { Topology } from '../topology/model.ts';
 import type { Output } from './output.ts';
@@ -26,7 +26,7 @@ export async function loadOrReport(
 }
 
 /** Connects to the engine that the options, the environment or a docker context name. */
-export async function connect(options: GlobalOptions, output: Output): Promise<Engine> {
+export async function connect(options: GlobalOptions, output: Output): Promise<OperatorEngine> {
   const [{ connectEngine }, { findEndpoint }] = await Promise.all([
     import('../docker/dockerode.ts'),
     import('../docker/endpoint.ts'),

@@ -1,11 +1,12 @@
 import { connectDocker } from './connect.ts';
 import { containerCalls } from './containers.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { Engine } from './engine.ts';
 import { eventCalls } from './events.ts';
 import { imageCalls } from './images.ts';
 import { insideCalls } from './inside.ts';
 import { networkCalls } from './networks.ts';
+import { operatorCalls } from './operator-calls.ts';
+import type { OperatorEngine } from './operator.ts';
 import { runner } from './run.ts';
 import type { EngineCall } from './types.ts';
 import { volumeCalls } from './volumes.ts';
@@ -17,7 +18,7 @@ export async function connectEngine(
     readonly onCall?: (call: EngineCall) => void;
     readonly extraLabels?: Readonly<Record<string, string>>;
   } = {},
-): Promise<Engine> {
+): Promise<OperatorEngine> {
   const docker = await connectDocker(endpoint, options.onCall);
   const run = runner(endpoint.host);
   const extra = options.extraLabels ?? {};
@@ -29,5 +30,6 @@ export async function connectEngine(
     ...imageCalls(docker, run, endpoint.host),
     ...insideCalls(docker, run),
     ...eventCalls(docker, run, endpoint.host),
+    ...operatorCalls(docker, run, endpoint.host),
   };
 }

@@ -107,6 +107,8 @@ export type Engine = {
   /** Gives what stands under that name afterwards, which need not be what was asked for. */
   createVolume: (name: string, labels: Readonly<Record<string, string>>) => Promise<Volume>;
   removeVolume: (name: string) => Promise<void>;
+  /** Names of the containers, running or not, that mount a volume, by its name; what nobody mounts is not in it. */
+  listVolumeUsers: () => Promise<ReadonlyMap<string, readonly string[]>>;
 
   inspectImage: (ref: Ref) => Promise<Image | undefined>;
   pullImage: (ref: Ref) => Promise<void>;

@@ -1,7 +1,12 @@
 import { PgherdError } from '../base/error.ts';
 
 /** A piece of what a command wrote. */
-export type Piece = { readonly isStdout: boolean; readonly bytes: Buffer };
+export type Piece = {
+  readonly isStdout: boolean;
+  readonly bytes: Buffer;
+  /** The last of its frame. */
+  readonly isLast: boolean;
+};
 
 const headerLength = 8;
 const nothing = Buffer.alloc(0);
@@ -21,7 +26,7 @@ export async function* readFrames(source: AsyncIterable<Buffer>): AsyncGenerator
         const bytes = rest.subarray(0, left);
         left -= bytes.length;
         rest = rest.subarray(bytes.length);
-        yield { isStdout, bytes };
+        yield { isStdout, bytes, isLast: left === 0 };
         continue;
       }
       const missing = headerLength - header.length;

@@ -9,7 +9,7 @@ export function volumeCalls(
   docker: Docker,
   run: Run,
   extra: Readonly<Record<string, string>>,
-): Calls<'listVolumes' | 'inspectVolume' | 'createVolume' | 'removeVolume'> {
+): Calls<'listVolumes' | 'inspectVolume' | 'createVolume' | 'removeVolume' | 'listVolumeUsers'> {
   const inspectVolume: Engine['inspectVolume'] = (name) =>
     orUndefined(
       run.ask(`inspect volume ${name}`, async (abortSignal) =>
@@ -35,5 +35,17 @@ export function volumeCalls(
       run.tell(`remove volume ${name}`, deadlines.write, (abortSignal) =>
         settled(docker.getVolume(name).remove({ abortSignal }), 404),
       ),
+    listVolumeUsers: () =>
+      run.ask('list containers', async (abortSignal) => {
+        const listed = await docker.listContainers({ all: true, abortSignal });
+        const users = new Map<string, readonly string[]>();
+        for (const { Names, Mounts } of listed) {
+          for (const { Type, Name } of orNull(Mounts) ?? []) {
+            if (Type !== 'volume' || Name === undefined) continue;
+            users.set(Name, [...(users.get(Name) ?? []), ...Names.map((name) => name.replace(/^\//, ''))].sort());
+          }
+        }
+        return users;
+      }),
   };
 }

@@ -5,7 +5,8 @@ import type { Report } from '../postgres/report.ts';
 import { findCommitState, joinCommitStates, type CommitState } from './commit-state.ts';
 import { askReport } from './probe.ts';
 import type { Group, Node, Topology } from '../topology/model.ts';
-import { currentVolume, findLeading, viewGroup } from './group.ts';
+import { findLeading, viewGroup } from './group.ts';
+import { findLeftovers } from './leftovers.ts';
 import { balancerResource, nodeResource } from './names.ts';
 import type { Blocked, Plan } from './plan.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
@@ -240,15 +241,6 @@ function findBlocked(plan: Plan, resource: string): Blocked | undefined {
 
 function findReason(plan: Plan, resource: string): string | undefined {
   return plan.changes.find((change) => change.resource === resource)?.reason.detail;
-}
-
-function findLeftovers(topology: Topology, snapshot: Snapshot): readonly string[] {
-  const current = new Set(
-    topology.groups.flatMap((group) =>
-      group.nodes.map(({ slot }) => currentVolume(group.name, slot, snapshot)?.volume.name),
-    ),
-  );
-  return snapshot.volumes.map(({ volume }) => volume.name).filter((name) => !current.has(name));
 }
 
 // Only where the file asks for a quorum.

@@ -295,6 +295,14 @@ export class FakeWorld {
         if (user !== undefined) throw reply(409, `remove ${name}: volume is in use - [${user.id}]`);
         if (this.volumes.delete(name)) this.#tellVolume(name, 'destroy');
       },
+      listVolumeUsers: async () => {
+        const users = [...this.containers.values()].flatMap(({ name, volumes }) =>
+          volumes.map(({ volume }) => ({ volume: volume.name, name })),
+        );
+        const namesOf = (volume: string): readonly string[] =>
+          users.flatMap((each) => (each.volume === volume ? [each.name] : [])).sort();
+        return new Map(users.map(({ volume }) => [volume, namesOf(volume)]));
+      },
       inspectImage: async (ref) => {
         const image = this.images.get(ref);
         return image === undefined ? undefined : { id: image.id, volumes: image.volumes };

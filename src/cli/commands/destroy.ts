@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { createInterface } from 'node:readline/promises';
 import { keepRecord } from '../../daemon/keep-record.ts';
 import { destroy as destroyCluster, lookToDestroy } from '../../reconcile/destroy.ts';
 import { createStepQueue } from '../../reconcile/step-queue.ts';
+import { confirm } from '../confirm.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { openCommandJournal } from '../journal.ts';
 import { formatError, painter, type Output } from '../output.ts';
@@ -33,7 +33,7 @@ export async function destroy(paths: readonly string[], flags: DestroyFlags, out
       continue;
     }
     if (output.format === 'text') output.print(renderPlan(plan, paint));
-    if (!(await isConfirmed(cluster, withVolumes, flags, output))) return exitCodes.error;
+    if (!(await confirm(askFor(cluster, withVolumes), flags, output))) return exitCodes.error;
     const startedAt = performance.now();
     const report = reportProgress(output, cluster, startedAt);
     const record = keepRecord(journal, { cluster, run: randomBytes(4).toString('hex'), by: 'destroy' });
@@ -64,22 +64,8 @@ export async function destroy(paths: readonly string[], flags: DestroyFlags, out
   return code;
 }
 
-async function isConfirmed(
-  cluster: string,
-  withVolumes: boolean,
-  flags: DestroyFlags,
-  output: Output,
-): Promise<boolean> {
-  if (flags.yes === true) return true;
-  if (!process.stdin.isTTY) {
-    output.note('error: destroy asks before it acts, and there is no terminal to ask on\n  remedy: add --yes');
-    return false;
-  }
+function askFor(cluster: string, withVolumes: boolean): Parameters<typeof confirm>[0] {
   const what = withVolumes ? 'and ALL ITS DATA' : '(its volumes are kept)';
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await prompt.question(`Remove cluster ${cluster} ${what}? Type its name to go on: `);
-  prompt.close();
-  if (answer.trim() === cluster) return true;
-  output.note('nothing was removed');
-  return false;
+  const question = `Remove cluster ${cluster} ${what}? Type its name to go on: `;
+  return { command: 'destroy', question, expected: cluster };
 }

@@ -12,6 +12,13 @@ export type Member = {
 
 /** Names of that kind, each once, with where they belong; those of the line's cluster and group, where it names them. */
 export function listNames(of: Exclude<NameKind, 'volume'>, members: readonly Member[], context: Context): Candidate[] {
+  if (of === 'server') {
+    const [nodes, balancers] = (['node', 'group'] as const).map((each) => listNames(each, members, context));
+    return [
+      ...(nodes ?? []),
+      ...(balancers ?? []).map((each) => ({ ...each, description: `balancer, ${each.description}` })),
+    ];
+  }
   const found = new Map<string, Set<string>>();
   for (const member of members) {
     if (of !== 'cluster' && context.cluster !== undefined && member.cluster !== context.cluster) continue;
@@ -21,7 +28,7 @@ export function listNames(of: Exclude<NameKind, 'volume'>, members: readonly Mem
   return [...found].map(([text, descriptions]) => ({ text, description: [...descriptions].join('; ') }));
 }
 
-function describe(of: Exclude<NameKind, 'volume'>, { cluster, group, from }: Member): string {
+function describe(of: 'cluster' | 'group' | 'node', { cluster, group, from }: Member): string {
   if (of === 'cluster') return from;
   return of === 'group' ? `cluster ${cluster}` : `${group} of ${cluster}`;
 }

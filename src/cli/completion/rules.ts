@@ -1,8 +1,8 @@
 import { eventTypes } from '../../daemon/journal-entry.ts';
 import type { ValueSpec } from './tree.ts';
 
-/** What stands in topology files and on the engine. */
-export type NameKind = 'cluster' | 'group' | 'node' | 'volume';
+/** What stands in topology files and on the engine; a server is a node or a balancer. */
+export type NameKind = 'cluster' | 'group' | 'node' | 'server' | 'volume';
 
 /** What the shell itself completes: files that may be topologies, any file, folders. */
 export type FileKind = 'topologies' | 'files' | 'folders';
@@ -24,6 +24,7 @@ const rules: Readonly<Record<string, ValueRule>> = {
   cluster: { by: 'names', of: 'cluster' },
   group: { by: 'names', of: 'group' },
   node: { by: 'names', of: 'node' },
+  server: { by: 'names', of: 'server' },
   volume: { by: 'names', of: 'volume' },
   path: { by: 'files', which: 'topologies' },
   file: { by: 'files', which: 'files' },

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { HandoverFlags } from '../commands/handover.ts';
+import type { PruneFlags } from '../commands/prune.ts';
 import type { GlobalOptions } from '../session.ts';
-import { parsePositive, pathsHelp, runs, stateDirHelp } from './run.ts';
+import { collect, parsePositive, pathsHelp, runs, stateDirHelp } from './run.ts';
 
 type ReconcileFlags = GlobalOptions & {
   readonly once?: boolean;
@@ -109,6 +110,30 @@ export function addChangeCommands(program: Command): void {
     .action(
       runs<GlobalOptions & { volumes?: boolean; yes?: boolean; timeout: number; stateDir?: string }>(
         async (files, flags, output) => (await import('../commands/destroy.ts')).destroy(files, flags, output),
+      ),
+    );
+
+  addPrune(program);
+}
+
+function addPrune(program: Command): void {
+  program
+    .command('prune')
+    .argument('[volume...]', 'names of volumes; without any, those that may go are listed')
+    .description('remove volumes that no node needs any more, and the data in them')
+    .option('--file <path>', 'the topology file of their cluster, or a folder; may be repeated', collect)
+    .option('-y, --yes', 'do not ask')
+    .option('--state-dir <folder>', stateDirHelp)
+    .addHelpText(
+      'after',
+      '\nOnly volumes of an earlier generation, or of nodes that the file has no more; which those are, the\n' +
+        'file says (default: topology.{yaml,yml,json} or topologies/ here). One that a container has is never\n' +
+        'removed.\n\n' +
+        'Examples:\n  pgherd prune\n  pgherd prune --file shop.yaml shop_lb1_0_1\n  pgherd prune --yes shop_lb1_0_1 shop_lb1_3_1',
+    )
+    .action(
+      runs<PruneFlags>(async (names, flags, output) =>
+        (await import('../commands/prune.ts')).prune(names, flags, output),
       ),
     );
 }

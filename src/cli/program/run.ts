@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { exitCodes, type ExitCode } from '../exit.ts';
+import { exitCodes } from '../exit.ts';
 import { createOutput, formatError, type Output } from '../output.ts';
 import type { GlobalOptions } from '../session.ts';
 
@@ -9,7 +9,8 @@ export const pathsHelp = 'topology files or folders of them (default: topology.{
 /** What `--state-dir` means, for help. */
 export const stateDirHelp = 'where events are kept (default: pgherd in $XDG_STATE_HOME or ~/.local/state)';
 
-type Run<F> = (args: readonly string[], flags: F, output: Output) => Promise<ExitCode>;
+/** Gives the exit code: pgherd's own, or that of a program that it ran. */
+type Run<F> = (args: readonly string[], flags: F, output: Output) => Promise<number>;
 
 /** Runs a command with its arguments and all options, says what went wrong, and ends the process with its exit code. */
 export function runs<F extends GlobalOptions>(
@@ -47,4 +48,21 @@ export function parsePositive(text: string): number {
   const value = Number(text);
   if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('expected a number above 0.');
   return value;
+}
+
+/** A whole number from 0 on. */
+export function parseCount(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('expected a whole number.');
+  return Number(text);
+}
+
+/** What stands before a `--` on the command line, and after it; commander gives both as one. */
+export function splitAtDashes(
+  operands: readonly string[],
+  argv: readonly string[] = process.argv,
+): { readonly before: readonly string[]; readonly after: readonly string[] } {
+  const dashes = argv.indexOf('--');
+  const count = dashes < 0 ? 0 : argv.length - 1 - dashes;
+  const end = operands.length - count;
+  return { before: operands.slice(0, end), after: operands.slice(end) };
 }

@@ -13,23 +13,26 @@ export type TableOptions = {
   readonly paint: Paint;
   /** Columns of the terminal; undefined: as wide as it gets. */
   readonly width: number | undefined;
+  /** Before each line; two spaces unless given. */
+  readonly indent?: string;
   /** What is said of each row: at its end, and where that is too wide for any, below it. */
   readonly notes?: { readonly title: string; readonly cells: readonly string[] };
 };
 
 const gap = '  ';
-const indent = '  ';
 
-/** A table as lines, indented by two, its titles first; columns that say nothing in any row are left out. */
-export function renderTable(columns: readonly Column[], { paint, width, notes }: TableOptions): readonly string[] {
+/** A table as lines, its titles first; columns that say nothing in any row are left out. */
+export function renderTable(columns: readonly Column[], options: TableOptions): readonly string[] {
+  const { paint, width, notes, indent = '  ' } = options;
+  const room = width === undefined ? Infinity : width - indent.length;
   const shown = chooseColumns(
     columns.filter(({ cells, spare }) => spare === undefined || cells.some((cell) => cell !== '')),
-    width,
+    room,
   );
   const said = notes?.cells ?? [];
   const hasNotes = said.some((note) => note !== '');
   const longest = Math.max(0, ...said.map((note) => note.length));
-  const isBeside = width === undefined || widthOf(shown) + gap.length + longest <= width;
+  const isBeside = widthOf(shown) + gap.length + longest <= room;
   const titles = shown.map(({ title, cells }) => title.padEnd(widest(title, cells)));
   const head = hasNotes && isBeside ? [...titles, notes?.title ?? ''] : titles;
   const count = Math.max(0, ...columns.map(({ cells }) => cells.length));
@@ -46,19 +49,17 @@ export function renderTable(columns: readonly Column[], { paint, width, notes }:
   return [paint('dim', `${indent}${head.join(gap)}`.trimEnd()), ...rows.flat()];
 }
 
-function chooseColumns(columns: readonly Column[], width: number | undefined): readonly Column[] {
-  if (width === undefined || widthOf(columns) <= width) return columns;
+function chooseColumns(columns: readonly Column[], room: number): readonly Column[] {
   const spares = columns.flatMap(({ spare }) => spare ?? []);
-  if (spares.length === 0) return columns;
+  if (spares.length === 0 || widthOf(columns) <= room) return columns;
   const most = Math.max(...spares);
-  return chooseColumns(
-    columns.filter(({ spare }) => spare !== most),
-    width,
-  );
+  const left = columns.filter(({ spare }) => spare !== most);
+  return chooseColumns(left, room);
 }
 
 function widthOf(columns: readonly Column[]): number {
-  return columns.reduce((sum, { title, cells }) => sum + gap.length + widest(title, cells), 0);
+  const widths = columns.map(({ title, cells }) => widest(title, cells));
+  return widths.reduce((sum, width) => sum + width, gap.length * (columns.length - 1));
 }
 
 function widest(title: string, cells: readonly string[]): number {

@@ -11,7 +11,11 @@ export function findNode(context: GroupContext, slot: number): ObservedNode | un
 /** The name of a node that the file may no longer have, from what its container was made with. */
 export function nodeName({ container, group, slot }: Pick<ObservedNode, 'container' | 'group' | 'slot'>): string {
   const host = readSpecField(container, 'host');
-  if (host !== undefined) return host;
+  return host ?? usualNodeName(group, slot);
+}
+
+/** The name of a node that is given none. */
+export function usualNodeName(group: string, slot: number): string {
   return slot === 0 ? `${group}-primary` : `${group}-replica${String(slot)}`;
 }
 

@@ -47,6 +47,13 @@ describe('names', () => {
     expect(listNames('node', members, both).map(({ text }) => text)).toEqual(['n1', 'n2']);
   });
 
+  it('of servers are those of nodes and of balancers', () => {
+    expect(listNames('server', members, { paths: [], cluster: 'bank' })).toEqual([
+      { text: 'n4', description: 'lb1 of bank' },
+      { text: 'lb1', description: 'balancer, cluster bank' },
+    ]);
+  });
+
   it('of clusters do not depend on the cluster that is named', () => {
     expect(listNames('cluster', members, { paths: [], cluster: 'shop' })).toHaveLength(2);
   });

@@ -25,6 +25,7 @@ async function run(
   const output: Output = {
     format,
     colour: false,
+    columns: undefined,
     print: (text) => printed.push(text),
     note: (text) => noted.push(text),
   };
