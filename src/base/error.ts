@@ -1,42 +1,15 @@
-/** Why an operation failed, for people and for programs. */
-export type ErrorCode =
-  | 'engine-unreachable'
-  | 'engine-permission'
-  | 'engine-too-old'
-  | 'engine-timeout'
-  | 'engine-error'
-  /** The connection broke before the answer came: nobody knows whether it was done. */
-  | 'reply-lost'
-  | 'not-found'
-  | 'ambiguous'
-  | 'name-taken'
-  | 'port-taken'
-  | 'address-taken'
-  | 'subnet-overlap'
-  | 'subnet-exhausted'
-  | 'address-outside'
-  | 'network-in-use'
-  | 'volume-in-use'
-  | 'image-missing'
-  | 'in-progress'
-  | 'task-stuck'
-  | 'not-running'
-  | 'exec-failed'
-  | 'lock-held'
-  | 'lock-lost'
-  | 'secret-missing'
-  | 'node-failed'
-  | 'interrupted'
-  | 'timed-out';
+import { errorCodes, type ErrorCode } from './error-codes.ts';
+
+export type { ErrorCode } from './error-codes.ts';
 
 /**
  * A failed operation. `retry` says whether doing the same again can help; where it cannot, a human or a changed file
- * must act, and `remedy` says how.
+ * must act. `remedy` says how: as whoever throws it knows best, else as the code has it.
  */
 export class PgherdError extends Error {
   override readonly name = 'PgherdError';
   readonly code: ErrorCode;
-  readonly remedy: string | undefined;
+  readonly remedy: string;
   readonly retry: boolean;
 
   constructor(
@@ -46,7 +19,7 @@ export class PgherdError extends Error {
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    this.remedy = options.remedy;
+    this.remedy = options.remedy ?? errorCodes[code].remedy;
     this.retry = options.retry ?? false;
   }
 }

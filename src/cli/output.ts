@@ -54,6 +54,5 @@ export function formatError(error: unknown): string {
     return `error: this is a bug in pgherd, please report it\n${stack}`;
   }
   const cause = error.cause instanceof PgherdError ? ` (${messageOf(error.cause)})` : '';
-  const remedy = error.remedy === undefined ? '' : `\n  remedy: ${error.remedy}`;
-  return `error: ${error.message}${cause} [${error.code}]${remedy}`;
+  return `error: ${error.message}${cause} [${error.code}]\n  remedy: ${error.remedy}`;
 }

@@ -128,7 +128,7 @@ function stalledBy({ result, failure }: Facts): Finding {
 }
 
 function describe({ message, remedy }: PgherdError): string {
-  return remedy === undefined ? message : `${message} (${remedy})`;
+  return `${message} (${remedy})`;
 }
 
 function servers({ source, snapshot, reports, isAwaited }: Facts): readonly Finding[] {

@@ -43,7 +43,7 @@ type Options = Docker.DockerOptions & { readonly agent?: HttpAgent | HttpsAgent 
 
 function toOptions(endpoint: Endpoint): Options {
   const { host } = endpoint;
-  if (host.startsWith('unix://')) return { socketPath: host.slice('unix://'.length), agent: keptAlive(HttpAgent) };
+  if (/^unix:\/\/./.test(host)) return { socketPath: host.slice('unix://'.length), agent: keptAlive(HttpAgent) };
   if (host.startsWith('npipe://')) return { socketPath: host.slice('npipe://'.length) };
   const url = parseHost(host);
   if (url.protocol === 'ssh:') {

@@ -37,8 +37,7 @@ function dockerFolder(env: NodeJS.ProcessEnv): string {
 async function currentContext(env: NodeJS.ProcessEnv): Promise<string | undefined> {
   const text = await readFile(join(dockerFolder(env), 'config.json'), 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
-  const config: unknown = JSON.parse(text);
-  const name = member(config, 'currentContext');
+  const name = member(parseJson(text, join(dockerFolder(env), 'config.json')), 'currentContext');
   return typeof name === 'string' && name !== '' ? name : undefined;
 }
 
@@ -51,7 +50,7 @@ async function readContext(name: string, env: NodeJS.ProcessEnv): Promise<Endpoi
       remedy: 'see `docker context ls`, or name the engine with -H',
     });
   });
-  const host = member(member(member(JSON.parse(text), 'Endpoints'), 'docker'), 'Host');
+  const host = member(member(member(parseJson(text, meta), 'Endpoints'), 'docker'), 'Host');
   if (typeof host !== 'string') {
     throw new PgherdError('engine-unreachable', `the docker context "${name}" names no engine`, {
       remedy: `see \`docker context inspect ${name}\`, or name the engine with -H`,
@@ -62,9 +61,26 @@ async function readContext(name: string, env: NodeJS.ProcessEnv): Promise<Endpoi
 }
 
 async function readCertificates(folder: string): Promise<NonNullable<Endpoint['tls']>> {
-  const read = (file: string): Promise<string> => readFile(join(folder, file), 'utf8');
+  const read = (file: string): Promise<string> =>
+    readFile(join(folder, file), 'utf8').catch((cause: unknown) => {
+      throw new PgherdError('engine-tls', `the certificate ${join(folder, file)} cannot be read`, {
+        cause,
+        remedy: 'put ca.pem, cert.pem and key.pem there, or give their folder as DOCKER_CERT_PATH',
+      });
+    });
   const [ca, cert, key] = await Promise.all([read('ca.pem'), read('cert.pem'), read('key.pem')]);
   return { ca, cert, key };
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new PgherdError('engine-unreachable', `${file}, which says where the engine is, is not JSON`, {
+      cause,
+      remedy: 'mend it, or name the engine with -H or DOCKER_HOST',
+    });
+  }
 }
 
 async function defaultSocket(): Promise<string> {

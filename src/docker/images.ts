@@ -15,13 +15,36 @@ export function imageCalls(docker: Docker, run: Run, host: string): Calls<'inspe
       ),
     pullImage: async (ref) => {
       await pull(docker, ref).catch((thrown: unknown) => {
+        const cause = toFailure(thrown, { what: `pull image ${ref}`, host });
+        // What is wrong with the engine is not of the image.
+        if (cause.code === 'no-space') throw cause;
         throw new PgherdError('image-missing', `image ${ref} is not on the engine and cannot be pulled`, {
-          cause: toFailure(thrown, { what: `pull image ${ref}`, host }),
-          remedy: `pull or build it, e.g. \`docker pull ${ref}\`, or give another image in the topology file`,
+          cause,
+          remedy: findPullRemedy(cause.message, ref),
         });
       });
     },
   };
+}
+
+/** What helps against what a registry, or the engine about it, says. Source: distribution and moby. */
+export function findPullRemedy(said: string, ref: string): string {
+  if (/toomanyrequests|pull rate limit/i.test(said)) {
+    return `the registry allows no more pulls for now: \`docker login\` on the engine, wait, or pull ${ref} from a mirror`;
+  }
+  if (/no matching manifest for/i.test(said)) {
+    return `the image is not made for the engine's platform: give one that is, or build ${ref} there`;
+  }
+  if (/manifest .*(?:unknown|not found)/i.test(said)) {
+    return `the registry has the image, and not this tag: see the name, or build ${ref} on the engine`;
+  }
+  if (/pull access denied|unauthorized|denied: /i.test(said)) {
+    return `see the name, \`docker pull ${ref}\` by somebody who is logged in, or build it on the engine`;
+  }
+  if (/no such host|connection refused|i\/o timeout|TLS handshake timeout|x509|network is unreachable/i.test(said)) {
+    return `the engine does not reach the registry: mend that, or \`docker load\` or build ${ref} on the engine`;
+  }
+  return `pull or build it, e.g. \`docker pull ${ref}\`, or give another image in the topology file`;
 }
 
 // The pull call answers before it is done, and tells a failure in the stream: both are read here.

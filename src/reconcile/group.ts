@@ -1,6 +1,6 @@
 import type { RecordName } from '../postgres/layout.ts';
 import type { Group } from '../topology/model.ts';
-import type { Reason } from './plan.ts';
+import type { BlockReason, Reason } from './plan.ts';
 import type { ObservedNode, ObservedVolume, Snapshot } from './snapshot.ts';
 
 /** How far a group has come, from what its volumes say. Nothing is decided from a part of them. */
@@ -28,7 +28,7 @@ export type GroupView =
       readonly reason: Reason;
       readonly remedy: string;
     }
-  | { readonly phase: 'blocked'; readonly reason: Reason; readonly remedy: string };
+  | { readonly phase: 'blocked'; readonly reason: BlockReason; readonly remedy: string };
 
 /** A record of this version says that the bootstrap has begun, every later one that it has ended. */
 const bootstrapRecordVersion = 1;

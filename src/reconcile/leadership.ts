@@ -1,3 +1,4 @@
+import type { BlockCode } from './block-codes.ts';
 import type { FenceCause, Handover, Position, SyncList } from '../postgres/layout.ts';
 
 /** A node of a group, as far as it matters who leads. */
@@ -69,7 +70,7 @@ export type Situation = {
 export type Cause = 'failover' | 'switchover' | 'removed';
 
 /** Why nobody else is made to lead. */
-export type Hindrance = { readonly code: string; readonly detail: string; readonly remedy: string };
+export type Hindrance = { readonly code: BlockCode; readonly detail: string; readonly remedy: string };
 
 export type Decision =
   /** Who leads goes on, or is brought back in place; look again after so many milliseconds where a time is given. */

@@ -1,4 +1,5 @@
 import type { Action } from './actions.ts';
+import type { BlockCode } from './block-codes.ts';
 
 /** What a change of a field costs. */
 export type Effect = 'live' | 'restart' | 'recreate' | 'blocked';
@@ -14,6 +15,8 @@ export type FieldChange = {
 export type Verb = 'create' | 'update' | 'restart' | 'start' | 'delete' | 'promote';
 
 export type Reason = { readonly code: string; readonly detail: string };
+
+export type BlockReason = { readonly code: BlockCode; readonly detail: string };
 
 /** One resource that is not as the file says, for people and programs to read. */
 export type Change = {
@@ -38,7 +41,7 @@ export type Step = {
 /** What only a human can decide; everything else goes on. */
 export type Blocked = {
   readonly resource: string;
-  readonly reason: Reason;
+  readonly reason: BlockReason;
   readonly remedy: string;
 };
 

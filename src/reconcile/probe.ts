@@ -23,7 +23,7 @@ export async function askReport(engine: Engine, node: ObservedNode): Promise<Rep
     return code === 0 ? parseReport(stdout) : undefined;
   } catch (error) {
     // One that ends at this moment, or is started again and again, says nothing.
-    if (hasCode(error, 'not-running', 'not-found', 'exec-failed', 'engine-timeout')) return undefined;
+    if (hasCode(error, 'not-running', 'not-found', 'engine-timeout')) return undefined;
     throw error;
   }
 }

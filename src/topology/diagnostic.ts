@@ -1,3 +1,4 @@
+import type { DiagnosticCode } from './diagnostic-codes.ts';
 import { formatPath, shorten, type Path } from './path.ts';
 
 export type Severity = 'error' | 'warning';
@@ -10,7 +11,7 @@ export type Diagnostic = {
   /** The field, e.g. `balancers[0].port`; empty where it is the file as a whole. */
   readonly path: string;
   /** Stable name of the kind of mistake, e.g. `unknown-key`. */
-  readonly code: string;
+  readonly code: DiagnosticCode;
   readonly message: string;
   readonly hint?: string;
   readonly sourceLine?: string;
@@ -24,7 +25,7 @@ export type Issue = {
   readonly path: Path;
   /** Whether the key or the value at `path` is meant; a key that is missing is shown at its parent. */
   readonly at: 'key' | 'value';
-  readonly code: string;
+  readonly code: DiagnosticCode;
   readonly message: string;
   readonly hint?: string;
   readonly severity?: Severity;
@@ -79,7 +80,7 @@ export function locateIssue(source: Source, span: Span, issue: Issue): Diagnosti
 const literalPassword = /\b(?:pass|password|passwd|pwd|secret|token)["']?\s*:\s*["']?[^\s{"'#]/i;
 
 /** A diagnostic about a file as a whole. */
-export function createFileDiagnostic(file: string, code: string, message: string, hint?: string): Diagnostic {
+export function createFileDiagnostic(file: string, code: DiagnosticCode, message: string, hint?: string): Diagnostic {
   const whole = { file, line: 0, column: 0, path: '', code, message, severity: 'error' } as const;
   return hint === undefined ? whole : { ...whole, hint };
 }

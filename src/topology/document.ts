@@ -1,4 +1,5 @@
 import { Composer, Lexer, Parser, type YAMLError } from 'yaml';
+import type { DiagnosticCode } from './diagnostic-codes.ts';
 import type { Issue, Span } from './diagnostic.ts';
 import { buildTree, type Tree } from './tree.ts';
 
@@ -27,7 +28,7 @@ export type ReadResult = { readonly tree?: Tree; readonly problems: readonly Loc
  */
 export function readDocument(text: string, language: 'YAML' | 'JSON' = 'YAML'): ReadResult {
   const whole = { start: 0, end: 1 };
-  const fail = (code: string, message: string, hint: string, span: Span = whole): ReadResult => ({
+  const fail = (code: DiagnosticCode, message: string, hint: string, span: Span = whole): ReadResult => ({
     problems: [{ issue: { path: [], at: 'value', code, message, hint }, span }],
   });
 

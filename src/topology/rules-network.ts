@@ -1,4 +1,5 @@
 import { formatCidr, formatIpv4, parseCidr, parseIpv4, type Cidr } from '../base/ipv4.ts';
+import type { DiagnosticCode } from './diagnostic-codes.ts';
 import type { Issue } from './diagnostic.ts';
 import type { Path } from './path.ts';
 import type { Resolved } from './resolve.ts';
@@ -51,7 +52,7 @@ function explainMissingSubnet(path: Path): Issue {
 function checkAddress(address: string, subnet: Cidr, path: Path): Issue[] {
   const number = parseIpv4(address);
   if (number === undefined) return [];
-  const refuse = (code: string, message: string): Issue[] => {
+  const refuse = (code: DiagnosticCode, message: string): Issue[] => {
     const hint = `choose one from ${formatIpv4(subnet.first + 2)} to ${formatIpv4(subnet.last - 1)}`;
     return [{ path, at: 'value', code, message, hint }];
   };

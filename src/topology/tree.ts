@@ -1,4 +1,5 @@
 import { isAlias, isMap, isScalar, isSeq, type ParsedNode } from 'yaml';
+import type { DiagnosticCode } from './diagnostic-codes.ts';
 import type { Issue, Span } from './diagnostic.ts';
 import { shorten, type Path } from './path.ts';
 
@@ -175,7 +176,7 @@ class Refusal extends Error {
   }
 }
 
-function refuse(span: Span, path: Path, code: string, message: string, hint: string): Refusal {
+function refuse(span: Span, path: Path, code: DiagnosticCode, message: string, hint: string): Refusal {
   return new Refusal({ issue: { path, at: 'value', code, message, hint }, span });
 }
 

@@ -11,7 +11,7 @@ it('a failure says what, why, what to do and whether to try again', () => {
     retry: true,
     cause,
   });
-  expect(new PgherdError('lock-lost', 'lost')).toMatchObject({ retry: false, remedy: undefined });
+  expect(new PgherdError('lock-lost', 'lost')).toMatchObject({ retry: false, remedy: 'run the command again' });
 });
 
 it('is known by its code, and nothing else is', () => {

@@ -110,7 +110,7 @@ export async function bringUpFloor(engine: Engine, topology: Topology): Promise<
   const run = async (container: string, script: string, input?: string): Promise<string> => {
     const command = ['sh', script, '60'];
     const result = await engine.exec(container, { command, ...(input === undefined ? {} : { input }) });
-    if (result.code !== 0) throw new PgherdError('exec-failed', `${script} in ${container}: ${result.stderr}`);
+    if (result.code !== 0) throw new PgherdError('node-failed', `${script} in ${container}: ${result.stderr}`);
     return result.stdout.trim();
   };
 

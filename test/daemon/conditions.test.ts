@@ -13,6 +13,7 @@ import type { Heard } from '../../src/reconcile/reports.ts';
 import type { Snapshot } from '../../src/reconcile/snapshot.ts';
 import type { Result } from '../../src/reconcile/work.ts';
 import { changeBalancer, changeNode, convergedSnapshot, topologyOf, withContainer } from '../reconcile/support.ts';
+import type { Diagnostic } from '../../src/topology/load.ts';
 
 const topology = topologyOf('cluster_name: shop\nbalancers: [{ name: lb1, replicas: 2 }]');
 const converged = convergedSnapshot(topology);
@@ -180,7 +181,7 @@ describe('Stalled', () => {
   };
   const failure: Result['failures'][number] = {
     resource: 'node/lb1-replica1',
-    error: new PgherdError('image-missing', 'no image'),
+    error: new PgherdError('image-missing', 'no image', { remedy: 'build it' }),
   };
   const held: Result['held'][number] = { resource: 'node/lb1-replica2', message: 'it ended' };
 
@@ -190,12 +191,12 @@ describe('Stalled', () => {
       { blocked: [blocked] },
       'leader-data-gone: group/lb1: its data volume is gone (put it back)',
     ],
-    ['by what failed', { failures: [failure] }, 'image-missing: node/lb1-replica1: no image'],
+    ['by what failed', { failures: [failure] }, 'image-missing: node/lb1-replica1: no image (build it)'],
     ['by what is not restarted for now', { held: [held] }, 'restart-held: node/lb1-replica2: it ended'],
     [
       'by all of them: the reason is that of the first',
       { blocked: [blocked], failures: [failure], held: [held] },
-      'leader-data-gone: group/lb1: its data volume is gone (put it back); node/lb1-replica2: it ended; node/lb1-replica1: no image',
+      'leader-data-gone: group/lb1: its data volume is gone (put it back); node/lb1-replica2: it ended; node/lb1-replica1: no image (build it)',
     ],
   ])('%s', (_, result, expected) =>
     expect(conditionOf('Stalled', { result: { ...done, converged: false, ...result } })).toBe(
@@ -207,9 +208,11 @@ describe('Stalled', () => {
 describe('TopologyValid', () => {
   it('tells why the file is not used', () => {
     const place = { file: 'shop.yaml', line: 2, column: 4, path: 'balancers' };
-    const diagnostics = [{ ...place, code: 'required', message: 'is required', severity: 'error' as const }];
+    const diagnostics: readonly Diagnostic[] = [
+      { ...place, code: 'missing', message: 'is required', severity: 'error' },
+    ];
     expect(conditionOf('TopologyValid', { source: { ...source, valid: false, diagnostics } })).toMatch(
-      /^TopologyValid False required: the last good topology is kept: .*shop\.yaml.*is required/,
+      /^TopologyValid False missing: the last good topology is kept: .*shop\.yaml.*is required/,
     );
   });
 });

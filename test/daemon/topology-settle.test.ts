@@ -21,7 +21,7 @@ function write(replicas: number, cluster = 'shop'): LoadResult {
 
 function breakFile(file = 'shop.yaml'): LoadResult {
   const place = { file, line: 1, column: 1, path: '' };
-  return { topologies: [], diagnostics: [{ ...place, code: 'yaml', message: 'broken', severity: 'error' }] };
+  return { topologies: [], diagnostics: [{ ...place, code: 'syntax', message: 'broken', severity: 'error' }] };
 }
 
 describe('how long content has to stand still', () => {

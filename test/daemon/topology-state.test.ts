@@ -14,7 +14,12 @@ function load(topologies: readonly Topology[], diagnostics: readonly Diagnostic[
   return { topologies: [...topologies], diagnostics: [...diagnostics] };
 }
 
-function complain(file: string, code = 'yaml', severity: 'error' | 'warning' = 'error', line = 1): Diagnostic {
+function complain(
+  file: string,
+  code: Diagnostic['code'] = 'syntax',
+  severity: 'error' | 'warning' = 'error',
+  line = 1,
+): Diagnostic {
   return { file, line, column: 1, path: '', code, message: `${code} in ${file}`, severity };
 }
 
@@ -65,15 +70,15 @@ describe('a file that is not good', () => {
   const { sources: good } = absorb(none, load([write('shop')]));
 
   it('leaves the last good topology in place, and says why it is not used', () => {
-    const all = [complain('shop.yaml'), complain('shop.yaml', 'deprecated', 'warning')];
+    const all = [complain('shop.yaml'), complain('shop.yaml', 'not-acted-on', 'warning')];
     const after = absorb(good, load([], all));
-    expect(show(after.sources)).toEqual(['shop from shop.yaml, generation 1, 2 nodes, invalid: yaml, deprecated']);
+    expect(show(after.sources)).toEqual(['shop from shop.yaml, generation 1, 2 nodes, invalid: syntax, not-acted-on']);
     expect([after.changed, after.noticed, after.unplaced]).toEqual([[], ['shop'], []]);
   });
   it('is noticed once, and again when something else is wrong with it', () => {
     const broken = absorb(good, load([], [complain('shop.yaml')]));
     expect(absorb(broken.sources, load([], [complain('shop.yaml')])).noticed).toEqual([]);
-    expect(absorb(broken.sources, load([], [complain('shop.yaml', 'yaml', 'error', 2)])).noticed).toEqual(['shop']);
+    expect(absorb(broken.sources, load([], [complain('shop.yaml', 'syntax', 'error', 2)])).noticed).toEqual(['shop']);
   });
   it('that is put right as it was is valid again, and no change', () => {
     const broken = absorb(good, load([], [complain('shop.yaml')]));
@@ -136,7 +141,7 @@ describe('a file that describes another cluster by now', () => {
     const after = absorb(renamed.sources, load([], [complain('a.yaml')]));
     expect(show(after.sources)).toEqual([
       'shop from a.yaml, generation 1, 2 nodes, invalid: no-file',
-      'store from a.yaml, generation 1, 2 nodes, invalid: yaml',
+      'store from a.yaml, generation 1, 2 nodes, invalid: syntax',
     ]);
     expect(after.noticed).toEqual(['store']);
   });

@@ -78,3 +78,20 @@ describe('the engine', () => {
     await expect(find('empty')).rejects.toThrow('the docker context "empty" names no engine');
   });
 });
+
+describe('what cannot be read', () => {
+  it('a configuration that is not JSON', async () => {
+    await writeFile(join(folder, 'config.json'), '{');
+    await expect(findEndpoint(undefined, { DOCKER_CONFIG: folder })).rejects.toThrow(
+      'config.json, which says where the engine is, is not JSON',
+    );
+  });
+
+  it('certificates that are not there', async () => {
+    const env = { DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: folder };
+    await expect(findEndpoint('tcp://host:2376', env)).rejects.toMatchObject({
+      code: 'engine-tls',
+      remedy: expect.stringContaining('DOCKER_CERT_PATH') as string,
+    });
+  });
+});

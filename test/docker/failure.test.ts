@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { InterruptedError, PgherdError } from '../../src/base/error.ts';
 import { statusOf, toFailure } from '../../src/docker/failure.ts';
+import { findPullRemedy } from '../../src/docker/images.ts';
 
 const asked = { what: 'start container lb1', host: 'unix:///x.sock' };
 
@@ -64,6 +65,54 @@ const replies: readonly (readonly [status: number, message: string, code: string
   [409, 'Container lb1 is paused, unpause the container before exec', 'not-running', true],
   [500, 'container 1e82 is not connected to the network shop', 'engine-error', true],
   [400, 'Minimum memory limit allowed is 6MB', 'engine-error', false],
+  [500, 'something nobody has seen yet', 'engine-error', true],
+  [500, 'create shop_lb1_0_1: mkdir /var/lib/docker/volumes/shop_lb1_0_1: no space left on device', 'no-space', true],
+  [
+    500,
+    'failed to register layer: Error processing tar file(exit status 1): write /usr/bin/x: no space left on device',
+    'no-space',
+    true,
+  ],
+  [500, 'fork/exec /usr/bin/containerd-shim: cannot allocate memory', 'no-memory', true],
+  [500, 'open /var/lib/docker/containers/1e/config.v2.json: too many open files', 'no-memory', true],
+  [500, 'mkdir /var/lib/docker/overlay2/1e: read-only file system', 'engine-error', true],
+  [
+    500,
+    'driver failed programming external connectivity on endpoint lb1 (9c):  (iptables failed: iptables --wait -t nat -A DOCKER: iptables: No chain/target/match by that name.',
+    'engine-error',
+    true,
+  ],
+  [
+    500,
+    'OCI runtime create failed: container_linux.go:380: starting container process caused: unknown',
+    'engine-error',
+    true,
+  ],
+  [
+    400,
+    'failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "sh": executable file not found in $PATH: unknown',
+    'engine-error',
+    false,
+  ],
+  [
+    404,
+    'image with reference postgres:17 was found but does not match the specified platform: wanted linux/arm64, actual: linux/amd64',
+    'engine-error',
+    false,
+  ],
+  [400, 'Client sent an HTTP request to an HTTPS server.', 'engine-tls', false],
+];
+
+/** What is said in no code's own words, since it can be mended in a way of its own. */
+const remedies: readonly (readonly [message: string, remedy: string])[] = [
+  ['Minimum memory limit allowed is 6MB', 'give other limits in the topology file (memory, cpus)'],
+  ['Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available', 'give other limits in the topology file'],
+  ['mkdir /var/lib/docker/overlay2/1e: read-only file system', 'see why the disk of the engine takes no writes'],
+  ['iptables: No chain/target/match by that name.', 'restart the engine: something took its firewall rules away'],
+  ['exec: "sh": executable file not found in $PATH: unknown', 'the image lacks a program that pgherd runs'],
+  ['standard_init_linux.go:228: exec user process caused: exec format error', 'the image is for another platform'],
+  ['OCI runtime create failed: unable to apply cgroup configuration', 'see the log of the engine'],
+  ['Client sent an HTTP request to an HTTPS server.', 'the engine wants TLS: set DOCKER_TLS_VERIFY=1'],
 ];
 
 describe('what the engine says', () => {
@@ -74,11 +123,8 @@ describe('what the engine says', () => {
     expect(failure.cause).toBeInstanceOf(Error);
   });
 
-  it('has a remedy wherever a human must decide', () => {
-    const bare = replies
-      .map(([status, message]) => toFailure(reply(status, message), asked))
-      .filter(({ retry, code, remedy }) => !retry && code !== 'engine-error' && remedy === undefined);
-    expect(bare).toEqual([]);
+  it.each(remedies)('%s: %s', (message, remedy) => {
+    expect(toFailure(reply(500, message), asked).remedy).toContain(remedy);
   });
 
   it('is told without the words around it', () => {
@@ -94,6 +140,15 @@ describe('an engine that says nothing', () => {
     [socket('ECONNREFUSED'), 'engine-unreachable', true],
     [socket('EACCES'), 'engine-permission', false],
     [socket('EPERM'), 'engine-permission', false],
+    [socket('ETIMEDOUT'), 'engine-unreachable', true],
+    [socket('ENOTFOUND'), 'engine-unreachable', true],
+    [socket('EMFILE'), 'no-memory', true],
+    [socket('EPROTO'), 'engine-tls', false],
+    [socket('CERT_HAS_EXPIRED'), 'engine-tls', false],
+    [socket('DEPTH_ZERO_SELF_SIGNED_CERT'), 'engine-tls', false],
+    [socket('UNABLE_TO_VERIFY_LEAF_SIGNATURE'), 'engine-tls', false],
+    [socket('ERR_TLS_CERT_ALTNAME_INVALID'), 'engine-tls', false],
+    [socket('ERR_SSL_WRONG_VERSION_NUMBER'), 'engine-tls', false],
     [socket('ECONNRESET'), 'reply-lost', true],
     [socket('EPIPE'), 'reply-lost', true],
     [socket('ABORT_ERR'), 'engine-timeout', true],
@@ -115,4 +170,19 @@ it('a failure stays what it is', () => {
   expect(toFailure(failure, asked)).toBe(failure);
   expect(statusOf(failure)).toBeUndefined();
   expect(statusOf(reply(304, ''))).toBe(304);
+});
+
+it.each([
+  ['toomanyrequests: You have reached your pull rate limit.', 'allows no more pulls for now'],
+  ['manifest for postgres:99 not found: manifest unknown: manifest unknown', 'not this tag'],
+  ['no matching manifest for linux/arm64/v8 in the manifest list entries', "not made for the engine's platform"],
+  [
+    "pull access denied for shop, repository does not exist or may require 'docker login': denied: requested access to the resource is denied",
+    'by somebody who is logged in',
+  ],
+  ['Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host', 'does not reach'],
+  ['Get "https://r/v2/": x509: certificate signed by unknown authority', 'does not reach the registry'],
+  ['something else', 'e.g. `docker pull postgres:17`'],
+])('an image that cannot be pulled, %s: %s', (said, remedy) => {
+  expect(findPullRemedy(said, 'postgres:17')).toContain(remedy);
 });

@@ -84,7 +84,7 @@ async function startGuard(engine: OperatorCalls, task: Task, folder: string, sig
   for (;;) {
     const next = await pieces.next();
     if (next.done === true) {
-      throw new PgherdError('exec-failed', `nothing can be run in the container: ${said.trim()}`, {
+      throw new PgherdError('not-running', `nothing can be run in the container: ${said.trim()}`, {
         remedy: 'see `docker inspect` and `docker logs` of the container',
       });
     }

@@ -70,6 +70,6 @@ function outcomeEvent(outcome: Outcome): Record<string, unknown> {
 
 export function errorEvent(error: unknown): Record<string, unknown> {
   return error instanceof PgherdError
-    ? { code: error.code, message: error.message, remedy: error.remedy ?? null }
+    ? { code: error.code, message: error.message, remedy: error.remedy }
     : { code: 'bug', message: messageOf(error), remedy: null };
 }

@@ -83,15 +83,24 @@ async function explain(
   const what = `${asked} in ${container?.name ?? ref}`;
   const lines = said.trim().split('\n').slice(-3).join('; ');
   if (container?.state === 'running' && container.restartCount === 0) {
-    if (!isFinal) return new PgherdError('node-failed', `${what}: ${lines || 'failed'}`, { retry: true });
+    if (!isFinal) return new PgherdError(codeOf(lines), `${what}: ${lines || 'failed'}`, { retry: true });
     return new PgherdError('node-failed', `${what}: an init script failed: ${lines}`, {
       remedy: 'mend the script and run the command again: the group then begins anew, in a new volume',
     });
   }
   // One that is being removed has no log any more.
   const log = (await context.engine.readLogs(ref, 5).catch(() => '')).trim().split('\n').join('; ');
-  return new PgherdError('node-failed', `${what}: the server ended (${container?.state ?? 'gone'}): ${log || lines}`, {
-    remedy: `see \`docker logs ${container?.name ?? ref}\``,
+  const code = codeOf(log || lines);
+  return new PgherdError(code, `${what}: the server ended (${container?.state ?? 'gone'}): ${log || lines}`, {
+    ...(code === 'node-failed' ? { remedy: `see \`docker logs ${container?.name ?? ref}\`` } : {}),
     retry: true,
   });
+}
+
+/** What the words of a server or of its scripts mean: PostgreSQL ends them with those of the operating system. */
+export function codeOf(said: string): 'no-space' | 'no-memory' | 'node-failed' {
+  if (/no space left on device|disk quota exceeded/i.test(said)) return 'no-space';
+  return /cannot allocate memory|could not map anonymous shared memory|too many open files/i.test(said)
+    ? 'no-memory'
+    : 'node-failed';
 }

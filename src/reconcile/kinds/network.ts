@@ -4,7 +4,7 @@ import type { Network } from '../../docker/types.ts';
 import type { Topology } from '../../topology/model.ts';
 import type { ActionContext } from '../actions.ts';
 import { formatLabels, labelNames, networkResource } from '../names.ts';
-import { inOrder, step, type Part } from '../plan.ts';
+import { inOrder, step, type Part, type Blocked } from '../plan.ts';
 import type { Snapshot } from '../snapshot.ts';
 
 type Wanted = {
@@ -99,10 +99,7 @@ function compareNetwork(resource: string, wanted: Wanted, live: Network): Part {
   };
 }
 
-function findHindrance(
-  snapshot: Snapshot,
-  wanted: Wanted,
-): { reason: { code: string; detail: string }; remedy: string } | undefined {
+function findHindrance(snapshot: Snapshot, wanted: Wanted): Omit<Blocked, 'resource'> | undefined {
   const taken = snapshot.taken.find(({ kind, name }) => kind === 'network' && name === wanted.name);
   if (taken !== undefined) {
     return {

@@ -27,7 +27,9 @@ export const volumeActions = {
     const volume = await context.engine.inspectVolume(action.name);
     if (volume === undefined) return;
     if (volume.labels[labelNames.cluster] !== context.cluster) {
-      throw new PgherdError('name-taken', `the volume ${action.name} is not pgherd's: not removing it`);
+      throw new PgherdError('name-taken', `the volume ${action.name} is not pgherd's: not removing it`, {
+        remedy: 'remove it by hand if nobody needs it; the node it had belonged to is out of the file already',
+      });
     }
     await context.verifyLock();
     await context.engine.removeVolume(action.name);
