@@ -17,7 +17,7 @@ const questions: readonly (readonly [answer: Exclude<keyof Answers, 'mode'>, mes
  */
 export async function askQuestions(known: Partial<Answers>, defaults: Answers): Promise<Answers | undefined> {
   // A terminal that does not know its width, as at a serial line, would get a letter a line.
-  if (process.stderr.columns === 0) process.stderr.columns = 80;
+  for (const stream of [process.stderr, process.stdout]) if (stream.columns === 0) stream.columns = 80;
   let answers: Answers = { ...defaults, ...known };
   for (const [answer, message] of questions) {
     if (known[answer] !== undefined) continue;
