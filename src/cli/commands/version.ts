@@ -32,7 +32,7 @@ export async function version(flags: GlobalOptions & { readonly client?: boolean
     output.print(`engine    Docker ${engine.version}, API ${engine.api}, ${engine.platform}, at ${host}`);
   } else {
     output.print(`engine    none: ${found.problem.message}`);
-    if (found.problem.remedy !== undefined) output.note(`  remedy: ${found.problem.remedy}`);
+    output.note(`  remedy: ${found.problem.remedy}`);
   }
   return exitCodes.done;
 }
