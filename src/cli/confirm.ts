@@ -13,9 +13,14 @@ export async function confirm(
     return false;
   }
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await prompt.question(question).finally(() => {
-    prompt.close();
+  // Ctrl-C and Ctrl-D close it without an answer.
+  const closed = new Promise<string>((resolve) => {
+    prompt.once('close', () => {
+      resolve('');
+    });
   });
+  const answer = await Promise.race([prompt.question(question), closed]);
+  prompt.close();
   if (answer.trim() === expected) return true;
   output.note('nothing was removed');
   return false;

@@ -402,6 +402,20 @@ export function describeEngine(name: string, open: () => Promise<ContractBench>)
     });
 
     describe('a volume', () => {
+      it('has users: all containers that mount it, running or not', async () => {
+        const [used, free] = [newName(), newName()];
+        for (const each of [used, free]) await engine.createVolume(each, bench.labels);
+        const one = spec({ volume: { name: used, target: data } });
+        const other = spec({ volume: { name: used, target: data } });
+        await engine.startContainer(await engine.createContainer(one));
+        const id = await engine.createContainer(other);
+        const users = await engine.listVolumeUsers();
+        expect(users.get(used)).toEqual([one.name, other.name].toSorted());
+        expect(users.has(free)).toBe(false);
+        await engine.removeContainer(id);
+        expect((await engine.listVolumeUsers()).get(used)).toEqual([one.name]);
+      });
+
       it('that is there keeps its labels when it is made again', async () => {
         const volume = newName();
         const labels = { ...bench.labels, 'contract.volume': 'first' };

@@ -152,10 +152,12 @@ function askFor(volumes: readonly ListedVolume[]): Parameters<typeof confirm>[0]
   const lines = volumes.map((volume) => `  ${volume.name}: ${describeVolume(volume)}`);
   const [first, ...others] = volumes;
   const isOne = others.length === 0;
-  const what = isOne ? 'this volume' : `these ${String(volumes.length)} volumes`;
+  const what = isOne
+    ? 'this volume and ALL DATA in it'
+    : `these ${String(volumes.length)} volumes and ALL DATA in them`;
   return {
     command: 'prune',
-    question: `${lines.join('\n')}\nRemove ${what} and ALL DATA in it? Type ${isOne ? 'its name' : 'yes'} to go on: `,
+    question: `${lines.join('\n')}\nRemove ${what}? Type ${isOne ? 'its name' : 'yes'} to go on: `,
     expected: isOne ? (first?.name ?? '') : 'yes',
   };
 }

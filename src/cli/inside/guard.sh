@@ -29,16 +29,16 @@ leaves() {
   done <"$folder/processes"
 }
 
-# A tenth of a second each: psql has its query called off first.
+# A tenth of a second each: psql has its query called off first, and time to do so.
 round=0
 while [ -s "$folder/session" ] && [ "$round" -lt 100 ]; do
   session=$(cat "$folder/session") || break
   [ -d "/proc/$session" ] || break
   case $round in
     0) signal=INT ;;
-    [1-4]) signal='' ;;
-    5) signal=HUP ;;
-    [6-9] | 1? | 2?) signal=TERM ;;
+    ? | 1? | 2?) signal='' ;;
+    30) signal=HUP ;;
+    3? | 4?) signal=TERM ;;
     *) signal=KILL ;;
   esac
   if [ -n "$signal" ]; then
