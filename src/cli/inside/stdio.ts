@@ -67,11 +67,26 @@ export function connectStdio(terminal: boolean): Stdio {
   };
 }
 
+// One after the other: of two that are under way at once, nobody knows which counts.
 function followSize({ resize }: Console): () => void {
   const { stdout } = process;
-  // What goes wrong here goes wrong with the command as well, which says so.
-  const tell = (): void => void resize(stdout.columns, stdout.rows).catch(() => undefined);
-  stdout.on('resize', tell);
-  tell();
-  return () => void stdout.off('resize', tell);
+  let isTelling = false;
+  let isDue = true;
+  const tell = async (): Promise<void> => {
+    if (isTelling) return;
+    isTelling = true;
+    while (isDue) {
+      isDue = false;
+      // What goes wrong here goes wrong with the command as well, which says so.
+      await resize(stdout.columns, stdout.rows).catch(() => undefined);
+    }
+    isTelling = false;
+  };
+  const onResize = (): void => {
+    isDue = true;
+    void tell();
+  };
+  stdout.on('resize', onResize);
+  void tell();
+  return () => void stdout.off('resize', onResize);
 }
