@@ -103,6 +103,10 @@ export const errorCodes = {
     means: 'the file or variable that should hold a password does not',
     remedy: 'put it there, or let pgherd make one: `password: { generate: true }`',
   },
+  'edit-refused': {
+    means: 'a file cannot be changed the way it was asked for',
+    remedy: 'edit the file by hand, and run `pgherd reconcile --once`',
+  },
   'node-failed': {
     means: 'a server or balancer does not do what it must; its last words are in the message',
     remedy: 'see `docker logs` of the container, and `pgherd status`',

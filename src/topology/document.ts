@@ -16,6 +16,19 @@ export const limits = {
   errors: 100,
 } as const;
 
+/** How topologies are read: as YAML 1.2 core, and nothing that surprises. */
+export const parseOptions = {
+  version: '1.2',
+  schema: 'core',
+  strict: true,
+  // the parser compares every key with every other; the tree finds them at once
+  uniqueKeys: false,
+  stringKeys: true,
+  merge: false,
+  resolveKnownTags: false,
+  keepSourceTokens: false,
+} as const;
+
 /** An issue that the parser found, and where. */
 export type Located = { readonly issue: Issue; readonly span: Span };
 
@@ -67,18 +80,7 @@ export function readDocument(text: string, language: 'YAML' | 'JSON' = 'YAML'): 
     return fail('several-documents', 'a second document starts here', 'one cluster a file: split it', span);
   }
 
-  const options = {
-    version: '1.2',
-    schema: 'core',
-    strict: true,
-    // the parser compares every key with every other; the tree finds them at once
-    uniqueKeys: false,
-    stringKeys: true,
-    merge: false,
-    resolveKnownTags: false,
-    keepSourceTokens: false,
-  } as const;
-  const documents = [...new Composer(options).compose(tokens, true, text.length)];
+  const documents = [...new Composer(parseOptions).compose(tokens, true, text.length)];
   const document = documents[0];
   if (document === undefined || document.errors.length > 0) {
     const errors = keepFirstOfLine(document?.errors ?? [], text);

@@ -31,6 +31,7 @@ function formatExcerpt(sourceLine: string, column: number, length: number): stri
 // eslint-disable-next-line no-control-regex -- control characters are what it is about
 const invisible = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
-function hideControls(text: string): string {
+/** Text without what would steer a terminal. */
+export function hideControls(text: string): string {
   return text.replace(invisible, '\uFFFD');
 }

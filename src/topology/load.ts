@@ -40,7 +40,8 @@ export function isTopologyName(name: string): boolean {
   return /^[^.].*\.(yaml|yml|json)$/.test(name);
 }
 
-function createLoadDeps(): LoadDeps {
+/** The real files, environment and working directory. */
+export function createLoadDeps(): LoadDeps {
   return {
     readFile: (path) => readFile(path),
     stat: (path) => stat(path),

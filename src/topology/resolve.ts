@@ -140,7 +140,7 @@ function resolveBalancer(raw: Raw.TopologyFile, balancer: Raw.Balancer, budget: 
 
 type Draft = { readonly node: Raw.Primary; readonly slot: number; readonly origin: Path };
 
-/** The primary and the replicas with their slots; a replica without a node_id takes the lowest that is free. */
+/** The primary and the replicas with their slots. */
 function listNodes(balancer: Raw.Balancer, path: Path): Draft[] {
   const primary = { node: balancer.primary ?? {}, slot: 0, origin: [...path, 'primary'] };
   const replicas = balancer.replicas ?? defaults.balancers.replicas;
@@ -148,14 +148,22 @@ function listNodes(balancer: Raw.Balancer, path: Path): Draft[] {
     const numbered = Array.from({ length: replicas }, (_, index) => index + 1);
     return [primary, ...numbered.map((slot) => ({ node: {}, slot, origin: [...path, 'replicas'] }))];
   }
-  const taken = new Set(replicas.map((replica) => replica.node_id));
-  let next = 1;
-  const listed = replicas.map(({ node_id: given, ...node }, index) => {
-    while (given === undefined && taken.has(next)) next++;
-    const slot = given ?? next++;
+  const slots = assignSlots(replicas.map(({ node_id }) => node_id));
+  const listed = replicas.map(({ node_id, ...node }, index) => {
+    const slot = slots[index] ?? node_id ?? 0;
     return { node, slot, origin: [...path, 'replicas', index] };
   });
   return [primary, ...listed];
+}
+
+/** The slots of replicas by their `node_id`; one without takes the lowest that is free. */
+export function assignSlots(given: readonly (number | undefined)[]): readonly number[] {
+  const taken = new Set(given);
+  let next = 1;
+  return given.map((slot) => {
+    while (slot === undefined && taken.has(next)) next++;
+    return slot ?? next++;
+  });
 }
 
 type NodeSettings = Omit<Node, 'name' | 'slot' | 'containerName' | 'address' | 'port' | 'parameters'>;

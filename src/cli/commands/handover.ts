@@ -13,6 +13,7 @@ import type { Result } from '../../reconcile/work.ts';
 import { createStepQueue } from '../../reconcile/step-queue.ts';
 import type { Group, Topology } from '../../topology/model.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
+import { findGroup, findNode } from '../find.ts';
 import { openCommandJournal } from '../journal.ts';
 import { painter, type Output } from '../output.ts';
 import { reportProgress } from '../render/progress.ts';
@@ -59,7 +60,7 @@ async function handOver(
   const topologies = await loadOrReport(paths, output);
   if (topologies === undefined) return exitCodes.error;
   const { topology, group } = findGroup(topologies, name);
-  const to = findTarget(group, flags.to);
+  const to = flags.to === undefined ? undefined : findNode(group, flags.to).slot;
   const engine = await connect(flags, output);
   const passwords = await readPasswords(topology, { env: process.env, readFile: readText });
   const before = await findLeader(engine, topology, group, passwords);
@@ -127,33 +128,6 @@ async function carryOut(work: Work, seconds: number): Promise<Result & { readonl
 
 function say(output: Output, fields: Readonly<Record<string, unknown>>, text: string): void {
   output.print(output.format === 'json' ? JSON.stringify({ event: 'leader', ...fields }) : text);
-}
-
-function findGroup(topologies: readonly Topology[], name: string): { topology: Topology; group: Group } {
-  const found = topologies.flatMap((topology) =>
-    topology.groups.filter((group) => group.name === name).map((group) => ({ topology, group })),
-  );
-  const [first, second] = found;
-  if (first !== undefined && second === undefined) return first;
-  const names = topologies.flatMap(({ groups }) => groups.map((group) => group.name)).join(', ');
-  if (first === undefined) {
-    throw new PgherdError('not-found', `there is no group "${name}" in these files`, {
-      remedy: `known here: ${names}`,
-    });
-  }
-  const clusters = found.map(({ topology }) => topology.cluster).join(', ');
-  throw new PgherdError('not-found', `more than one cluster has a group "${name}": ${clusters}`, {
-    remedy: 'name the file of the one you mean',
-  });
-}
-
-function findTarget(group: Group, name: string | undefined): number | undefined {
-  if (name === undefined) return undefined;
-  const node = group.nodes.find((each) => each.name === name || each.containerName === name);
-  if (node !== undefined) return node.slot;
-  throw new PgherdError('not-found', `there is no node "${name}" in the group ${group.name}`, {
-    remedy: `known here: ${group.nodes.map((each) => each.name).join(', ')}`,
-  });
 }
 
 async function findLeader(

@@ -2,10 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InterruptedError } from '../../base/error.ts';
 import { keepRecord } from '../../daemon/keep-record.ts';
+import type { Engine } from '../../docker/engine.ts';
 import { readPasswords } from '../../reconcile/passwords.ts';
 import { reconcile as reconcileCluster } from '../../reconcile/reconcile.ts';
 import type { Result, World } from '../../reconcile/work.ts';
 import { createStepQueue } from '../../reconcile/step-queue.ts';
+import type { Topology } from '../../topology/model.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { openCommandJournal } from '../journal.ts';
 import { formatError, painter, type Output, type Paint } from '../output.ts';
@@ -33,6 +35,18 @@ export async function reconcile(paths: readonly string[], flags: ReconcileFlags,
   const topologies = await loadOrReport(paths, output);
   if (topologies === undefined) return exitCodes.error;
   const engine = await connect(flags, output);
+  const isConverged = await converge({ engine, topologies, by: 'reconcile --once' }, flags, output);
+  return isConverged ? exitCodes.done : exitCodes.notConverged;
+}
+
+type Work = { readonly engine: Engine; readonly topologies: readonly Topology[]; readonly by: string };
+
+/** Brings clusters to what their files say, tells of it, and gives whether all of them are there. */
+export async function converge(
+  { engine, topologies, by }: Work,
+  flags: ReconcileFlags,
+  output: Output,
+): Promise<boolean> {
   const signal = interruptSignal(output);
   const paint = painter(output.colour);
   const journal = openCommandJournal(flags.stateDir, output);
@@ -42,9 +56,10 @@ export async function reconcile(paths: readonly string[], flags: ReconcileFlags,
     topologies.map(async (topology) => {
       const report = reportProgress(output, topology.cluster, startedAt);
       const run = randomBytes(4).toString('hex');
-      const record = keepRecord(journal, { cluster: topology.cluster, run, by: 'reconcile --once' });
+      const record = keepRecord(journal, { cluster: topology.cluster, run, by });
+      let holder: string | undefined;
       const passwords = await readPasswords(topology, { env: process.env, readFile: readText });
-      return reconcileCluster(engine, topology, passwords, world, {
+      const result = await reconcileCluster(engine, topology, passwords, world, {
         timeout: flags.timeout * 1000,
         signal,
         queue,
@@ -52,15 +67,17 @@ export async function reconcile(paths: readonly string[], flags: ReconcileFlags,
           if (progress.type === 'planned' && progress.round === 1 && output.format === 'text') {
             output.print(renderPlan(progress.plan, paint));
           }
+          if (progress.type === 'waiting-for-lock') holder = progress.holder;
           report(progress);
           record(progress);
         },
       });
+      return { result, holder };
     }),
   );
   await journal.close();
-  for (const result of results) printResult(result, output, paint, performance.now() - startedAt);
-  return results.every(({ converged }) => converged) ? exitCodes.done : exitCodes.notConverged;
+  for (const { result, holder } of results) printResult(result, output, paint, performance.now() - startedAt, holder);
+  return results.every(({ result }) => result.converged);
 }
 
 /** Aborted by the first Ctrl-C or SIGTERM; the second ends the process at once. */
@@ -76,7 +93,8 @@ export function interruptSignal(output: Output): AbortSignal {
   return controller.signal;
 }
 
-export function printResult(result: Result, output: Output, paint: Paint, milliseconds: number): void {
+/** Tells how a run ended; `holder` is who had the lock meanwhile. */
+export function printResult(result: Result, output: Output, paint: Paint, milliseconds: number, holder?: string): void {
   if (output.format === 'json') {
     const failures = result.failures.map(({ resource, error }) => ({ resource, ...errorEvent(error) }));
     output.print(JSON.stringify({ ...result, event: 'result', failures }));
@@ -84,7 +102,11 @@ export function printResult(result: Result, output: Output, paint: Paint, millis
   }
   const took = `${(milliseconds / 1000).toFixed(1)} s`;
   if (result.converged) {
-    const what = result.done === 0 ? 'nothing was changed' : `${String(result.done)} steps done in ${took}`;
+    const byOther =
+      holder === undefined
+        ? 'nothing was changed'
+        : `what there was to do was done by ${holder.replace(/, since .*$/, '')}`;
+    const what = result.done === 0 ? byOther : `${String(result.done)} steps done in ${took}`;
     output.print(`${result.cluster}: ${paint('green', 'converged')}, ${what}.`);
     return;
   }

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import type { HandoverFlags } from '../commands/handover.ts';
 import type { PruneFlags } from '../commands/prune.ts';
+import type { AddFlags, RemoveFlags } from '../commands/scale.ts';
 import type { GlobalOptions } from '../session.ts';
-import { collect, parsePositive, pathsHelp, runs, stateDirHelp } from './run.ts';
+import { collect, parsePositive, parsePositiveCount, pathsHelp, runs, stateDirHelp } from './run.ts';
 
 type ReconcileFlags = GlobalOptions & {
   readonly once?: boolean;
@@ -55,6 +56,8 @@ export function addChangeCommands(program: Command): void {
           : (await import('../commands/daemon.ts')).daemon(files, flags, output),
       ),
     );
+
+  addScaleCommands(program);
 
   for (const [name, description, example] of [
     ['switchover', 'have another node lead a group, without a loss', 'lb1 --to lb1-replica1'],
@@ -134,6 +137,45 @@ function addPrune(program: Command): void {
     .action(
       runs<PruneFlags>(async (names, flags, output) =>
         (await import('../commands/prune.ts')).prune(names, flags, output),
+      ),
+    );
+}
+
+function addScaleCommands(program: Command): void {
+  const declare = (name: string, description: string): Command =>
+    program
+      .command(name)
+      .argument('[path...]', pathsHelp)
+      .description(description)
+      .requiredOption('--balancer <group>', 'the name of a balancer in the file')
+      .option('--no-reconcile', 'change the file only')
+      .option('--dry-run', 'show the change of the file and the plan; change nothing')
+      .option('--timeout <seconds>', 'give up after this time', parsePositive, 600)
+      .option('--parallel <steps>', 'how many steps at once', parsePositive, 8)
+      .option('--state-dir <folder>', stateDirHelp);
+
+  declare('add-replica', 'add replicas to a group: in its file, all else there kept as it is, then in Docker')
+    .option('--count <number>', 'how many', parsePositiveCount, 1)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pgherd add-replica --balancer lb1\n  pgherd add-replica --balancer lb1 --count 2 --dry-run shop.yaml',
+    )
+    .action(
+      runs<AddFlags>(async (files, flags, output) =>
+        (await import('../commands/scale.ts')).addReplica(files, flags, output),
+      ),
+    );
+
+  declare('remove-replica', 'remove a replica from a group: from its file, then from Docker; its volume is kept')
+    .requiredOption('--node <node>', 'its node_id, its name, or the name of its container')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pgherd remove-replica --balancer lb1 --node 2\n' +
+        '  pgherd remove-replica --balancer lb1 --node lb1-replica2 --dry-run shop.yaml',
+    )
+    .action(
+      runs<RemoveFlags>(async (files, flags, output) =>
+        (await import('../commands/scale.ts')).removeReplica(files, flags, output),
       ),
     );
 }

@@ -66,3 +66,10 @@ export function splitAtDashes(
   const end = operands.length - count;
   return { before: operands.slice(0, end), after: operands.slice(end) };
 }
+
+/** A whole number above 0. */
+export function parsePositiveCount(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value <= 0) throw new InvalidArgumentError('expected a whole number above 0.');
+  return value;
+}
