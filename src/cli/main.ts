@@ -2,10 +2,15 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import { exitCodes } from './exit.ts';
 
-// A reader that has seen enough (head, less) is no error.
+// A reader that has seen enough (head, less) is no error. A terminal that is gone answers EIO: what is under way ends by
+// the signal that comes with it, and until then nobody can be told anything.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EIO') return;
   if (error.code !== 'EPIPE') throw error;
   process.exit(exitCodes.done);
+});
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EIO' && error.code !== 'EPIPE') throw error;
 });
 
 const [first, ...others] = process.argv.slice(2);

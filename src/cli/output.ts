@@ -1,15 +1,24 @@
 import { PgherdError, messageOf } from '../base/error.ts';
+import type { LiveArea } from './live.ts';
+import { readSize, readTerminal, type Terminal } from './terminal.ts';
 
 /** Where a command writes, and how. */
 export type Output = {
   readonly format: 'text' | 'json';
+  /** Of what is printed. */
   readonly colour: boolean;
   /** How wide the terminal is that results go to; undefined: none, they may be as wide as they are. */
-  readonly columns: number | undefined;
+  readonly columns: () => number | undefined;
+  /** Of what is noted. */
+  readonly noteColour: boolean;
+  /** What standard error can show. */
+  readonly terminal: Terminal;
   /** The result, on standard output. */
   readonly print: (text: string) => void;
   /** Progress, warnings and errors, on standard error. */
   readonly note: (text: string) => void;
+  /** From now on everything goes above this live area of standard error; undefined: there is none any more. */
+  readonly keepAbove: (area: LiveArea | undefined) => void;
 };
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'blue' | 'magenta' | 'cyan';
@@ -36,14 +45,31 @@ export function painter(colour: boolean): Paint {
 
 /** Standard output and error; NO_COLOR and --no-color switch colours off, as does anything but a terminal. */
 export function createOutput(options: { readonly format: 'text' | 'json'; readonly color: boolean }): Output {
-  const { NO_COLOR, TERM } = process.env;
-  const wants = options.color && (NO_COLOR === undefined || NO_COLOR === '') && TERM !== 'dumb';
+  const { color, format } = options;
+  const read = (stream: NodeJS.WriteStream): Terminal =>
+    readTerminal(stream, process.env, { color, platform: process.platform });
+  const terminal = read(process.stderr);
+  let area: LiveArea | undefined;
+  const write = (stream: NodeJS.WriteStream, text: string): void => {
+    const print = (): void => void stream.write(`${text}\n`);
+    if (area === undefined || !stream.isTTY) print();
+    else area.above(print);
+  };
   return {
-    format: options.format,
-    colour: wants && process.stdout.isTTY,
-    columns: process.stdout.isTTY ? process.stdout.columns : undefined,
-    print: (text) => void process.stdout.write(`${text}\n`),
-    note: (text) => void process.stderr.write(`${text}\n`),
+    format,
+    colour: read(process.stdout).colour,
+    columns: () => (process.stdout.isTTY ? readSize(process.stdout).columns : undefined),
+    noteColour: terminal.colour,
+    terminal,
+    print: (text) => {
+      write(process.stdout, text);
+    },
+    note: (text) => {
+      write(process.stderr, text);
+    },
+    keepAbove: (next) => {
+      area = next;
+    },
   };
 }
 

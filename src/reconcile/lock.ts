@@ -80,8 +80,7 @@ export class LockSeeker {
       assertLock(container, this.#options.cluster);
       const isIdle = container.state !== 'running' && container.state !== 'removing';
       if (await this.#removeStale(container.id, isIdle)) continue;
-      const who = container.labels[holderLabel] ?? 'someone';
-      return { id: container.id, who: `${who}, since ${new Date(container.createdAt).toISOString()}`, isIdle };
+      return { id: container.id, who: describeHolder(container), isIdle };
     }
   }
 
@@ -101,6 +100,12 @@ export function isLock(found: Lock | Holder): found is Lock {
   return 'verify' in found;
 }
 
+/** Who has the lock of a cluster now, as a person reads it; undefined: nobody. */
+export async function findHolder(engine: Engine, cluster: string): Promise<string | undefined> {
+  const container = await engine.inspectContainer(lockName(cluster));
+  return container?.state === 'running' ? describeHolder(container) : undefined;
+}
+
 /** Takes the lock of a cluster, and waits for it as long as the signal lets it. */
 export async function takeLock(engine: Engine, options: LockOptions): Promise<Lock> {
   const seeker = new LockSeeker(engine, options);
@@ -113,6 +118,10 @@ export async function takeLock(engine: Engine, options: LockOptions): Promise<Lo
     told = found.id;
     await options.sleep(lockPollMilliseconds, options.signal);
   }
+}
+
+function describeHolder({ labels, createdAt }: Container): string {
+  return `${labels[holderLabel] ?? 'someone'}, since ${new Date(createdAt).toISOString()}`;
 }
 
 async function create(

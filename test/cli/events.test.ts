@@ -6,6 +6,7 @@ import { events, type EventsFlags } from '../../src/cli/commands/events.ts';
 import type { Output } from '../../src/cli/output.ts';
 import { openJournal, type Journal, type NewEntry } from '../../src/daemon/journal.ts';
 import { until } from '../e2e/support/until.ts';
+import { recordOutput } from './recorder.ts';
 
 // A busy machine makes them slow, not wrong.
 vi.setConfig({ testTimeout: 60_000 });
@@ -23,10 +24,8 @@ afterEach(async () => {
 type Run = { readonly out: string[]; readonly notes: string[]; readonly output: Output };
 
 function createRun(settings: Partial<Output> = {}): Run {
-  const [out, notes]: [string[], string[]] = [[], []];
-  const print = (text: string): void => void out.push(text);
-  const note = (text: string): void => void notes.push(text);
-  return { out, notes, output: { format: 'text', colour: false, columns: undefined, print, note, ...settings } };
+  const { output, printed: out, noted: notes } = recordOutput(settings);
+  return { out, notes, output };
 }
 
 /** What the command prints, says and ends with. */

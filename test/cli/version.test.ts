@@ -1,17 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { version } from '../../src/cli/commands/version.ts';
-import type { Output } from '../../src/cli/output.ts';
+import { recordOutput } from './recorder.ts';
 
 async function run(format: 'text' | 'json', flags: { client?: boolean } = {}) {
-  const [printed, noted]: [string[], string[]] = [[], []];
-  const output: Output = {
-    format,
-    colour: false,
-    columns: 100,
-    print: (text) => printed.push(text),
-    note: (text) => noted.push(text),
-  };
+  const { output, printed, noted } = recordOutput({ format });
   const code = await version({ format, color: false, host: 'unix:///none/docker.sock', ...flags }, output);
   return { code, printed: printed.join('\n'), noted: noted.join('\n') };
 }

@@ -7,7 +7,8 @@ import { exitCodes, type ExitCode } from '../exit.ts';
 import { openCommandJournal } from '../journal.ts';
 import { formatError, painter, type Output } from '../output.ts';
 import { renderPlan } from '../render/plan.ts';
-import { errorEvent, reportProgress } from '../render/progress.ts';
+import { openProgress } from '../render/progress.ts';
+import { errorEvent } from '../render/progress-events.ts';
 import { connect, loadOrReport, type GlobalOptions } from '../session.ts';
 import { interruptSignal, world } from './reconcile.ts';
 
@@ -25,6 +26,7 @@ export async function destroy(paths: readonly string[], flags: DestroyFlags, out
   const paint = painter(output.colour);
   const withVolumes = flags.volumes === true;
   const journal = openCommandJournal(flags.stateDir, output);
+  let interrupted: AbortSignal | undefined;
   let code: ExitCode = exitCodes.done;
   for (const { cluster } of topologies) {
     const plan = await lookToDestroy(engine, cluster, withVolumes);
@@ -34,19 +36,25 @@ export async function destroy(paths: readonly string[], flags: DestroyFlags, out
     }
     if (output.format === 'text') output.print(renderPlan(plan, paint));
     if (!(await confirm(askFor(cluster, withVolumes), flags, output))) return exitCodes.error;
-    const startedAt = performance.now();
-    const report = reportProgress(output, cluster, startedAt);
     const record = keepRecord(journal, { cluster, run: randomBytes(4).toString('hex'), by: 'destroy' });
-    const signal = AbortSignal.any([interruptSignal(output), AbortSignal.timeout(flags.timeout * 1000)]);
+    // Not before it has asked: until then, Ctrl-C ends it at once.
+    interrupted ??= interruptSignal(output);
+    const display = await openProgress(output, interrupted);
+    display.report(cluster, { type: 'planned', plan, round: 1 });
     const result = await destroyCluster(engine, cluster, withVolumes, world, {
       timeout: flags.timeout * 1000,
-      signal,
+      signal: AbortSignal.any([interrupted, AbortSignal.timeout(flags.timeout * 1000)]),
       queue: createStepQueue(8),
       onProgress: (progress) => {
-        report(progress);
+        display.report(cluster, progress);
         record(progress);
       },
-    });
+    })
+      .then((ended) => {
+        display.end(cluster, ended.converged);
+        return ended;
+      })
+      .finally(display.close);
     if (output.format === 'json') {
       const failures = result.failures.map(({ resource, error }) => ({ resource, ...errorEvent(error) }));
       output.print(JSON.stringify({ ...result, event: 'result', failures }));

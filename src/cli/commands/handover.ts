@@ -5,6 +5,7 @@ import type { Engine } from '../../docker/engine.ts';
 import type { Handover } from '../../postgres/layout.ts';
 import { viewGroup } from '../../reconcile/group.ts';
 import { setHandover } from '../../reconcile/handover.ts';
+import { findHolder } from '../../reconcile/lock.ts';
 import { look } from '../../reconcile/look.ts';
 import { readPasswords, type Passwords } from '../../reconcile/passwords.ts';
 import { askReport } from '../../reconcile/probe.ts';
@@ -15,8 +16,8 @@ import type { Group, Topology } from '../../topology/model.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { findGroup, findNode } from '../find.ts';
 import { openCommandJournal } from '../journal.ts';
-import { painter, type Output } from '../output.ts';
-import { reportProgress } from '../render/progress.ts';
+import type { Output } from '../output.ts';
+import { openProgress } from '../render/progress.ts';
 import { connect, loadOrReport, readText, type GlobalOptions } from '../session.ts';
 import { interruptSignal, printResult, world } from './reconcile.ts';
 
@@ -73,19 +74,22 @@ async function handOver(
       remedy: `\`pgherd switchover ${name}\` hands over without a loss`,
     });
   }
+  const keeper = await findHolder(engine, topology.cluster);
+  if (keeper !== undefined && output.format === 'text')
+    output.note(`asked of who keeps ${topology.cluster}: ${keeper}`);
   await setHandover(engine, topology.cluster, name, { kind, to }, world);
   const by = kind === 'switchover' ? 'switchover' : 'failover';
-  const work = { engine, topology, passwords, by, flags, output, signal: interruptSignal(output) };
+  const work = { keeper, engine, topology, passwords, by, flags, output, signal: interruptSignal(output) };
   try {
     const result = await carryOut(work, flags.timeout);
     const after = await findLeader(engine, topology, group, passwords);
     if (after.name !== before.name) {
       const text = `${after.name} leads ${name}, which ${before.name} led before.`;
       say(output, { group: name, leader: after.name, from: before.name, changed: true }, text);
-      if (!result.converged) printResult(result, output, painter(output.colour), result.milliseconds);
+      if (!result.converged) printResult(result, output, result.milliseconds);
       return exitCodes.done;
     }
-    printResult(result, output, painter(output.colour), result.milliseconds);
+    printResult(result, output, result.milliseconds);
   } finally {
     // What could not be done now is not done later, when nobody expects it.
     await setHandover(engine, topology.cluster, name, undefined, world);
@@ -98,6 +102,8 @@ async function handOver(
 }
 
 type Work = {
+  /** Who has the lock, and does it. */
+  readonly keeper: string | undefined;
   readonly engine: Engine;
   readonly topology: Topology;
   readonly passwords: Passwords;
@@ -108,20 +114,26 @@ type Work = {
 };
 
 async function carryOut(work: Work, seconds: number): Promise<Result & { readonly milliseconds: number }> {
-  const { engine, topology, passwords, by, flags, output, signal } = work;
+  const { keeper, engine, topology, passwords, by, flags, output, signal } = work;
   const startedAt = performance.now();
   const journal = openCommandJournal(flags.stateDir, output);
   const record = keepRecord(journal, { cluster: topology.cluster, run: randomBytes(4).toString('hex'), by });
-  const report = reportProgress(output, topology.cluster, startedAt);
+  const display = await openProgress(output, signal);
+  if (keeper !== undefined) display.report(topology.cluster, { type: 'waiting-for-lock', holder: keeper });
   const result = await reconcile(engine, topology, passwords, world, {
     timeout: seconds * 1000,
     signal,
     queue: createStepQueue(parallelSteps),
     onProgress: (progress) => {
-      report(progress);
+      display.report(topology.cluster, progress);
       record(progress);
     },
-  });
+  })
+    .then((ended) => {
+      display.end(topology.cluster, ended.converged);
+      return ended;
+    })
+    .finally(display.close);
   await journal.close();
   return { ...result, milliseconds: performance.now() - startedAt };
 }

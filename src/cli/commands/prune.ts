@@ -63,7 +63,7 @@ async function listLeftovers(
   } else if (leftovers.length === 0) {
     output.print('nothing to prune: every volume is needed.');
   } else {
-    const view = { paint: painter(output.colour), width: output.columns };
+    const view = { paint: painter(output.colour), width: output.columns() };
     output.print(renderVolumes(leftovers, undefined, view).join('\n'));
     const files = file.map((path) => `--file ${path} `).join('');
     output.print(`\nto remove them:\n  pgherd prune ${files}${leftovers.map(({ name }) => name).join(' ')}`);

@@ -10,9 +10,10 @@ import { createStepQueue } from '../../reconcile/step-queue.ts';
 import type { Topology } from '../../topology/model.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { openCommandJournal } from '../journal.ts';
-import { formatError, painter, type Output, type Paint } from '../output.ts';
+import { formatError, painter, type Output } from '../output.ts';
 import { renderPlan } from '../render/plan.ts';
-import { errorEvent, reportProgress } from '../render/progress.ts';
+import { openProgress } from '../render/progress.ts';
+import { errorEvent } from '../render/progress-events.ts';
 import { connect, loadOrReport, readBytes, readText, type GlobalOptions } from '../session.ts';
 
 export type ReconcileFlags = GlobalOptions & {
@@ -48,53 +49,58 @@ export async function converge(
   output: Output,
 ): Promise<boolean> {
   const signal = interruptSignal(output);
-  const paint = painter(output.colour);
   const journal = openCommandJournal(flags.stateDir, output);
   const queue = createStepQueue(flags.parallel);
   const startedAt = performance.now();
-  const results = await Promise.all(
-    topologies.map(async (topology) => {
-      const report = reportProgress(output, topology.cluster, startedAt);
-      const run = randomBytes(4).toString('hex');
-      const record = keepRecord(journal, { cluster: topology.cluster, run, by });
-      let holder: string | undefined;
-      const passwords = await readPasswords(topology, { env: process.env, readFile: readText });
-      const result = await reconcileCluster(engine, topology, passwords, world, {
-        timeout: flags.timeout * 1000,
-        signal,
-        queue,
-        onProgress: (progress) => {
-          if (progress.type === 'planned' && progress.round === 1 && output.format === 'text') {
-            output.print(renderPlan(progress.plan, paint));
-          }
-          if (progress.type === 'waiting-for-lock') holder = progress.holder;
-          report(progress);
-          record(progress);
-        },
-      });
-      return { result, holder };
-    }),
-  );
+  const display = await openProgress(output, signal);
+  const work = topologies.map(async (topology) => {
+    const { cluster } = topology;
+    const run = randomBytes(4).toString('hex');
+    const record = keepRecord(journal, { cluster, run, by });
+    let holder: string | undefined;
+    const passwords = await readPasswords(topology, { env: process.env, readFile: readText });
+    const result = await reconcileCluster(engine, topology, passwords, world, {
+      timeout: flags.timeout * 1000,
+      signal,
+      queue,
+      onProgress: (progress) => {
+        if (progress.type === 'planned' && progress.round === 1 && output.format === 'text') {
+          output.print(renderPlan(progress.plan, painter(output.colour)));
+        }
+        if (progress.type === 'waiting-for-lock') holder = progress.holder;
+        display.report(cluster, progress);
+        record(progress);
+      },
+    });
+    display.end(cluster, result.converged);
+    return { result, holder };
+  });
+  const results = await Promise.all(work).finally(display.close);
   await journal.close();
-  for (const { result, holder } of results) printResult(result, output, paint, performance.now() - startedAt, holder);
+  for (const { result, holder } of results) printResult(result, output, performance.now() - startedAt, holder);
   return results.every(({ result }) => result.converged);
 }
 
-/** Aborted by the first Ctrl-C or SIGTERM; the second ends the process at once. */
+/**
+ * Aborted by the first Ctrl-C or SIGTERM; the second ends the process at once. A terminal that is closed tells so more
+ * than once (the system does, and the shell), and never asks twice.
+ */
 export function interruptSignal(output: Output): AbortSignal {
   const controller = new AbortController();
   const stop = (name: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143);
+    if (controller.signal.aborted) {
+      if (name !== 'SIGHUP') process.exit(name === 'SIGINT' ? 130 : 143);
+      return;
+    }
     output.note('stopping: what has begun is finished, nothing new is started (again to stop at once)');
     controller.abort(new InterruptedError('stopped by the user'));
   };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
   return controller.signal;
 }
 
 /** Tells how a run ended; `holder` is who had the lock meanwhile. */
-export function printResult(result: Result, output: Output, paint: Paint, milliseconds: number, holder?: string): void {
+export function printResult(result: Result, output: Output, milliseconds: number, holder?: string): void {
   if (output.format === 'json') {
     const failures = result.failures.map(({ resource, error }) => ({ resource, ...errorEvent(error) }));
     output.print(JSON.stringify({ ...result, event: 'result', failures }));
@@ -107,12 +113,12 @@ export function printResult(result: Result, output: Output, paint: Paint, millis
         ? 'nothing was changed'
         : `what there was to do was done by ${holder.replace(/, since .*$/, '')}`;
     const what = result.done === 0 ? byOther : `${String(result.done)} steps done in ${took}`;
-    output.print(`${result.cluster}: ${paint('green', 'converged')}, ${what}.`);
+    output.print(`${result.cluster}: ${painter(output.colour)('green', 'converged')}, ${what}.`);
     return;
   }
   const stopped =
     result.stopped === undefined ? '' : ` (${result.stopped === 'timed-out' ? 'timed out' : 'interrupted'})`;
-  output.note(`${result.cluster}: ${paint('red', 'not converged')} after ${took}${stopped}`);
+  output.note(`${result.cluster}: ${painter(output.noteColour)('red', 'not converged')} after ${took}${stopped}`);
   for (const { resource, reason, remedy } of result.blocked) {
     output.note(`  ${resource} is blocked: ${reason.detail} [${reason.code}]\n    remedy: ${remedy}`);
   }

@@ -39,7 +39,7 @@ export async function status(
     output.print(JSON.stringify({ clusters: advised }, undefined, 2));
     return exitCodes.done;
   }
-  const view = { paint: painter(output.colour), width: output.columns, now: Date.now() };
+  const view = { paint: painter(output.colour), width: output.columns(), now: Date.now() };
   for (const { next, ...cluster } of advised) output.print(renderStatus(cluster, { ...view, next }));
   return exitCodes.done;
 }

@@ -35,7 +35,7 @@ export async function volumes(clusters: readonly string[], flags: VolumesFlags, 
   } else if (listed.length === 0) {
     output.note('no data volume of pgherd is on this engine');
   } else {
-    const view = { paint: painter(output.colour), width: output.columns };
+    const view = { paint: painter(output.colour), width: output.columns() };
     output.print(renderVolumes(listed, sizes, view).join('\n'));
   }
   return exitCodes.done;

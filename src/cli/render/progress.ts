@@ -1,75 +1,102 @@
-import { PgherdError, messageOf } from '../../base/error.ts';
-import type { Outcome } from '../../reconcile/execute.ts';
 import type { Progress } from '../../reconcile/work.ts';
 import type { Output } from '../output.ts';
-import { formatDuration } from './duration.ts';
+import { toEvent } from './progress-events.ts';
+import { findStillWaiting, toLine } from './progress-lines.ts';
+import { advance, isTold, noProgress, type ProgressEvent } from './progress-state.ts';
 
-/** Tells progress as it happens: a line for each transition, or an event a line with --format json. */
-export function reportProgress(output: Output, cluster: string, startedAt: number): (progress: Progress) => void {
-  const elapsed = (): string => `${((performance.now() - startedAt) / 1000).toFixed(1).padStart(6)} s`;
-  return (progress) => {
-    if (progress.type === 'looking' || progress.type === 'looked') return;
+/** Tells how the work on clusters goes, while it goes on. */
+export type ProgressDisplay = {
+  readonly report: (cluster: string, progress: Progress) => void;
+  /** The work on a cluster is over. */
+  readonly end: (cluster: string, converged: boolean) => void;
+  /** Everything is over: results may be printed. */
+  readonly close: () => void;
+};
+
+/** A clock that only goes forward, in milliseconds, and its timers, which keep no process alive. */
+export type Clock = {
+  readonly now: () => number;
+  /** Gives a function that ends it. */
+  readonly every: (milliseconds: number, act: () => void) => () => void;
+};
+
+const realClock: Clock = {
+  now: () => performance.now(),
+  every: (milliseconds, act) => {
+    const timer = setInterval(act, milliseconds);
+    timer.unref();
+    return () => {
+      clearInterval(timer);
+    };
+  },
+};
+
+/** A tree on a terminal, a line for each transition elsewhere, an event a line with --format json. */
+export async function openProgress(
+  output: Output,
+  signal: AbortSignal,
+  clock: Clock = realClock,
+): Promise<ProgressDisplay> {
+  if (output.format === 'json' || !output.terminal.isLive) return tellLines(output, clock);
+  const { showTree } = await import('../progress-live.ts');
+  return showTree(output, signal, clock);
+}
+
+/** Milliseconds of silence after which is said what is waited for; after some times less often. */
+const silence = 10_000;
+const longSilence = 30_000;
+const shortSilences = 3;
+
+/** Milliseconds between two looks at how long it has been silent. */
+const pulse = 1000;
+
+/** Tells transitions as they come, and what is waited for where none comes. */
+export function tellLines(output: Output, clock: Clock): ProgressDisplay {
+  const startedAt = clock.now();
+  let state = noProgress;
+  let spokenAt = startedAt;
+  let silences = 0;
+  const say = (
+    cluster: string,
+    event: Readonly<Record<string, unknown>> | undefined,
+    line: string | undefined,
+  ): boolean => {
     if (output.format === 'json') {
-      output.print(JSON.stringify({ cluster, ...toEvent(progress) }));
-      return;
+      if (event !== undefined) output.print(JSON.stringify({ cluster, ...event }));
+      return event !== undefined;
     }
-    const line = toLine(progress);
-    if (line !== undefined) output.note(`${elapsed()}  ${cluster}  ${line}`);
+    const elapsed = `${((clock.now() - startedAt) / 1000).toFixed(1).padStart(6)} s`;
+    if (line !== undefined) output.note(`${elapsed}  ${cluster}  ${line}`);
+    return line !== undefined;
   };
-}
-
-function toLine(progress: Progress): string | undefined {
-  switch (progress.type) {
-    case 'looking':
-    case 'looked':
-    case 'planned':
-      return undefined;
-    case 'waiting-for-lock':
-      return `waiting: the cluster is being changed by ${progress.holder}`;
-    case 'step-started':
-      return undefined;
-    case 'step-ended':
-      return outcomeLine(progress.outcome);
-    case 'retrying':
-      return `trying again in ${String(progress.milliseconds / 1000)} s`;
-  }
-}
-
-function outcomeLine(outcome: Outcome): string | undefined {
-  switch (outcome.result) {
-    case 'done':
-      return `${outcome.step.id} (${formatDuration(outcome.milliseconds)})`;
-    case 'failed':
-      return `${outcome.step.id} failed: ${messageOf(outcome.error)}`;
-    case 'skipped':
-      return undefined;
-  }
-}
-
-function toEvent(progress: Exclude<Progress, { type: 'looking' | 'looked' }>): Record<string, unknown> {
-  switch (progress.type) {
-    case 'planned':
-      return { event: 'planned', round: progress.round, steps: progress.plan.steps.map(({ id }) => id) };
-    case 'waiting-for-lock':
-      return { event: 'waiting-for-lock', holder: progress.holder };
-    case 'step-started':
-      return { event: 'step-started', step: progress.step.id };
-    case 'step-ended':
-      return { event: 'step-ended', ...outcomeEvent(progress.outcome) };
-    case 'retrying':
-      return { event: 'retrying', milliseconds: progress.milliseconds, error: errorEvent(progress.error) };
-  }
-}
-
-function outcomeEvent(outcome: Outcome): Record<string, unknown> {
-  const { step, result } = outcome;
-  if (result === 'done') return { step: step.id, result, milliseconds: Math.round(outcome.milliseconds) };
-  if (result === 'failed') return { step: step.id, result, error: errorEvent(outcome.error) };
-  return { step: step.id, result };
-}
-
-export function errorEvent(error: unknown): Record<string, unknown> {
-  return error instanceof PgherdError
-    ? { code: error.code, message: error.message, remedy: error.remedy }
-    : { code: 'bug', message: messageOf(error), remedy: null };
+  const follow = (event: ProgressEvent): void => {
+    state = advance(state, event, clock.now());
+  };
+  const remind = (): void => {
+    const now = clock.now();
+    if (now - spokenAt < (silences < shortSilences ? silence : longSilence)) return;
+    for (const cluster of state.clusters) {
+      const waiting = findStillWaiting(cluster, now);
+      if (waiting === undefined) continue;
+      const milliseconds = Math.round(waiting.milliseconds);
+      say(cluster.name, { event: 'still-waiting', steps: waiting.steps, milliseconds }, waiting.text);
+      spokenAt = now;
+    }
+    if (spokenAt === now) silences += 1;
+  };
+  const stop = clock.every(pulse, remind);
+  return {
+    report: (cluster, progress) => {
+      const before = state.clusters.find(({ name }) => name === cluster);
+      follow({ type: 'progress', cluster, progress });
+      if (progress.type === 'waiting-for-lock' && before !== undefined && isTold(before, progress.holder)) return;
+      if (!say(cluster, toEvent(progress), toLine(progress))) return;
+      spokenAt = clock.now();
+      silences = 0;
+    },
+    end: (cluster, converged) => {
+      follow({ type: 'ended', cluster, converged });
+    },
+    close: stop,
+  };
 }

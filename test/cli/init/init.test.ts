@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { init, type InitFlags } from '../../../src/cli/commands/init.ts';
-import type { Output } from '../../../src/cli/output.ts';
 import { loadTopologies } from '../../../src/topology/load.ts';
+import { recordOutput } from '../recorder.ts';
 
 let folder: string;
 let file: string;
@@ -20,15 +20,8 @@ async function run(
   path: string,
   flags: Partial<InitFlags> = {},
 ): Promise<{ code: number; printed: string; noted: string }> {
-  const [printed, noted]: [string[], string[]] = [[], []];
   const format = flags.format ?? 'text';
-  const output: Output = {
-    format,
-    colour: false,
-    columns: undefined,
-    print: (text) => printed.push(text),
-    note: (text) => noted.push(text),
-  };
+  const { output, printed, noted } = recordOutput({ format });
   const code = await init([path], { format, color: false, schema: true, yes: true, ...flags }, output);
   return { code, printed: printed.join('\n'), noted: noted.join('\n') };
 }
