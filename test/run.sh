@@ -18,14 +18,10 @@ step 'engine and images'
 DOCKER_HOST=$(examples/quickstart/engine.sh)
 export DOCKER_HOST
 examples/quickstart/images.sh
-# One test starts an engine of its own, in namespaces.
-if ! command -v ip >/dev/null && command -v apt-get >/dev/null; then
-  apt-get install -y -qq --no-install-recommends iproute2 >&2
-fi
-# Others ask shells for what they complete.
-for tool in bash-completion fish zsh; do
-  if ! dpkg-query --show "$tool" >/dev/null 2>&1 && command -v apt-get >/dev/null; then
-    apt-get install -y -qq --no-install-recommends "$tool" >&2
+# One test starts an engine of its own, in namespaces; others look at real terminals, and ask shells what they complete.
+for package in bash-completion fish iproute2 tmux zsh; do
+  if ! dpkg-query --show "$package" >/dev/null 2>&1 && command -v apt-get >/dev/null; then
+    apt-get install -y -qq --no-install-recommends "$package" >&2
   fi
 done
 step 'tests'

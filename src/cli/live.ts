@@ -16,7 +16,6 @@ export type LiveArea = {
 type Stream = { readonly columns?: number; readonly write: (text: string) => unknown };
 
 const up = (rows: number): string => (rows === 0 ? '\r' : `\r\u001b[${String(rows)}A`);
-const clearLine = '\u001b[K';
 const clearBelow = '\u001b[J';
 const hideCursor = '\u001b[?25l';
 const showCursor = '\u001b[?25h';
@@ -36,8 +35,9 @@ export function createLiveArea(stream: Stream): LiveArea {
     return drawn.reduce((sum, line) => sum + rowsOf(line, columns), 0);
   };
   const draw = (lines: readonly string[]): void => {
-    const body = lines.map((line) => `${line}${clearLine}\n`).join('');
-    stream.write(`${hideCursor}${noWrap}${up(rowsDrawn())}${body}${clearBelow}${wrap}${showCursor}`);
+    // Cleared first, not line by line at their ends: what is cleared there, tmux wraps with the line as if it were text.
+    const body = lines.map((line) => `${line}\n`).join('');
+    stream.write(`${hideCursor}${noWrap}${up(rowsDrawn())}${clearBelow}${body}${wrap}${showCursor}`);
     drawn = lines;
   };
   return {

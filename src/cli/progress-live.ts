@@ -27,6 +27,8 @@ export function showTree(output: Output, signal: AbortSignal, clock: Clock): Pro
   const leaveStops = heedStops(area, drawing);
   output.keepAbove(area);
   stream.on('resize', draw);
+  // Over the `^C` that the terminal has written where the cursor stood.
+  process.on('exit', draw);
   signal.addEventListener('abort', stopping);
   drawing.start();
   return {
@@ -41,6 +43,7 @@ export function showTree(output: Output, signal: AbortSignal, clock: Clock): Pro
       leaveStops();
       signal.removeEventListener('abort', stopping);
       stream.off('resize', draw);
+      process.off('exit', draw);
       output.keepAbove(undefined);
       // Where an error ends everything, nobody has told how the work on each cluster ended.
       for (const { name, endedAt } of state.clusters) {

@@ -21,7 +21,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-type Run = { readonly out: string[]; readonly notes: string[]; readonly output: Output };
+type Run = { readonly out: readonly string[]; readonly notes: readonly string[]; readonly output: Output };
 
 function createRun(settings: Partial<Output> = {}): Run {
   const { output, printed: out, noted: notes } = recordOutput(settings);
