@@ -140,8 +140,7 @@ export function decideLeadership(situation: Situation): Decision {
   }
   const best = findBest(eligible, isBegun);
   if (best === undefined) {
-    const detail = `${why}, and no replica that could lead has a whole copy`;
-    return unable({ code: 'no-candidate', detail, remedy: 'bring a replica back, or restore the leader' });
+    return unable(describeNobody(situation, others, why, asked?.to));
   }
   const isLossy = asked?.kind === 'failover-lossy';
   const pending = findPending(situation, others, isLossy);
@@ -356,6 +355,23 @@ function countLost(old: Member | undefined, best: Member): number | null {
   const [last, known] = [old?.said, best.detached ?? best.said];
   if (last === undefined || known === undefined) return null;
   return Math.max(0, last.lsn - known.lsn);
+}
+
+function describeNobody(
+  situation: Situation,
+  others: readonly Member[],
+  why: string,
+  to: number | undefined,
+): Hindrance {
+  const able = others
+    .filter(({ isWanted, failed, slot }) => isWanted && !failed && slot !== to)
+    .map(({ name }) => name);
+  if (to === undefined || able.length === 0) {
+    const detail = `${why}, and no replica that could lead has a whole copy`;
+    return { code: 'no-candidate', detail, remedy: 'bring a replica back, or restore the leader' };
+  }
+  const detail = `${why}, and ${nameOf(situation, to)} has no whole copy of the data; there is one in ${able.join(', ')}`;
+  return { code: 'no-candidate', detail, remedy: 'name another with --to, or leave it out: who has most is taken' };
 }
 
 function unheard({ name }: Member): Hindrance {

@@ -2,6 +2,7 @@ import type { Engine } from '../docker/engine.ts';
 import type { Container } from '../docker/types.ts';
 import { home as balancerHome } from '../balancer/revision.ts';
 import type { Report } from '../postgres/report.ts';
+import { explainHealth } from './balancer-health.ts';
 import { findCommitState, joinCommitStates, type CommitState } from './commit-state.ts';
 import { askReport } from './probe.ts';
 import type { Group, Node, Topology } from '../topology/model.ts';
@@ -218,9 +219,8 @@ async function readBalancer(
     command: ['sh', `${balancerHome}/config/health`],
     deadline: 10_000,
   });
-  return health.code === 0
-    ? { ...common, health: 'Healthy', message: null }
-    : { ...common, health: 'Degraded', message: health.stderr.trim().split('\n').at(-1) ?? 'does not answer' };
+  const message = explainHealth(health) ?? null;
+  return { ...common, health: message === null ? 'Healthy' : 'Degraded', message };
 }
 
 function describeRun(container: Container | undefined): Pick<NodeStatus, 'started_at' | 'restarts'> {

@@ -506,6 +506,21 @@ describe('who is promoted', () => {
     expect(hindrance(succeed([replica(1, half)]))).toBe('no-candidate');
   });
 
+  it('where one was named that has no data, tells who has', () => {
+    const asked = { kind: 'failover', to: 1 } as const;
+    const decision = succeed([replica(1, half), replica(2)], { handover: asked });
+    expect(decision).toMatchObject({
+      blocked: {
+        code: 'no-candidate',
+        detail: expect.stringContaining('replica1 has no whole copy of the data; there is one in replica2') as string,
+        remedy: expect.stringContaining('--to') as string,
+      },
+    });
+    expect(succeed([replica(1, half)], { handover: asked })).toMatchObject({
+      blocked: { detail: expect.stringContaining('no replica that could lead has a whole copy') as string },
+    });
+  });
+
   it('is told with what is known to be lost, or that nobody knows', () => {
     expect(succeed([replica(1, detached(990))])).toMatchObject({ lostBytes: 10 });
     expect(succeed([replica(1, detached(1010))])).toMatchObject({ lostBytes: 0 });

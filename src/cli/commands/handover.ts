@@ -95,9 +95,15 @@ async function handOver(
     await setHandover(engine, topology.cluster, name, undefined, world);
   }
   // A leader that was stopped for it leads on.
-  const { answers } = await findLeader(engine, topology, group, passwords);
-  if (!answers) await carryOut(work, returnSeconds);
-  say(output, { group: name, leader: before.name, changed: false }, `${before.name} still leads ${name}.`);
+  let { answers } = await findLeader(engine, topology, group, passwords);
+  if (!answers) {
+    await carryOut(work, returnSeconds);
+    ({ answers } = await findLeader(engine, topology, group, passwords));
+  }
+  const text = answers
+    ? `${before.name} still leads ${name}.`
+    : `Nobody leads ${name} now: ${before.name}, which led, does not answer, and nobody else was promoted.`;
+  say(output, { group: name, leader: answers ? before.name : null, changed: false }, text);
   return exitCodes.notConverged;
 }
 

@@ -1,7 +1,8 @@
 import { readJournal } from '../../daemon/journal.ts';
 import { findStateDir } from '../../daemon/state-dir.ts';
-import { readConditions } from '../../daemon/state-file.ts';
+import { readConditions, type DaemonState } from '../../daemon/state-file.ts';
 import { look } from '../../reconcile/look.ts';
+import type { Plan } from '../../reconcile/plan.ts';
 import { readPasswords } from '../../reconcile/passwords.ts';
 import { readStatus } from '../../reconcile/status.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
@@ -31,7 +32,7 @@ export async function status(
         readConditions(dir, topology.cluster),
         readJournal(dir, { clusters: [topology.cluster], limit: recentEvents }).catch(() => []),
       ]);
-      return { ...live, daemon: daemon ?? null, events };
+      return { ...live, daemon: daemon === undefined ? null : withoutOldPause(daemon, plan), events };
     }),
   );
   const advised = clusters.map((cluster) => ({ ...cluster, next: findNextSteps(cluster, paths) }));
@@ -42,4 +43,11 @@ export async function status(
   const view = { paint: painter(output.colour), width: output.columns(), now: Date.now() };
   for (const { next, ...cluster } of advised) output.print(renderStatus(cluster, { ...view, next }));
   return exitCodes.done;
+}
+
+// A daemon sees the end of a pause with its next look: what it says until then is known to be over.
+function withoutOldPause(daemon: DaemonState, plan: Plan): DaemonState {
+  if (plan.blocked.some(({ reason }) => reason.code === 'paused')) return daemon;
+  const conditions = daemon.conditions.filter(({ type, reason }) => type !== 'Stalled' || reason !== 'paused');
+  return { ...daemon, conditions };
 }
