@@ -12,7 +12,7 @@ export function explainHealth({
   if (code === 0) return undefined;
   if (/^writer \S+ \S+ t\b/m.test(stdout)) return 'the server it writes to is in recovery, and takes no writes';
   const where = 'does not answer on 9999';
-  if (/connection refused/i.test(stderr) && /port 9999/.test(stderr)) return `${where}: nothing listens there yet`;
+  if (/connection refused/i.test(stderr) && stderr.includes('port 9999')) return `${where}: nothing listens there yet`;
   if (/failed to create a backend|not executing failover|all backend nodes are down/i.test(stderr)) {
     return `${where}: no server that it could write to is reachable`;
   }

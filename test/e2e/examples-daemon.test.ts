@@ -1,14 +1,16 @@
-import { access, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import packageJson from '../../package.json' with { type: 'json' };
-import { ROOT } from './support/engine.ts';
+import { newCluster, type TestCluster } from './support/cluster.ts';
+import { docker, dockerResult, engineHost, ROOT } from './support/engine.ts';
 import { run, start, type Running } from './support/run.ts';
 import { until } from './support/until.ts';
 
 const EXAMPLES = join(ROOT, 'examples/daemon');
+const IMAGE = join(ROOT, 'examples/docker');
 const TOPOLOGIES = '/etc/pgherd/topologies';
 const STATE = '/var/lib/pgherd';
 
@@ -32,7 +34,7 @@ let directory: string;
 beforeAll(async () => {
   [unit, dockerfile, composeText] = await Promise.all([
     readFile(join(EXAMPLES, 'pgherd.service'), 'utf8'),
-    readFile(join(EXAMPLES, 'Dockerfile'), 'utf8'),
+    readFile(join(IMAGE, 'Dockerfile'), 'utf8'),
     readFile(join(EXAMPLES, 'compose.yaml'), 'utf8'),
   ]);
   compose = parse(composeText) as Compose;
@@ -80,7 +82,7 @@ describe('the image', () => {
     );
     expect(sources).toContain('package-lock.json');
     await Promise.all(sources.map((source) => access(join(ROOT, source))));
-    const ignore = await readFile(join(EXAMPLES, 'Dockerfile.dockerignore'), 'utf8');
+    const ignore = await readFile(join(IMAGE, 'Dockerfile.dockerignore'), 'utf8');
     expect(ignore.match(/^!.*$/gm)?.sort()).toEqual(sources.map((source) => `!${source}`).sort());
   });
 
@@ -99,7 +101,53 @@ describe('the image', () => {
     expect(volumes).toContainEqual(expect.stringMatching(`:${TOPOLOGIES}:ro$`));
     const context = resolve(EXAMPLES, build.context);
     expect(`${context}/`).toBe(ROOT);
-    expect(join(context, build.dockerfile)).toBe(join(EXAMPLES, 'Dockerfile'));
+    expect(join(context, build.dockerfile)).toBe(join(IMAGE, 'Dockerfile'));
+  });
+});
+
+// Its first stage asks a registry for packages: what that builds stands in dist/ here, and Node is this one.
+describe('one command in a container, as the Dockerfile proposes', () => {
+  let cluster: TestCluster;
+  beforeAll(async () => {
+    cluster = await newCluster();
+  });
+  afterAll(async () => {
+    await dockerResult(['rmi', '--force', `pgherd-test-${cluster.run.id}`]);
+    await cluster.cleanup();
+  });
+
+  it('plans on the engine by its socket, as the user who calls it', async () => {
+    const { run: testRun, name, directory: work, file } = cluster;
+    const context = join(work, 'context');
+    const [, stage = ''] = dockerfile.split('FROM ${RUNTIME_IMAGE}\n');
+    const base = 'FROM postgres:17\nUSER root\nCOPY node /usr/local/bin/node\n';
+    await cp(join(ROOT, 'dist'), join(context, 'dist'), { recursive: true, filter: (path) => !path.endsWith('.map') });
+    for (const path of ['LICENSE', 'package.json']) await cp(join(ROOT, path), join(context, path));
+    await cp(process.execPath, join(context, 'node'));
+    await writeFile(join(context, 'Dockerfile'), base + stage.replaceAll('--from=build /build/', ''));
+    const image = `pgherd-test-${testRun.id}`;
+    await docker('build', '--quiet', '--label', testRun.label, '--tag', image, context);
+
+    await cluster.write({ cluster_name: name, balancers: [{ name: 'lb1', replicas: 1 }] });
+    await chmod(work, 0o755);
+    const [, options = ''] = /alias pgherd='docker ((?:.*\n)*?.*) pgherd'/.exec(dockerfile) ?? [];
+    const socket = (await engineHost()).replace('unix://', '');
+    const command = options
+      .replace(/\\\n# /g, '')
+      .replace('-it ', '')
+      .replace(':/var/run/docker.sock', ':SOCKET')
+      .replaceAll('/var/run/docker.sock', socket)
+      .replace(':SOCKET', ':/var/run/docker.sock');
+    const planned = await run(
+      'sh',
+      ['-c', `docker ${command} --label ${testRun.label} ${image} plan ${basename(file)}`],
+      {
+        cwd: work,
+        env: { DOCKER_HOST: await engineHost() },
+      },
+    );
+    expect(planned).toMatchObject({ code: 0, stderr: '' });
+    expect(planned.stdout).toContain('Plan: 7 to create');
   });
 });
 
