@@ -30,6 +30,13 @@ export function truncate(text: string, columns: number, ellipsis: string): strin
   return `${cut(text, room).trimEnd()}${ellipsis}`;
 }
 
+/** The text, which may be painted, cut in the same way; what paints it ends with it. */
+export function fit(text: string, columns: number, ellipsis: string): string {
+  const { index, ellipsed, truncated } = measure(text, { limit: columns, ellipsis, ellipsisWidth: widthOf(ellipsis) });
+  if (!truncated) return text;
+  return `${text.slice(0, index)}${ellipsed ? ellipsis : ''}${text.includes('\u001b') ? '\u001b[0m' : ''}`;
+}
+
 /** The text with spaces after it, so that it takes this many columns. */
 export function pad(text: string, columns: number): string {
   return text + ' '.repeat(Math.max(0, columns - widthOf(text)));

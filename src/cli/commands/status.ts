@@ -1,48 +1,99 @@
 import { readJournal } from '../../daemon/journal.ts';
 import { findStateDir } from '../../daemon/state-dir.ts';
 import { readConditions, type DaemonState } from '../../daemon/state-file.ts';
+import type { Engine } from '../../docker/engine.ts';
 import { look } from '../../reconcile/look.ts';
 import type { Plan } from '../../reconcile/plan.ts';
 import { readPasswords } from '../../reconcile/passwords.ts';
 import { readStatus } from '../../reconcile/status.ts';
+import { formatDiagnostic, loadTopologies } from '../../topology/load.ts';
+import type { Topology } from '../../topology/model.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
-import { painter, type Output } from '../output.ts';
-import { findNextSteps } from '../render/next-steps.ts';
-import { renderStatus } from '../render/status.ts';
+import { formatError, painter, type Output } from '../output.ts';
+import { interruption } from '../interruption.ts';
+import { findNextSteps, type NextStep } from '../render/next-steps.ts';
+import { renderStatus, type FullStatus } from '../render/status.ts';
 import { connect, loadOrReport, readText, type GlobalOptions } from '../session.ts';
+import type { Look } from '../watch-status.ts';
+
+export type StatusFlags = GlobalOptions & {
+  readonly stateDir?: string;
+  readonly watch?: boolean;
+  /** Seconds. */
+  readonly interval: number;
+};
+
+type Advised = FullStatus & { readonly next: readonly NextStep[] };
 
 /** How many of the last events are shown. */
 const recentEvents = 5;
 
-export async function status(
-  paths: readonly string[],
-  options: GlobalOptions & { readonly stateDir?: string },
-  output: Output,
-): Promise<ExitCode> {
+/** Prints how the clusters of these files are; with --watch again and again, until Ctrl-C. */
+export async function status(paths: readonly string[], flags: StatusFlags, output: Output): Promise<ExitCode> {
+  if (flags.watch === true) return watch(paths, flags, output);
   const topologies = await loadOrReport(paths, output);
   if (topologies === undefined) return exitCodes.error;
-  const engine = await connect(options, output);
-  const dir = findStateDir(options.stateDir, process.env);
-  const clusters = await Promise.all(
-    topologies.map(async (topology) => {
-      const passwords = await readPasswords(topology, { env: process.env, readFile: readText });
-      const { snapshot, plan } = await look(engine, topology, passwords.fingerprints);
-      const [live, daemon, events] = await Promise.all([
-        readStatus(engine, topology, snapshot, plan),
-        readConditions(dir, topology.cluster),
-        readJournal(dir, { clusters: [topology.cluster], limit: recentEvents }).catch(() => []),
-      ]);
-      return { ...live, daemon: daemon === undefined ? null : withoutOldPause(daemon, plan), events };
-    }),
-  );
-  const advised = clusters.map((cluster) => ({ ...cluster, next: findNextSteps(cluster, paths) }));
-  if (output.format === 'json') {
-    output.print(JSON.stringify({ clusters: advised }, undefined, 2));
-    return exitCodes.done;
-  }
-  const view = { paint: painter(output.colour), width: output.columns(), now: Date.now() };
-  for (const { next, ...cluster } of advised) output.print(renderStatus(cluster, { ...view, next }));
+  const engine = await connect(flags, output);
+  const clusters = await Promise.all(topologies.map((topology) => readCluster(engine, topology, paths, flags)));
+  if (output.format === 'json') output.print(JSON.stringify({ clusters }, undefined, 2));
+  else output.print(render(clusters, output));
   return exitCodes.done;
+}
+
+async function watch(paths: readonly string[], flags: StatusFlags, output: Output): Promise<ExitCode> {
+  const { showerOf, watchStatus } = await import('../watch-status.ts');
+  const interval = flags.interval * 1000;
+  let engine: Engine | undefined;
+  const look = async (): Promise<Look> => {
+    const { topologies, diagnostics } = await loadTopologies(paths);
+    const problems = diagnostics.map(formatDiagnostic);
+    try {
+      engine ??= await connect(flags, output);
+      const to = engine;
+      const clusters = await Promise.all(topologies.map((topology) => readCluster(to, topology, paths, flags)));
+      const text = output.format === 'json' ? JSON.stringify({ clusters }) : render(clusters, output);
+      return { text, problems, state: JSON.stringify(clusters.map(withoutFleeting)) };
+    } catch (error) {
+      // It is watched because something is wrong: an engine that is down now may be up the next time.
+      return { text: '', problems: [...problems, formatError(error)], state: '' };
+    }
+  };
+  await watchStatus(look, showerOf(output, interval, flags.color), interval, interruption());
+  return exitCodes.done;
+}
+
+async function readCluster(
+  engine: Engine,
+  topology: Topology,
+  paths: readonly string[],
+  flags: StatusFlags,
+): Promise<Advised> {
+  const dir = findStateDir(flags.stateDir, process.env);
+  const passwords = await readPasswords(topology, { env: process.env, readFile: readText });
+  const { snapshot, plan } = await look(engine, topology, passwords.fingerprints);
+  const [live, daemon, events] = await Promise.all([
+    readStatus(engine, topology, snapshot, plan),
+    readConditions(dir, topology.cluster),
+    readJournal(dir, { clusters: [topology.cluster], limit: recentEvents }).catch(() => []),
+  ]);
+  const found = { ...live, daemon: daemon === undefined ? null : withoutOldPause(daemon, plan), events };
+  return { ...found, next: findNextSteps(found, paths) };
+}
+
+function render(clusters: readonly Advised[], output: Output): string {
+  const view = { paint: painter(output.colour), width: output.columns(), now: Date.now() };
+  return clusters.map(({ next, ...cluster }) => renderStatus(cluster, { ...view, next })).join('\n');
+}
+
+// Without what changes all the time, and is no news.
+function withoutFleeting({ groups, ...cluster }: Advised): unknown {
+  return {
+    ...cluster,
+    groups: groups.map((group) => ({
+      ...group,
+      nodes: group.nodes.map(({ replication, ...node }) => ({ ...node, replication: replication?.state })),
+    })),
+  };
 }
 
 // A daemon sees the end of a pause with its next look: what it says until then is known to be over.

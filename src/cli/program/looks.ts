@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import type { EventsFlags } from '../commands/events.ts';
+import type { StatusFlags } from '../commands/status.ts';
 import type { ExecFlags } from '../commands/exec.ts';
 import type { LogsFlags } from '../commands/logs.ts';
 import type { PasswordFlags } from '../commands/password.ts';
 import type { PsqlFlags } from '../commands/psql.ts';
 import type { VolumesFlags } from '../commands/volumes.ts';
-import type { GlobalOptions } from '../session.ts';
 import { collect, parseCount, parsePositive, pathsHelp, runs, splitAtDashes, stateDirHelp } from './run.ts';
 
 /** Commands that look, and change nothing. */
@@ -15,11 +15,16 @@ export function addLookCommands(program: Command): void {
   program
     .command('status')
     .argument('[path...]', pathsHelp)
-    .description('show how clusters are')
+    .description('show how clusters are, and what to do next')
+    .option('-w, --watch', 'again and again, until Ctrl-C; where it is no terminal, whenever something has changed')
+    .option('--interval <seconds>', 'with --watch: the time between two looks', parsePositive, 2)
     .option('--state-dir <folder>', stateDirHelp)
-    .addHelpText('after', '\nExamples:\n  pgherd status\n  pgherd status --format json shop.yaml')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  pgherd status\n  pgherd status --watch shop.yaml\n  pgherd status --format json shop.yaml',
+    )
     .action(
-      runs<GlobalOptions & { stateDir?: string }>(async (files, flags, output) =>
+      runs<StatusFlags>(async (files, flags, output) =>
         (await import('../commands/status.ts')).status(files, flags, output),
       ),
     );
