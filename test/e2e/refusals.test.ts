@@ -251,7 +251,7 @@ describe('an image that is missing and cannot be pulled', () => {
     expect(code).toBe(3);
     const [, summary = ''] = stderr.split('not converged');
     expect(about(summary, 'balancer/lb1')).toMatch(
-      /^error: image pgherd-no-such:1 is not on the engine and cannot be pulled.* \[image-missing\]\n +remedy: pull or build it, e\.g\. `docker pull pgherd-no-such:1`/,
+      /^error: image pgherd-no-such:1 is not on the engine and cannot be pulled.* \[image-missing\]\n +remedy: .*pgherd-no-such:1/,
     );
     expect(summary).not.toContain('timed out');
     expect(await psql(`${cluster.name}-lb1-primary`, 'SELECT state FROM pg_stat_replication')).toBe('streaming');
@@ -283,7 +283,7 @@ describe('an image that is missing and cannot be pulled', () => {
     expect(code).toBe(3);
     const [, summary = ''] = stderr.split('not converged');
     expect(about(summary, 'node/lb1-primary')).toMatch(
-      /^error: image pgherd-no-postgres:1 is not on the engine and cannot be pulled.* \[image-missing\]\n +remedy: pull or build it/,
+      /^error: image pgherd-no-postgres:1 is not on the engine and cannot be pulled.* \[image-missing\]\n +remedy: .*pgherd-no-postgres:1/,
     );
     expect(summary).not.toContain('timed out');
     await cluster.write(topology('postgres:17'));
@@ -357,7 +357,8 @@ describe('two at once', () => {
   it('one works, the other waits, says for whom, and finds nothing to do', async () => {
     const both = await Promise.all([cluster.pgherd(['reconcile', '--once']), cluster.pgherd(['reconcile', '--once'])]);
     expect(both).toMatchObject([ok, ok]);
-    const isIdle = ({ stdout }: Result): boolean => stdout.includes('converged, nothing was changed');
+    const isIdle = ({ stdout }: Result): boolean =>
+      /converged, (?:nothing was changed|what there was to do was done by \S+@\S+ \(process \d+\))\./.test(stdout);
     const [idle, ...more] = both.filter(isIdle);
     expect(more).toEqual([]);
     const [waiting, ...steps] = (idle?.stderr ?? '').trimEnd().split('\n');

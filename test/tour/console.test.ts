@@ -55,7 +55,7 @@ describe('console blocks', () => {
 
 describe('what differs from run to run', () => {
   it.each([
-    ['converged, 10 steps done in 2.4 s.', 'converged, 10 steps done in DURATION.'],
+    ['converged, 10 steps done in 2.4 s.', 'converged, STEPS done in DURATION.'],
     ['step  start (365 ms)', 'step start (DURATION)'],
     ['lb1  balancer  172.24.1.10  19999  3m', 'lb1 balancer ADDRESS 19999 AGE'],
     ['lb1  balancer  10.1.1.10    19999  1h2m', 'lb1 balancer ADDRESS 19999 AGE'],

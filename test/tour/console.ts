@@ -65,6 +65,7 @@ const varying: readonly (readonly [RegExp, string])[] = [
   [/\b\d+(\.\d+)? (ms|s)\b/g, 'DURATION'],
   [/\b\d+(\.\d+)? (B|kB|MB)\b/g, 'SIZE'],
   [/\b\d+[smhd](\d+[smh])?\b/g, 'AGE'],
+  [/\b\d+ steps? done/g, 'STEPS done'],
   [/-{2,}/g, '--'],
   [/ +/g, ' '],
 ];

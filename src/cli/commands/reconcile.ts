@@ -120,7 +120,8 @@ export function printResult(result: Result, output: Output, milliseconds: number
       holder === undefined
         ? 'nothing was changed'
         : `what there was to do was done by ${holder.replace(/, since .*$/, '')}`;
-    const what = result.done === 0 ? byOther : `${String(result.done)} steps done in ${took}`;
+    const what =
+      result.done === 0 ? byOther : `${String(result.done)} ${result.done === 1 ? 'step' : 'steps'} done in ${took}`;
     output.print(`${result.cluster}: ${painter(output.colour)('green', 'converged')}, ${what}.`);
     return;
   }

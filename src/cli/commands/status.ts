@@ -1,4 +1,5 @@
-import { readJournal } from '../../daemon/journal.ts';
+import { isFileError } from '../../daemon/journal-files.ts';
+import { eventTypes, readJournal } from '../../daemon/journal.ts';
 import { findStateDir } from '../../daemon/state-dir.ts';
 import { readConditions, type DaemonState } from '../../daemon/state-file.ts';
 import type { Engine } from '../../docker/engine.ts';
@@ -25,8 +26,9 @@ export type StatusFlags = GlobalOptions & {
 
 type Advised = FullStatus & { readonly next: readonly NextStep[] };
 
-/** How many of the last events are shown. */
+/** How many of the last events are shown: of those that tell more than that work was done. */
 const recentEvents = 5;
+const notable = eventTypes.filter((type) => type !== 'planned' && type !== 'step');
 
 /** Prints how the clusters of these files are; with --watch again and again, until Ctrl-C. */
 export async function status(paths: readonly string[], flags: StatusFlags, output: Output): Promise<ExitCode> {
@@ -34,7 +36,9 @@ export async function status(paths: readonly string[], flags: StatusFlags, outpu
   const topologies = await loadOrReport(paths, output);
   if (topologies === undefined) return exitCodes.error;
   const engine = await connect(flags, output);
-  const clusters = await Promise.all(topologies.map((topology) => readCluster(engine, topology, paths, flags)));
+  const clusters = await Promise.all(
+    topologies.map((topology) => readCluster(engine, topology, paths, flags, output.note)),
+  );
   if (output.format === 'json') output.print(JSON.stringify({ clusters }, undefined, 2));
   else output.print(render(clusters, output));
   return exitCodes.done;
@@ -47,10 +51,11 @@ async function watch(paths: readonly string[], flags: StatusFlags, output: Outpu
   const look = async (): Promise<Look> => {
     const { topologies, diagnostics } = await loadTopologies(paths);
     const problems = diagnostics.map(formatDiagnostic);
+    const warn = (text: string): void => void problems.push(text);
     try {
       engine ??= await connect(flags, output);
       const to = engine;
-      const clusters = await Promise.all(topologies.map((topology) => readCluster(to, topology, paths, flags)));
+      const clusters = await Promise.all(topologies.map((topology) => readCluster(to, topology, paths, flags, warn)));
       const text = output.format === 'json' ? JSON.stringify({ clusters }) : render(clusters, output);
       return { text, problems, state: JSON.stringify(clusters.map(withoutFleeting)) };
     } catch (error) {
@@ -67,6 +72,7 @@ async function readCluster(
   topology: Topology,
   paths: readonly string[],
   flags: StatusFlags,
+  warn: (text: string) => void,
 ): Promise<Advised> {
   const dir = findStateDir(flags.stateDir, process.env);
   const passwords = await readPasswords(topology, { env: process.env, readFile: readText });
@@ -74,7 +80,11 @@ async function readCluster(
   const [live, daemon, events] = await Promise.all([
     readStatus(engine, topology, snapshot, plan),
     readConditions(dir, topology.cluster),
-    readJournal(dir, { clusters: [topology.cluster], limit: recentEvents }).catch(() => []),
+    readJournal(dir, { clusters: [topology.cluster], types: notable, limit: recentEvents }).catch((error: unknown) => {
+      if (!isFileError(error)) throw error;
+      warn(`warning: the journal in ${dir} cannot be read: ${error.message}`);
+      return [];
+    }),
   ]);
   const found = { ...live, daemon: daemon === undefined ? null : withoutOldPause(daemon, plan), events };
   return { ...found, next: findNextSteps(found, paths) };
