@@ -734,6 +734,15 @@ describe('Ctrl-C in the middle', () => {
     expect(await psql(`${cluster.name}-lb1-primary`, 'SELECT state FROM pg_stat_replication')).toBe('streaming');
     expect(await cluster.pgherd(['plan', '--detailed-exitcode'])).toMatchObject(ok);
   });
+
+  it('is not what the end of a reader is: work is finished, whoever reads of it', async () => {
+    await docker('rm', '--force', `${cluster.name}-lb1-replica1`);
+    const running = await cluster.spawnPgherd(['reconcile', '--once', '--format', 'json']);
+    await until('it has told its plan', running.stdout, (text) => text.includes('"planned"'));
+    running.child.stdout?.destroy();
+    expect((await running.done).code).toBe(0);
+    expect(await cluster.pgherd(['plan', '--detailed-exitcode'])).toMatchObject(ok);
+  });
 });
 
 type CreateBody = {

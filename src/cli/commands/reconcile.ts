@@ -14,6 +14,7 @@ import { formatError, painter, type Output } from '../output.ts';
 import { renderPlan } from '../render/plan.ts';
 import { openProgress } from '../render/progress.ts';
 import { errorEvent } from '../render/progress-events.ts';
+import { outliveReader } from '../reader.ts';
 import { connect, loadOrReport, readBytes, readText, type GlobalOptions } from '../session.ts';
 
 export type ReconcileFlags = GlobalOptions & {
@@ -83,7 +84,7 @@ export async function converge(
 
 /**
  * Aborted by the first Ctrl-C or SIGTERM; the second ends the process at once. A terminal that is closed tells so more
- * than once (the system does, and the shell), and never asks twice.
+ * than once (the system does, and the shell), and never asks twice. For work that is finished whoever reads of it.
  */
 export function interruptSignal(output: Output): AbortSignal {
   const controller = new AbortController();
@@ -97,6 +98,7 @@ export function interruptSignal(output: Output): AbortSignal {
     controller.abort(new InterruptedError('stopped by the user'));
   };
   process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
+  outliveReader();
   return controller.signal;
 }
 
