@@ -10,7 +10,8 @@ import standaloneCode from 'ajv/dist/standalone/index.js';
 import { compile } from 'json-schema-to-typescript';
 
 const root = new URL('../../', import.meta.url);
-const annotations = ['x-expected', 'x-change', 'x-default'];
+// patternErrorMessage is for editors: https://github.com/redhat-developer/yaml-language-server
+const annotations = ['x-expected', 'x-change', 'x-default', 'patternErrorMessage'];
 const changes = ['live', 'restart', 'recreate', 'none'];
 const header = '// Generated from schemas/topology.schema.json by src/topology/generate.mjs; do not edit.\n';
 
@@ -77,7 +78,7 @@ function generateValidator() {
     code: { source: true, esm: true, lines: false },
   });
   ajv.addVocabulary(annotations);
-  const stripped = strip(schema, ['title', '$id', 'description', 'x-change', 'x-default']);
+  const stripped = strip(schema, ['title', '$id', 'description', 'x-change', 'x-default', 'patternErrorMessage']);
   const code = standaloneCode(ajv, ajv.compile(stripped));
   // start-up time: the validator stands alone
   if (/\brequire\(|^import /m.test(code)) throw new Error('the validator needs a run-time import: avoid the keyword');
@@ -123,7 +124,18 @@ function resolve(node) {
   return { ...resolve(schema.$defs[$ref.replace('#/$defs/', '')]), ...own };
 }
 
+/** Editors say of a pattern what `validate` says. */
+function checkPatterns(node) {
+  if (typeof node !== 'object' || node === null) return;
+  const said = `expected ${node['x-expected']}`;
+  if (typeof node.pattern === 'string' && node.patternErrorMessage !== said) {
+    throw new Error(`the pattern ${node.pattern} needs the patternErrorMessage ${JSON.stringify(said)}`);
+  }
+  for (const member of Object.values(node)) checkPatterns(member);
+}
+
 function generateFields() {
+  checkPatterns(schema);
   const fields = listFields();
   for (const { path, field, required } of fields) {
     const lacks = ['description', 'examples', 'x-change', 'x-expected'].filter((key) => field[key] === undefined);

@@ -53,6 +53,19 @@ describe('an editor with yaml-language-server', () => {
   );
 
   it(
+    'says of a text that does not fit what validate says, less what it got instead',
+    async () => {
+      const file = 'test/topology/broken/patterns.yaml';
+      const { diagnostics } = parseTopology(read(file), file, {}, root);
+      const said = (await editor.open(root + file, read(file))).shown.map(({ line, message }) => `${line}: ${message}`);
+      expect(said).not.toEqual([]);
+      const validated = diagnostics.map(({ line, message }) => `${line}: ${message}`);
+      for (const each of said) expect(validated.filter((one) => one.startsWith(each))).not.toEqual([]);
+    },
+    patience,
+  );
+
+  it(
     'offers fields and values, and tells what they mean',
     async () => {
       const text = 'cluster_name: shop\nreplication:\n  mode: \n\nbalancers:\n  - name: lb1\n    \n';
