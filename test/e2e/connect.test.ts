@@ -22,19 +22,16 @@ async function rows(sql: string, ...args: readonly string[]): Promise<string> {
   return stdout.trimEnd();
 }
 
-/** What pgherd has left in a container: processes of a command and its guard, and files. */
-async function leftIn(container: string): Promise<string> {
+/** What pgherd has left in a container of a node: processes of a command and its guard, and files. */
+async function findLeft(): Promise<string> {
   const script =
     'ls /tmp; for f in /proc/[0-9]*/cmdline; do tr "\\0" " " <"$f" 2>/dev/null | grep -o "/tmp/pgherd-[0-9a-f][0-9a-f]*"; done';
-  return docker('exec', container, 'sh', '-c', `${script}; :`);
+  const left = await Promise.all([primary, replica].map((node) => docker('exec', node, 'sh', '-c', `${script}; :`)));
+  return left.join('');
 }
 
-const nothingIsLeft = (container: string): Promise<unknown> =>
-  until(
-    'nothing of pgherd is left in the container',
-    () => leftIn(container),
-    (left) => left === '',
-  );
+const nothingIsLeft = (): Promise<unknown> =>
+  until('nothing of pgherd is left in a container', findLeft, (left) => left === '');
 
 beforeAll(async () => {
   cluster = await newCluster();
@@ -104,7 +101,7 @@ describe('psql', () => {
     expect(found).toEqual([]);
     expect(stderr).toContain('engine: POST');
     expect(stderr).not.toContain(superuser);
-    await nothingIsLeft(replica);
+    await nothingIsLeft();
   });
 
   it.each([
@@ -115,10 +112,10 @@ describe('psql', () => {
     const input = 'SELECT 1 \\watch 0.1\n';
     const running = await cluster.spawnPgherd(['psql', '--', '-XAtq'], { input });
     await until('it prints', running.stdout, (text) => text.includes('1\n1\n'));
-    expect(await leftIn(replica)).not.toBe('');
+    expect(await findLeft()).not.toBe('');
     running.child.kill(signal);
     expect((await running.done).code).toBe(expected);
-    await nothingIsLeft(replica);
+    await nothingIsLeft();
   });
 
   it('says what is amiss, and what to do', async () => {
@@ -201,7 +198,7 @@ describe('on a terminal', () => {
     await running.done;
     expect(running.stdout()).toMatch(/[^-]icanon/);
     expect(running.stdout()).toMatch(/[^-]echo /);
-    await nothingIsLeft(replica);
+    await nothingIsLeft();
   });
 
   it('one whose pgherd is killed leaves nothing, a pager neither, and no server takes it for a crash', async () => {
@@ -209,10 +206,10 @@ describe('on a terminal', () => {
     await sees('goods=#');
     type('SELECT generate_series(1, 500);\r');
     await sees('More');
-    expect(await leftIn(replica)).not.toBe('');
+    expect(await findLeft()).not.toBe('');
     process.kill(pid, 'SIGKILL');
     await sees('ended with 137');
-    await nothingIsLeft(replica);
+    await nothingIsLeft();
     const { stdout, stderr } = await dockerResult(['logs', replica]);
     expect(`${stdout}${stderr}`).not.toContain('was terminated by signal');
   });
