@@ -1,7 +1,7 @@
 import { PgherdError } from '../base/error.ts';
 import type { Volume } from '../docker/types.ts';
-import type { Topology } from '../topology/model.ts';
-import { currentVolume } from './group.ts';
+import type { Group, Topology } from '../topology/model.ts';
+import { currentVolume, viewGroup } from './group.ts';
 import { usualNodeName } from './kinds/find-node.ts';
 import { labelNames, readSlot } from './names.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -51,26 +51,25 @@ export function refuseRemoval({ name, volume, users, described }: Named): Pgherd
       remedy: 'take the node out of the file first, or remove the whole cluster with `pgherd destroy --volumes`',
     });
   }
-  return refuseLastData(name, volume, group, described.snapshot);
+  const known = described.topology.groups.find((each) => each.name === group);
+  return known === undefined ? undefined : refuseLastData(name, volume, known, described.snapshot);
 }
 
-// What took its place may be half a clone yet.
-function refuseLastData(
-  name: string,
-  { labels }: Volume,
-  group: string | undefined,
-  { nodes }: Snapshot,
-): PgherdError | undefined {
+// Who leads with which data is known only while servers are there to say so, and what took its place may be half a clone.
+function refuseLastData(name: string, { labels }: Volume, group: Group, snapshot: Snapshot): PgherdError | undefined {
+  if (viewGroup(group, snapshot).phase !== 'led') {
+    return new PgherdError('volume-in-use', `${name} may be needed: nobody leads ${group.name}, and says what it has`, {
+      remedy:
+        'bring the cluster up with `pgherd reconcile --once`, or remove all of it with `pgherd destroy --volumes`',
+    });
+  }
   const slot = readSlot(labels);
-  const successor = nodes.find((node) => node.group === group && node.slot === slot);
-  if (successor === undefined || successor.facts.state.is === 'data') return undefined;
-  const node = usualNodeName(successor.group, successor.slot);
-  return new PgherdError(
-    'volume-in-use',
-    `${name} may be needed: ${successor.volume}, which came after it, is not whole`,
-    {
-      remedy: `wait until ${node} is healthy, see \`pgherd status\``,
-      retry: true,
-    },
-  );
+  if (!group.nodes.some((node) => node.slot === slot)) return undefined;
+  const successor = snapshot.nodes.find((node) => node.group === group.name && node.slot === slot);
+  if (successor?.facts.state.is === 'data') return undefined;
+  const after = successor === undefined ? 'what came after it' : `${successor.volume}, which came after it,`;
+  return new PgherdError('volume-in-use', `${name} may be needed: ${after} is not whole`, {
+    remedy: `wait until ${usualNodeName(group.name, slot ?? 0)} is healthy, see \`pgherd status\``,
+    retry: true,
+  });
 }

@@ -75,6 +75,25 @@ describe('a volume', () => {
     },
   );
 
+  it('may not while nobody leads: which volume has the newest data is then for nobody to say', () => {
+    const down = (volume: Volume, slot: number, generation: number): Snapshot => ({
+      ...withVolume(volume, slot, generation),
+      nodes: [],
+    });
+    for (const unsure of [named(earlier, down(earlier, 1, 0)), named(departed, down(departed, 7, 1))]) {
+      expect(refuseRemoval(unsure)).toMatchObject({
+        code: 'volume-in-use',
+        message: `${unsure.name} may be needed: nobody leads lb1, and says what it has`,
+      });
+    }
+  });
+
+  it('may go with its group, which the file has no more', () => {
+    const other = topologyOf('{ cluster_name: shop, balancers: [{ name: lb2 }] }');
+    const snapshot = withVolume(earlier, 1, 0, { ...converged, nodes: [] });
+    expect(refuseRemoval(named(earlier, snapshot, { described: { topology: other, snapshot } }))).toBeUndefined();
+  });
+
   it("may not where it is not pgherd's, or is not there", () => {
     const foreign = { name: 'foreign', labels: {}, createdAt: '' };
     expect(refuseRemoval(named(foreign, converged))).toMatchObject({ code: 'name-taken' });

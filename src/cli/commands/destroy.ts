@@ -35,7 +35,8 @@ export async function destroy(paths: readonly string[], flags: DestroyFlags, out
       continue;
     }
     if (output.format === 'text') output.print(renderPlan(plan, paint));
-    if (!(await confirm(askFor(cluster, withVolumes), flags, output))) return exitCodes.error;
+    const refused = await confirm(askFor(cluster, withVolumes), flags, output);
+    if (refused !== undefined) return refused;
     const record = keepRecord(journal, { cluster, run: randomBytes(4).toString('hex'), by: 'destroy' });
     // Not before it has asked: until then, Ctrl-C ends it at once.
     interrupted ??= interruptSignal(output);

@@ -1,7 +1,7 @@
 import { PgherdError } from '../../base/error.ts';
 import { suggest } from '../../base/suggest.ts';
 import type { Engine } from '../../docker/engine.ts';
-import { findLeftovers, refuseRemoval } from '../../reconcile/leftovers.ts';
+import { refuseRemoval } from '../../reconcile/leftovers.ts';
 import { listDataVolumes, type ListedVolume } from '../../reconcile/list-volumes.ts';
 import { labelNames, volumeResource } from '../../reconcile/names.ts';
 import { observe } from '../../reconcile/observe.ts';
@@ -22,12 +22,13 @@ export type PruneFlags = GlobalOptions & {
 
 /** Removes volumes that are named and that nobody needs; without names, says which could be. */
 export async function prune(names: readonly string[], flags: PruneFlags, output: Output): Promise<ExitCode> {
-  const topologies = await loadOrNone(flags.file ?? [], output);
+  const load = (): Promise<readonly Topology[] | undefined> => loadOrNone(flags.file ?? [], output);
+  const topologies = await load();
   if (topologies === undefined) return exitCodes.error;
   const engine = await connect(flags, output);
   return names.length === 0
     ? listLeftovers(engine, topologies, flags, output)
-    : removeNamed(engine, topologies, [...new Set(names)], flags, output);
+    : removeNamed(engine, { topologies, load }, [...new Set(names)], flags, output);
 }
 
 /** The topologies of the paths, or of the usual ones where there are any; undefined where a file has an error. */
@@ -52,16 +53,17 @@ async function listLeftovers(
   }
   const found = await Promise.all(
     topologies.map(async (topology) => {
-      const names = findLeftovers(topology, await observe(engine, topology.cluster, undefined));
       const listed = await listDataVolumes(engine, [topology.cluster]);
-      return listed.filter(({ name, usedBy }) => names.includes(name) && usedBy.length === 0);
+      const unused = listed.filter(({ usedBy }) => usedBy.length === 0);
+      const looked = await Promise.all(unused.map(({ name }) => look(engine, [topology], name)));
+      return looked.flatMap((each) => (each instanceof PgherdError ? [] : [each]));
     }),
   );
   const leftovers = found.flat();
   if (output.format === 'json') {
     output.print(JSON.stringify({ leftovers: leftovers.map(({ name }) => name) }));
   } else if (leftovers.length === 0) {
-    output.print('nothing to prune: every volume is needed.');
+    output.print('nothing to prune: every volume is needed, or may be; name one to see why.');
   } else {
     const view = { paint: painter(output.colour), width: output.columns() };
     output.print(renderVolumes(leftovers, undefined, view).join('\n'));
@@ -71,9 +73,15 @@ async function listLeftovers(
   return exitCodes.done;
 }
 
+type Files = {
+  readonly topologies: readonly Topology[];
+  /** As the files are now. */
+  readonly load: () => Promise<readonly Topology[] | undefined>;
+};
+
 async function removeNamed(
   engine: Engine,
-  topologies: readonly Topology[],
+  { topologies, load }: Files,
   names: readonly string[],
   flags: PruneFlags,
   output: Output,
@@ -85,13 +93,14 @@ async function removeNamed(
     return [];
   });
   if (removable.length === 0) return exitCodes.error;
-  if (!(await confirm(askFor(removable), flags, output))) return exitCodes.error;
+  const refused = await confirm(askFor(removable), flags, output);
+  if (refused !== undefined) return refused;
   const journal = openCommandJournal(flags.stateDir, output);
   let removed = 0;
   for (const { name, cluster, createdAt } of removable) {
     try {
-      // Somebody may have thought about it for long.
-      const again = await look(engine, topologies, name);
+      // Somebody may have thought about it for long, and changed a file meanwhile.
+      const again = await look(engine, (await load()) ?? [], name);
       if (again instanceof PgherdError) throw again;
       if (again.createdAt !== createdAt) throw new PgherdError('name-taken', `${name} is another volume meanwhile`);
       await engine.removeVolume(name);

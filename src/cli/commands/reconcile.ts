@@ -9,6 +9,7 @@ import type { Result, World } from '../../reconcile/work.ts';
 import { createStepQueue } from '../../reconcile/step-queue.ts';
 import type { Topology } from '../../topology/model.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
+import { exitByHangup } from '../hangup.ts';
 import { openCommandJournal } from '../journal.ts';
 import { formatError, painter, type Output } from '../output.ts';
 import { renderPlan } from '../render/plan.ts';
@@ -93,20 +94,13 @@ export function interruptSignal(output: Output): AbortSignal {
       if (name !== 'SIGHUP') process.exit(name === 'SIGINT' ? 130 : 143);
       return;
     }
-    if (name === 'SIGHUP') process.on('exit', endByHangup);
+    if (name === 'SIGHUP') exitByHangup();
     output.note('stopping: what has begun is finished, nothing new is started (again to stop at once)');
     controller.abort(new InterruptedError('stopped by the user'));
   };
   process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
   outliveReader();
   return controller.signal;
-}
-
-// Node puts the settings of its terminal back when it exits, and crashes where the terminal is gone. A process that ends
-// by the signal does not come to that.
-function endByHangup(): void {
-  process.removeAllListeners('SIGHUP');
-  process.kill(process.pid, 'SIGHUP');
 }
 
 /** Tells how a run ended; `holder` is who had the lock meanwhile. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { constants } from 'node:os';
+import { exitByHangup } from '../hangup.ts';
 import type { Console } from '../../docker/operator.ts';
 
 /** This process's standard input, output and error, lent to a command elsewhere. */
@@ -55,6 +56,7 @@ export function connectStdio(terminal: boolean): Stdio {
       const listen = (name: NodeJS.Signals): void => {
         if (code !== undefined) process.exit(code);
         code = 128 + constants.signals[name];
+        if (name === 'SIGHUP') exitByHangup();
         stop();
       };
       for (const name of signals) process.on(name, listen);

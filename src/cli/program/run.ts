@@ -1,6 +1,8 @@
+import { PgherdError } from '../../base/error.ts';
 import { InvalidArgumentError, type Command } from 'commander';
 import { exitCodes } from '../exit.ts';
 import { createOutput, formatError, type Output } from '../output.ts';
+import { errorEvent } from '../render/progress-events.ts';
 import type { GlobalOptions } from '../session.ts';
 
 /** What `[path...]` means, for help. */
@@ -20,7 +22,9 @@ export function runs<F extends GlobalOptions>(
     const flags = command.optsWithGlobals<F>();
     const output = createOutput({ format: flags.format, color: flags.color });
     process.exitCode = await run(args, flags, output).catch((error: unknown) => {
-      output.note(formatError(error));
+      const isTold = output.format === 'json' && error instanceof PgherdError;
+      if (isTold) output.print(JSON.stringify({ event: 'error', ...errorEvent(error) }));
+      else output.note(formatError(error));
       return exitCodes.error;
     });
     // Kept-alive connections to the engine would hold the process for seconds.
