@@ -19,11 +19,14 @@ DOCKER_HOST=$(examples/quickstart/engine.sh)
 export DOCKER_HOST
 examples/quickstart/images.sh
 # One test starts an engine of its own, in namespaces; others look at real terminals, and ask shells what they complete.
+missing=()
 for package in bash-completion fish iproute2 tmux zsh; do
-  if ! dpkg-query --show "$package" >/dev/null 2>&1 && command -v apt-get >/dev/null; then
-    apt-get install -y -qq --no-install-recommends "$package" >&2
-  fi
+  dpkg-query --show "$package" >/dev/null 2>&1 || missing+=("$package")
 done
+if [ ${#missing[@]} -gt 0 ] && command -v apt-get >/dev/null; then
+  apt-get update -qq >&2
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+fi
 step 'tests'
 tests=0
 npx --no-install vitest run "$@" || tests=$?
