@@ -13,6 +13,11 @@ export async function replaceFile(path: string, before: Uint8Array, after: Uint8
     const target = await realpath(path);
     // a rename would not ask whether the file may be written
     await access(target, constants.W_OK);
+    if ((await stat(target)).nlink > 1) {
+      throw new PgherdError('edit-refused', `${path} has other names, hard links, which would keep the old content`, {
+        remedy: 'make symbolic links of them, or edit the file by hand',
+      });
+    }
     const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(4).toString('hex')}.tmp`);
     try {
       await writeLike(target, temporary, after);
@@ -28,9 +33,12 @@ export async function replaceFile(path: string, before: Uint8Array, after: Uint8
     }
   } catch (error) {
     if (error instanceof PgherdError) throw error;
-    throw new PgherdError('edit-refused', `${path} cannot be replaced: ${messageOf(error)}`, {
+    const isFull = error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
+    throw new PgherdError('edit-refused', `${path} cannot be replaced, and is as it was: ${messageOf(error)}`, {
       cause: error,
-      remedy: 'run this as the owner of the file, who may write to its folder, or edit the file by hand',
+      remedy: isFull
+        ? 'free space on the disk of the file, and run the command again'
+        : 'run this as the owner of the file, who may write to its folder, or edit the file by hand',
     });
   }
 }

@@ -80,11 +80,14 @@ function drawer(output: Output, interval: number, ellipsis: string): Show {
 /** Lines as a screen has room for them; the last one is always shown. */
 export function fitScreen(lines: readonly string[], { columns, rows }: Size, ellipsis: string): readonly string[] {
   // The cursor stands below the last line.
-  const room = Math.max(2, rows - 1);
-  const left = lines.length - room + 1;
-  const shown =
-    lines.length <= room
-      ? lines
-      : [...lines.slice(0, room - 2), `${ellipsis} ${String(left)} more lines`, ...lines.slice(-1)];
+  const shown = cutLines(lines, Math.max(1, rows - 1), ellipsis);
   return shown.map((line) => fit(line, Math.max(1, columns - 1), ellipsis));
+}
+
+function cutLines(lines: readonly string[], room: number, ellipsis: string): readonly string[] {
+  if (lines.length <= room) return lines;
+  const last = lines.slice(-1);
+  if (room < 2) return last;
+  const kept = lines.slice(0, room - 2);
+  return [...kept, `${ellipsis} ${String(lines.length - kept.length - 1)} more lines`, ...last];
 }

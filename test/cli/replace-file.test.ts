@@ -1,4 +1,4 @@
-import { lstat, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { link as linkFile, lstat, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -34,6 +34,16 @@ it('leaves a file alone that is not what was read, and nothing beside it', async
   await expect(replaceFile(file, bytes('older'), bytes('after'))).rejects.toMatchObject({ code: 'edit-refused' });
   expect(await readFile(file, 'utf8')).toBe('before');
   expect(await readdir(directory)).toEqual(['link.yaml', 'real.yaml']);
+});
+
+it('leaves a file alone that has another name, which would keep the old content', async () => {
+  const other = join(directory, 'other.yaml');
+  await linkFile(file, other);
+  await expect(replaceFile(file, bytes('before'), bytes('after'))).rejects.toMatchObject({
+    code: 'edit-refused',
+    message: expect.stringContaining('hard links') as string,
+  });
+  expect([await readFile(file, 'utf8'), await readFile(other, 'utf8')]).toEqual(['before', 'before']);
 });
 
 it('says that a file cannot be replaced which is not there', async () => {

@@ -55,7 +55,8 @@ describe('lines on a screen', () => {
 
   it('say how many there is no room for, and end with the last', () => {
     expect(fitScreen(lines, { columns: 80, rows: 5 }, '…')).toEqual(['one', 'two', '… 2 more lines', 'the foot']);
-    expect(fitScreen(lines, { columns: 80, rows: 1 }, '...')).toEqual(['... 4 more lines', 'the foot']);
+    expect(fitScreen(lines, { columns: 80, rows: 3 }, '...')).toEqual(['... 4 more lines', 'the foot']);
+    expect(fitScreen(lines, { columns: 80, rows: 1 }, '...')).toEqual(['the foot']);
   });
 
   it('are cut before the last column, painted or not', () => {
