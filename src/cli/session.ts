@@ -19,9 +19,10 @@ export async function loadOrReport(
   output: Output,
 ): Promise<readonly [Topology, ...Topology[]] | undefined> {
   const { topologies, diagnostics } = await loadTopologies(paths);
-  for (const diagnostic of diagnostics) output.note(formatDiagnostic(diagnostic));
   const [first, ...rest] = topologies;
   const isBroken = diagnostics.some(({ severity }) => severity === 'error');
+  if (isBroken && output.format === 'json') output.print(JSON.stringify({ valid: false, diagnostics }));
+  else for (const diagnostic of diagnostics) output.note(formatDiagnostic(diagnostic));
   return isBroken || first === undefined ? undefined : [first, ...rest];
 }
 

@@ -68,7 +68,7 @@ function drawer(output: Output, interval: number, ellipsis: string): Show {
   };
   process.stdout.on('resize', draw);
   return ({ text, problems }) => {
-    const foot = `every ${String(interval / 1000)} s, last at ${new Date().toTimeString().slice(0, 8)}; Ctrl-C ends`;
+    const foot = `${String(interval / 1000)} s after each look, last at ${new Date().toTimeString().slice(0, 8)}; Ctrl-C ends`;
     lines = [
       ...[...problems, text].filter((part) => part !== '').flatMap((part) => part.split('\n')),
       paint('dim', foot),

@@ -45,6 +45,9 @@ export type Blocked = {
   readonly remedy: string;
 };
 
+/** A resource of which only a part of what is to be done can be planned, and why. */
+export type Open = { readonly resource: string; readonly why: string };
+
 /** What must answer before the cluster counts as converged, and does not say so by its health check yet. */
 export type Check = { readonly resource: string; readonly action: Action };
 
@@ -58,6 +61,8 @@ export type Plan = {
   readonly steps: readonly Step[];
   readonly blocked: readonly Blocked[];
   readonly checks: readonly Check[];
+  /** Of which more is to be done, maybe, than is known yet. */
+  readonly open?: readonly Open[] | undefined;
   /** How many resources the file wants. */
   readonly wanted: number;
   /** Milliseconds after which it is to be looked at again, whatever is waited for; undefined: no time counts. */

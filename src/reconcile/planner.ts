@@ -11,8 +11,8 @@ import { planNetworks } from './kinds/network.ts';
 import { nodeStopSeconds } from './kinds/node-spec.ts';
 import { findNode } from './kinds/find-node.ts';
 import { wantedRevision } from './kinds/node-config.ts';
-import { balancerResource, nodeResource, volumeResource } from './names.ts';
-import { mergeParts, step, type Blocked, type Part, type Plan } from './plan.ts';
+import { balancerResource, groupResource, nodeResource, volumeResource } from './names.ts';
+import { mergeParts, step, type Blocked, type Change, type Open, type Part, type Plan } from './plan.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** What the passwords of the file look like, by group; undefined: pgherd makes one. */
@@ -41,8 +41,24 @@ export function planCluster(
   });
   const possible = isNetworkBlocked ? withoutNetwork(steps) : steps;
   const all = mergeParts([networks, { ...groups, steps: possible }, removed]);
-  const plan = { cluster: topology.cluster, ...all, wanted: countWanted(topology) };
+  const open = contexts.flatMap((context) => findOpen(context, all.changes));
+  const plan = {
+    cluster: topology.cluster,
+    ...all,
+    ...(open.length > 0 ? { open } : {}),
+    wanted: countWanted(topology),
+  };
   return isPaused(snapshot) ? { ...plan, blocked: [blockedByPause(topology)], steps: [], checks: [] } : plan;
+}
+
+// Steps go as far as what is known allows: a person is not to take that for all there is.
+function findOpen({ group, snapshot }: GroupContext, changes: readonly Change[]): readonly Open[] {
+  const resource = groupResource(group.name);
+  if (viewGroup(group, snapshot).phase === 'unread') {
+    return [{ resource, why: 'a volume is read by its container; what else is to be done shows when that is there' }];
+  }
+  const isHandedOver = changes.some((change) => change.resource === resource && change.actions.includes('promote'));
+  return isHandedOver ? [{ resource, why: 'what follows from the change of leaders shows when it is done' }] : [];
 }
 
 /** Whether the record of any group says that nothing but looking is to be done. */

@@ -287,7 +287,7 @@ function conditionsOf(sync: Sync, plan: Plan, groups: readonly GroupStatus[]): r
       'Ready',
       ready,
       sync === 'InSync' ? 'NotHealthy' : 'OutOfSync',
-      waiting || unhealthy([...nodes, ...balancers]),
+      waiting || stalled || unhealthy([...nodes, ...balancers]),
     ),
     {
       type: 'Stalled',

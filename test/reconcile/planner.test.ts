@@ -572,3 +572,18 @@ function emptyButFor(slot: number): Snapshot {
     balancers: [],
   };
 }
+
+describe('what is not known yet', () => {
+  it('is said: a volume without a container is not read, so that more may be to be done', () => {
+    const topology = topologyOf('{ cluster_name: shop, balancers: [{ name: lb1, replicas: 1 }, { name: lb2 }] }');
+    const converged = convergedSnapshot(topology);
+    const nodes = converged.nodes.filter(({ group, slot }) => group !== 'lb1' || slot !== 1);
+    expect(planCluster(topology, { ...converged, nodes }, {}).open).toEqual([
+      {
+        resource: 'group/lb1',
+        why: 'a volume is read by its container; what else is to be done shows when that is there',
+      },
+    ]);
+    expect(planCluster(topology, converged, {}).open).toBeUndefined();
+  });
+});

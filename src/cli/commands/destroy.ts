@@ -34,7 +34,7 @@ export async function destroy(paths: readonly string[], flags: DestroyFlags, out
       if (output.format === 'text') output.print(`${cluster}: nothing to remove.`);
       continue;
     }
-    if (output.format === 'text') output.print(renderPlan(plan, paint));
+    if (output.format === 'text') output.print(renderPlan(plan, paint, 'is to be removed'));
     const refused = await confirm(askFor(cluster, withVolumes), flags, output);
     if (refused !== undefined) return refused;
     const record = keepRecord(journal, { cluster, run: randomBytes(4).toString('hex'), by: 'destroy' });

@@ -20,7 +20,8 @@ export async function plan(
     }),
   );
   for (const each of plans) {
-    if (output.format === 'json') output.print(JSON.stringify(planToJson(each), undefined, 2));
+    if (output.format === 'json')
+      output.print(JSON.stringify(planToJson(each), undefined, plans.length === 1 ? 2 : undefined));
     else output.print(renderPlan(each, painter(output.colour)));
   }
   const hasChanges = plans.some(({ changes, blocked }) => changes.length > 0 || blocked.length > 0);

@@ -91,8 +91,9 @@ export function interruptSignal(output: Output): AbortSignal {
   const controller = new AbortController();
   const stop = (name: NodeJS.Signals): void => {
     if (controller.signal.aborted) {
-      if (name !== 'SIGHUP') process.exit(name === 'SIGINT' ? 130 : 143);
-      return;
+      if (name === 'SIGHUP') return;
+      output.note('stopped at once; run the same command again to go on');
+      process.exit(name === 'SIGINT' ? 130 : 143);
     }
     if (name === 'SIGHUP') exitByHangup();
     output.note('stopping: what has begun is finished, nothing new is started (again to stop at once)');

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { constants } from 'node:os';
 import { exitByHangup } from '../hangup.ts';
 import type { Console } from '../../docker/operator.ts';
@@ -49,7 +48,7 @@ export function connectStdio(terminal: boolean): Stdio {
     },
     write: async (isStdout, bytes) => {
       const stream = isStdout ? stdout : stderr;
-      if (!stream.write(bytes)) await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
+      if (!stream.write(bytes)) await drained(stream);
     },
     onSignal: (stop) => {
       let code: number | undefined;
@@ -67,6 +66,17 @@ export function connectStdio(terminal: boolean): Stdio {
     },
     release,
   };
+}
+
+// A stream that is closed never drains.
+function drained(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      stream.off('drain', settle).off('close', settle);
+      resolve();
+    };
+    stream.on('drain', settle).on('close', settle);
+  });
 }
 
 // One after the other: of two that are under way at once, nobody knows which counts.

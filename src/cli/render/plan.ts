@@ -33,7 +33,7 @@ const words: Readonly<Record<string, string>> = {
 };
 
 /** A plan as text, in the manner of Terraform. */
-export function renderPlan(plan: Plan, paint: Paint): string {
+export function renderPlan(plan: Plan, paint: Paint, heading = 'is not as its file says'): string {
   if (plan.changes.length === 0 && plan.blocked.length === 0) {
     return `${plan.cluster}: nothing to do, everything is as the file says.`;
   }
@@ -42,9 +42,10 @@ export function renderPlan(plan: Plan, paint: Paint): string {
     .filter(([symbol]) => used.has(symbol))
     .map(([symbol, meaning]) => `  ${paintSymbol(symbol, paint)} ${meaning}`);
   const parts = [
-    `${paint('bold', plan.cluster)} is not as its file says:\n${key.join('\n')}`,
+    `${paint('bold', plan.cluster)} ${heading}:\n${key.join('\n')}`,
     ...plan.changes.map((change) => renderChange(change, paint)),
     ...plan.blocked.map((blocked) => renderBlocked(blocked, paint)),
+    ...(plan.open ?? []).map(({ resource, why }) => `${paint('yellow', '?')} ${paint('bold', resource)}: ${why}`),
     `${paint('bold', 'Plan:')} ${renderSummary(plan)}`,
   ];
   return parts.join('\n\n');
@@ -72,6 +73,7 @@ export function planToJson(plan: Plan): Record<string, unknown> {
     ),
     changes,
     blocked: plan.blocked,
+    open: plan.open ?? [],
     summary: summarise(plan),
   };
 }
@@ -111,7 +113,8 @@ function summarise(plan: Plan): Summary {
     recreate: count('delete+create'),
     remove: count('delete'),
     blocked: plan.blocked.length,
-    unchanged: Math.max(0, plan.wanted - touched + count('delete')),
+    // Of a group that is not known to its end, nobody knows.
+    unchanged: plan.open === undefined ? Math.max(0, plan.wanted - touched + count('delete')) : 0,
   };
 }
 
