@@ -37,7 +37,10 @@ async function context(line: string, tree = program): Promise<Context | undefine
 describe('commands', () => {
   it('stand first, each once, with what it does', async () => {
     const found = await ask('');
-    expect(found.candidates).toContainEqual({ text: 'status', description: 'show how clusters are, and what to do next' });
+    expect(found.candidates).toContainEqual({
+      text: 'status',
+      description: 'show how clusters are, and what to do next',
+    });
     expect(found.candidates.map(({ text }) => text)).not.toContain('daemon');
     expect(found.candidates.map(({ text }) => text).filter((text) => text.startsWith('_'))).toEqual([]);
   });
