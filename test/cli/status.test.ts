@@ -154,6 +154,13 @@ describe('what to do next', () => {
     expect(commandsFor(statusOf([primary], { sync: 'OutOfSync', daemon }))).toEqual(['pgherd events --follow shop']);
   });
 
+  it('is nothing but the end of the pause, which the remedy says, where it is paused', () => {
+    const blocked = [
+      { resource: 'cluster/shop', reason: { code: 'paused', detail: 'it is paused' }, remedy: 'resume' },
+    ] as const;
+    expect(commandsFor(statusOf([primary, { ...replica, ...gone }], { sync: 'OutOfSync', blocked }))).toEqual([]);
+  });
+
   it('is to read what a server says that runs and is not well', () => {
     expect(commandsFor(statusOf([primary, { ...replica, health: 'Degraded' }]))).toEqual([
       'pgherd logs --tail 20 lb1-replica1',

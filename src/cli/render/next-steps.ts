@@ -12,6 +12,8 @@ export function findNextSteps(status: FullStatus, paths: readonly string[]): rea
   const file = paths.length === 0 ? '' : ` ${quote(status.file)}`;
   const parts = groups.flatMap(({ nodes, balancer }) => [...nodes, balancer]);
   const isKept = daemon !== null;
+  // Its remedy ends the pause, and all else waits for that.
+  if (blocked.some(({ reason }) => reason.code === 'paused')) return [];
   if (parts.every(({ state }) => state === 'missing') && !isKept) {
     return [{ command: `pgherd reconcile --once${file}`, why: 'nothing of it runs on this engine: bring it up' }];
   }
