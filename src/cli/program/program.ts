@@ -37,4 +37,5 @@ Examples:
   pgherd reconcile --once shop.yaml  do it
   pgherd status shop.yaml            see how it is
 
-Exit codes: 0 done or nothing to do, 1 error, 2 changes (plan --detailed-exitcode), 3 not converged.`;
+Exit codes: 0 done or nothing to do, 1 error, 2 changes (plan --detailed-exitcode), 3 not converged,
+130 called off by Ctrl-C; of psql and exec that of the program.`;
