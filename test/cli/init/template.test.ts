@@ -5,7 +5,7 @@ import { renderTopology } from '../../../src/cli/init/template.ts';
 import { parseTopology } from '../../../src/topology/parse.ts';
 import type { Topology } from '../../../src/topology/model.ts';
 
-const defaults = findDefaults('/work/shop.yaml');
+const defaults = findDefaults('/srv/shop.yaml');
 
 function parse(text: string): ReturnType<typeof parseTopology> {
   return parseTopology(text, 'topology.yaml', {});
@@ -139,11 +139,11 @@ describe('a problem', () => {
 });
 
 it.each([
-  ['/work/shop.yaml', 'shop'],
-  ['/work/bank/topology.yaml', 'bank'],
-  ['/work/topologies/main.yml', 'main'],
+  ['/srv/shop.yaml', 'shop'],
+  ['/srv/bank/topology.yaml', 'bank'],
+  ['/srv/topologies/main.yml', 'main'],
   ['/topology.yaml', 'shop'],
-  ['/work/a b/topology.yaml', 'shop'],
+  ['/srv/a b/topology.yaml', 'shop'],
 ])('the cluster of %s is called %s where nothing is said', (path, cluster) => {
   expect(findDefaults(path).cluster).toBe(cluster);
 });
