@@ -248,6 +248,7 @@ describe('a file in the old format: one balancer, a primary, two replicas', () =
           },
         ],
         blocked: [],
+        open: [],
         summary: { create: 0, update: 0, restart: 1, promote: 0, recreate: 0, remove: 0, blocked: 0, unchanged: 8 },
       });
     });
