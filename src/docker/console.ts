@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { PgherdError } from '../base/error.ts';
 import { readFrames, type Piece } from './frames.ts';
-import { openStream } from './open-stream.ts';
+import { openStream, readUntilClosed } from './open-stream.ts';
 import type { Console, ConsoleCommand } from './operator.ts';
 import { deadlines } from './run.ts';
 
@@ -52,15 +52,6 @@ function toOptions({ command, user, env = {}, terminal }: ConsoleCommand): Docke
 
 async function* readTerminal(stream: Duplex): AsyncGenerator<Piece, void, undefined> {
   for await (const bytes of readUntilClosed(stream)) yield { isStdout: true, bytes, isLast: true };
-}
-
-// A reset tells the same as a close here: whether the command has ended, its exit code says.
-async function* readUntilClosed(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
-  try {
-    yield* stream;
-  } catch {
-    return;
-  }
 }
 
 // The engine answers before it starts the command, and has no terminal to resize until then.

@@ -4,7 +4,7 @@ import type Docker from 'dockerode';
 import type { ExecStream, StreamCommand } from './engine.ts';
 import { readFrames } from './frames.ts';
 import { readLines } from './lines.ts';
-import { openStream } from './open-stream.ts';
+import { openStream, readUntilClosed } from './open-stream.ts';
 
 /** Characters of standard error that are kept. */
 const kept = 2000;
@@ -42,15 +42,6 @@ async function* readStdout(stream: Duplex, onStderr: (bytes: Buffer) => void): A
   for await (const { isStdout, bytes } of readFrames(readUntilClosed(stream))) {
     if (isStdout) yield bytes;
     else onStderr(bytes);
-  }
-}
-
-// A reset, and a close on this side, tell the same as the command's end: there is no more to come.
-async function* readUntilClosed(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
-  try {
-    yield* stream;
-  } catch {
-    return;
   }
 }
 

@@ -41,3 +41,15 @@ function closeOnAbort<S extends Readable>(stream: S, signal: AbortSignal): S {
   if (signal.aborted) close();
   return stream;
 }
+
+/**
+ * What comes until the stream ends. A reset, and a close on this side, tell the same as the command's end: there is no more
+ * to come, and whether the command has ended its exit code says.
+ */
+export async function* readUntilClosed(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    yield* stream;
+  } catch {
+    return;
+  }
+}

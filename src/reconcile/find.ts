@@ -29,9 +29,14 @@ export type FoundGroup = {
 export async function listServers(engine: Pick<Engine, 'listContainers'>): Promise<readonly Server[]> {
   const [balancers, nodes] = await Promise.all([
     engine.listContainers({ [labelNames.kind]: 'balancer' }),
-    engine.listContainers({ [labelNames.kind]: 'node' }),
+    listNodes(engine),
   ]);
-  return [...balancers.flatMap(toBalancer), ...nodes.flatMap(toNode)].sort(inOrder);
+  return [...balancers.flatMap(toBalancer), ...nodes].sort(inOrder);
+}
+
+/** All that the engine has of nodes. */
+export async function listNodes(engine: Pick<Engine, 'listContainers'>): Promise<readonly Server[]> {
+  return (await engine.listContainers({ [labelNames.kind]: 'node' })).flatMap(toNode);
 }
 
 function toBalancer(container: Container): readonly Server[] {

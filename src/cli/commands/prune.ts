@@ -53,10 +53,15 @@ async function listLeftovers(
   }
   const found = await Promise.all(
     topologies.map(async (topology) => {
-      const listed = await listDataVolumes(engine, [topology.cluster]);
-      const unused = listed.filter(({ usedBy }) => usedBy.length === 0);
-      const looked = await Promise.all(unused.map(({ name }) => look(engine, [topology], name)));
-      return looked.flatMap((each) => (each instanceof PgherdError ? [] : [each]));
+      const [listed, snapshot] = await Promise.all([
+        listDataVolumes(engine, [topology.cluster]),
+        observe(engine, topology.cluster, undefined),
+      ]);
+      const volumes = new Map(snapshot.volumes.map(({ volume }) => [volume.name, volume]));
+      return listed.filter(({ name, usedBy: users }) => {
+        const described = { topology, snapshot };
+        return refuseRemoval({ name, volume: volumes.get(name), users, described }) === undefined;
+      });
     }),
   );
   const leftovers = found.flat();

@@ -1,5 +1,5 @@
 import type { Engine } from '../../docker/engine.ts';
-import { labelNames, readSlot } from '../../reconcile/names.ts';
+import { labelNames } from '../../reconcile/names.ts';
 import type { Candidate, Context, Sources } from './complete.ts';
 import { listNames, type Member } from './names.ts';
 import { expandHome } from './unquote.ts';
@@ -59,14 +59,9 @@ async function askEngine<T>(
 }
 
 async function listMembers(engine: Engine): Promise<readonly Member[]> {
-  const containers = await engine.listContainers({ [labelNames.kind]: 'node' });
-  const { nodeName } = await import('../../reconcile/kinds/find-node.ts');
-  return containers.flatMap((container): Member[] => {
-    const { [labelNames.cluster]: cluster, [labelNames.group]: group } = container.labels;
-    const slot = readSlot(container.labels);
-    if (cluster === undefined || group === undefined || slot === undefined) return [];
-    return [{ cluster, group, node: nodeName({ container, group, slot }), from: engine.host }];
-  });
+  const { listNodes } = await import('../../reconcile/find.ts');
+  const nodes = await listNodes(engine);
+  return nodes.map(({ cluster, group, name }) => ({ cluster, group, node: name, from: engine.host }));
 }
 
 /** Volumes that no node has. */
