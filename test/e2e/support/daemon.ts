@@ -65,6 +65,19 @@ export class DaemonProcess {
     return (await this.conditions(cluster)).find((each) => each.type === type);
   }
 
+  /**
+   * Waits until a condition is true for a reason. One that is true already, for another reason, says only what was
+   * before.
+   */
+  async becomeFor(type: string, reason: string, cluster = this.#cluster.name): Promise<void> {
+    await until(
+      `${type} of ${cluster} is True, for ${reason}; it logged\n${this.running.stdout().slice(-3000)}`,
+      () => this.condition(type, cluster),
+      (found) => found?.status === 'True' && found.reason === reason,
+      60_000,
+    );
+  }
+
   /** Waits until a condition has a status. */
   async become(type: string, status: string, cluster = this.#cluster.name): Promise<Condition | undefined> {
     return until(
