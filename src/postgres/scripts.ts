@@ -5,10 +5,18 @@ import caughtUp from './scripts/caught-up.sh';
 import detach from './scripts/detach.sh';
 import heartbeat from './scripts/heartbeat.sh';
 import health from './scripts/health.sh';
-import prelude from './scripts/prelude.sh';
+import header from './scripts/prelude.sh';
+import programs from './scripts/programs.sh';
 import promote from './scripts/promote.sh';
 import resume from './scripts/resume.sh';
 import start from './scripts/start.sh';
+
+const prelude = header + programs;
+
+/** A program of the server's, to be run in its container. */
+export function serverProgram(program: string, ...args: readonly string[]): readonly string[] {
+  return ['sh', '-c', `${programs}exec "$0" "$@"`, program, ...args];
+}
 
 /**
  * The shell scripts of a node's revision, by file name. They take no argument that a user wrote: names and addresses

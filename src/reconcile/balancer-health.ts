@@ -10,7 +10,7 @@ export function explainHealth({
   stderr,
 }: Pick<ExecResult, 'code' | 'stdout' | 'stderr'>): string | undefined {
   if (code === 0) return undefined;
-  if (/^writer \S+ \S+ t\b/m.test(stdout)) return 'the server it writes to is in recovery, and takes no writes';
+  if (/\bwriter \S+ \S+ t$/m.test(stdout)) return 'the server it writes to is in recovery, and takes no writes';
   const where = 'does not answer on 9999';
   if (/connection refused/i.test(stderr) && stderr.includes('port 9999')) return `${where}: nothing listens there yet`;
   if (/failed to create a backend|not executing failover|all backend nodes are down/i.test(stderr)) {

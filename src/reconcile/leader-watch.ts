@@ -3,6 +3,7 @@ import { PgherdError } from '../base/error.ts';
 import type { Topology } from '../topology/model.ts';
 import { parseRecord } from '../postgres/record.ts';
 import { formatRecordName } from '../postgres/layout.ts';
+import { serverProgram } from '../postgres/scripts.ts';
 import { viewGroup } from './group.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 
@@ -129,7 +130,7 @@ async function findState(
 
 // A new connection through TCP, where the heartbeat is an old one through the socket.
 async function ask(engine: Engine, container: string): Promise<State> {
-  const command = ['pg_isready', '-q', '-h', '127.0.0.1', '-t', '3'];
+  const command = serverProgram('pg_isready', '-q', '-h', '127.0.0.1', '-t', '3');
   try {
     const { code } = await engine.exec(container, { command, deadline: askDeadline });
     // 1: it refuses for now, since it starts or stops; 2: no answer; others: it could not be asked.

@@ -3,6 +3,7 @@ import { hasCode } from '../base/error.ts';
 import type { Engine } from '../docker/engine.ts';
 import { monitorRole } from '../postgres/config.ts';
 import { parseReport, reportSql, type Report } from '../postgres/report.ts';
+import { serverProgram } from '../postgres/scripts.ts';
 import type { Group, Topology } from '../topology/model.ts';
 import { newestRecord } from './group.ts';
 import type { Heard, Voices } from './reports.ts';
@@ -17,7 +18,8 @@ const stillAfter = 1000;
 /** Asks a server how it is; undefined where it does not answer. */
 export async function askReport(engine: Engine, node: ObservedNode): Promise<Report | undefined> {
   if (node.container.state !== 'running') return undefined;
-  const command = ['psql', '-XAtq', '-h', '/var/run/postgresql', '-U', monitorRole, '-d', 'postgres', '-c', reportSql];
+  const options = ['-XAtq', '-h', '/var/run/postgresql', '-U', monitorRole, '-d', 'postgres'];
+  const command = serverProgram('psql', ...options, '-c', reportSql);
   try {
     const { code, stdout } = await engine.exec(node.container.id, { command, deadline });
     return code === 0 ? parseReport(stdout) : undefined;

@@ -410,6 +410,10 @@ export function runCommand(container: FakeContainer, command: ExecCommand, aroun
     return runSql(container, [...statements, input].join('\n'));
   }
   if (program === 'sh' && first === '-c' && rest[1] === 'hosts') return writeHosts(container, rest.slice(2));
+  // As `serverProgram` makes it.
+  if (program === 'sh' && first === '-c' && rest[0]?.endsWith('exec "$0" "$@"') === true) {
+    return runCommand(container, { ...command, command: rest.slice(1) }, around);
+  }
   if (program === 'sh' && first === '-c') {
     const { code, stdout, stderr } = runShell(rest[0] ?? '', input);
     for (const [, path = ''] of (rest[0] ?? '').matchAll(/\btouch (\S+)/g)) {

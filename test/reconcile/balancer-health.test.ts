@@ -4,7 +4,7 @@ import { explainHealth } from '../../src/reconcile/balancer-health.ts';
 const at = 'psql: error: connection to server at "127.0.0.1", port 9999 failed:';
 
 it.each([
-  ['a server that is in recovery', 'writer 10.9.0.20 7433 t reader 10.9.0.21 on\n', '', 'is in recovery'],
+  ['a server that is in recovery', 'reader 10.9.0.21 on writer 10.9.0.20 7433 t\n', '', 'is in recovery'],
   ['nothing that listens', '', `${at} Connection refused\n\tIs the server running on that host?\n`, 'nothing listens'],
   [
     'words of pgpool',

@@ -29,7 +29,8 @@ before=
 while sleep 1; do
   now=$(suspects)
   # Those that were suspect a second ago already.
-  still=$(printf '%s\n' "$before" "$now" | sort | uniq -d)
+  still=
+  if [ -n "$before" ] && [ -n "$now" ]; then still=$(printf '%s\n' "$before" "$now" | sort | uniq -d); fi
   before=$now
   case $still in *gone*unread*) ;; *) continue ;; esac
   for process in $(holders "$still"); do

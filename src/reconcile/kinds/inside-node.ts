@@ -1,5 +1,6 @@
 import { PgherdError } from '../../base/error.ts';
 import type { Container } from '../../docker/types.ts';
+import { serverProgram } from '../../postgres/scripts.ts';
 import type { ActionContext } from '../actions.ts';
 import type { Placed } from './node-actions.ts';
 
@@ -20,7 +21,7 @@ type Sql = { readonly statements: readonly string[] } | { readonly input: string
 
 /** Runs SQL in a node's server as the superuser, and gives what it printed; throws with what the server said. */
 export async function runSql(context: ActionContext, node: Placed, superuser: string, sql: Sql): Promise<string> {
-  const command = [
+  const command = serverProgram(
     'psql',
     '-XAtq',
     '-v',
@@ -32,7 +33,7 @@ export async function runSql(context: ActionContext, node: Placed, superuser: st
     '-d',
     'postgres',
     ...('statements' in sql ? sql.statements.flatMap((statement) => ['-c', statement]) : []),
-  ];
+  );
   const result = await context.engine.exec(node.container, {
     // Nothing that pgherd writes waits for a replica: the replica may wait for it.
     command: ['env', 'PGOPTIONS=-c synchronous_commit=local -c statement_timeout=0', ...command],
