@@ -81,6 +81,8 @@ export type Handover = {
   readonly kind: 'switchover' | 'failover' | 'failover-lossy';
   /** Slot of who is to lead; undefined: whoever is best. */
   readonly to: number | undefined;
+  /** Epoch milliseconds from which on nobody does it any more: who asked may be gone, and expects nothing then. */
+  readonly until?: number | undefined;
 };
 
 /** Who may hold what the leader has acknowledged. */
@@ -128,11 +130,15 @@ export function formatRecordName({ version, leader, members, fork, sync, handove
     `record.${String(version)}.${String(leader)}.${members.join('-')}`,
     ...(fork === undefined ? [] : [`fork-${String(fork.timeline)}-${String(fork.lsn)}`]),
     ...(sync === undefined ? [] : [['sync', sync.num, ...sync.listed].join('-')]),
-    ...(handover === undefined ? [] : [handover.kind + (handover.to === undefined ? '' : `-${String(handover.to)}`)]),
+    ...(handover === undefined ? [] : [formatHandover(handover)]),
     ...(paused ? ['paused'] : []),
     'json',
   ];
   return parts.join('.');
+}
+
+function formatHandover({ kind, to, until }: Handover): string {
+  return `${kind}${to === undefined ? '' : `-${String(to)}`}${until === undefined ? '' : `-until-${String(until)}`}`;
 }
 
 export function formatSecretsName({ version, fingerprint }: SecretsName): string {
@@ -149,12 +155,12 @@ function readState(name: string | undefined): NodeState {
 }
 
 const recordName =
-  /^record\.(\d+)\.(\d+)\.([\d-]+)(?:\.fork-(\d+)-(\d+))?(?:\.sync-([\d-]+))?(?:\.(switchover|failover|failover-lossy)(?:-(\d+))?)?(\.paused)?\.json$/;
+  /^record\.(\d+)\.(\d+)\.([\d-]+)(?:\.fork-(\d+)-(\d+))?(?:\.sync-([\d-]+))?(?:\.(switchover|failover|failover-lossy)(?:-(\d+))?(?:-until-(\d+))?)?(\.paused)?\.json$/;
 
 function readRecordName(name: string | undefined): RecordName | undefined {
   const match = recordName.exec(name ?? '');
   if (match === null) return undefined;
-  const [, version, leader, members = '', timeline, lsn, sync, kind, to, paused] = match;
+  const [, version, leader, members = '', timeline, lsn, sync, kind, to, until, paused] = match;
   const [num = 0, ...listed] = (sync ?? '').split('-').map(Number);
   return {
     version: Number(version),
@@ -164,7 +170,13 @@ function readRecordName(name: string | undefined): RecordName | undefined {
     ...(sync === undefined ? {} : { sync: { num, listed } }),
     ...(kind === undefined
       ? {}
-      : { handover: { kind: kind as Handover['kind'], to: to === undefined ? undefined : Number(to) } }),
+      : {
+          handover: {
+            kind: kind as Handover['kind'],
+            to: to === undefined ? undefined : Number(to),
+            ...(until === undefined ? {} : { until: Number(until) }),
+          },
+        }),
     paused: paused !== undefined,
   };
 }

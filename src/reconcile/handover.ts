@@ -1,6 +1,6 @@
 import { PgherdError } from '../base/error.ts';
 import type { Engine } from '../docker/engine.ts';
-import type { Handover } from '../postgres/layout.ts';
+import type { Handover, RecordName } from '../postgres/layout.ts';
 import { newestRecord } from './group.ts';
 import { observe } from './observe.ts';
 import { changeRecord } from './record-change.ts';
@@ -10,17 +10,42 @@ import type { World } from './work.ts';
 const attempts = 5;
 
 /**
- * Writes into a group's record who is to lead, or with `undefined` that nobody asks any more. Whoever keeps the cluster
- * does it. Fails with `not-found` where the group has no record.
+ * Writes into a group's record who is to lead: whoever keeps the cluster does it. Fails with `not-found` where the group
+ * has no record.
  */
-export async function setHandover(
+export async function askHandover(
   engine: Engine,
   cluster: string,
   group: string,
-  handover: Handover | undefined,
+  handover: Handover,
   world: World,
 ): Promise<void> {
   let leader: number | undefined;
+  await change(engine, cluster, group, world, (record) => {
+    // Whoever keeps the cluster may be quicker than this: then it is done, and nobody asks any more.
+    leader ??= record.leader;
+    return isSame(record.handover, handover) || record.leader !== leader ? 'done' : handover;
+  });
+}
+
+/** Takes back what was asked for, unless somebody else asks for something by now. */
+export async function withdrawHandover(
+  engine: Engine,
+  cluster: string,
+  group: string,
+  handover: Handover,
+  world: World,
+): Promise<void> {
+  await change(engine, cluster, group, world, (record) => (isSame(record.handover, handover) ? undefined : 'done'));
+}
+
+async function change(
+  engine: Engine,
+  cluster: string,
+  group: string,
+  world: World,
+  next: (record: RecordName) => Handover | undefined | 'done',
+): Promise<void> {
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const { nodes } = await observe(engine, cluster, undefined);
     const own = nodes.filter((node) => node.group === group);
@@ -30,10 +55,8 @@ export async function setHandover(
         remedy: 'bring it up with `pgherd reconcile --once`',
       });
     }
-    const { record } = source;
-    // Whoever keeps the cluster may be quicker than this: then it is done, and nobody asks any more.
-    leader ??= record.leader;
-    if (isSame(record.handover, handover) || (handover !== undefined && record.leader !== leader)) return;
+    const handover = next(source.record);
+    if (handover === 'done') return;
     // Who keeps the cluster may write a record of the same version at the same moment: whose it is, the next look tells.
     await changeRecord(engine, cluster, own, source, (known) => ({ ...known, handover }), world);
   }
@@ -43,6 +66,6 @@ export async function setHandover(
   });
 }
 
-function isSame(one: Handover | undefined, other: Handover | undefined): boolean {
-  return one?.kind === other?.kind && one?.to === other?.to;
+function isSame(one: Handover | undefined, other: Handover): boolean {
+  return one?.kind === other.kind && one.to === other.to && one.until === other.until;
 }

@@ -55,6 +55,8 @@ export type Situation = {
   readonly sync: SyncList | undefined;
   /** What somebody asked for. */
   readonly handover: Handover | undefined;
+  /** It was to be done by a time that is over. */
+  readonly isOverdue: boolean;
   /** Milliseconds since the leader was first seen not to serve; undefined: it serves, or nobody says otherwise. */
   readonly lostFor: number | undefined;
   /** It runs, and it is certain that it does not answer. */
@@ -123,6 +125,8 @@ export function decideLeadership(situation: Situation): Decision {
   const asked = findRequest(situation, old);
   if (asked?.to === leader) return { is: 'dismiss', why: `${nameOf(situation, leader)} leads already` };
   const reason = findReason(situation, old, asked);
+  const isOver = situation.handover !== undefined && situation.isOverdue;
+  if (reason === undefined && isOver) return { is: 'dismiss', why: 'it was not done in time' };
   if (reason === undefined || 'is' in reason) return reason ?? { is: 'kept' };
   const { cause, why } = reason;
   const isPlanned = cause !== 'failover' && (situation.lostFor === undefined || isStoppedInOrder(old));
@@ -166,8 +170,9 @@ export function decideLeadership(situation: Situation): Decision {
 type Reason = { readonly cause: Cause; readonly why: string };
 
 // A leader that is gone cannot hand over: then it is as if nobody had asked. Nor is one asked to go on that leaves.
-function findRequest({ handover, lostFor, leader }: Situation, old: Member | undefined): Handover | undefined {
-  if (handover === undefined) return undefined;
+function findRequest(situation: Situation, old: Member | undefined): Handover | undefined {
+  const { handover, isOverdue, lostFor, leader } = situation;
+  if (handover === undefined || isOverdue) return undefined;
   if (handover.to === leader && old?.isWanted === false) return undefined;
   if (handover.kind !== 'switchover') return handover;
   if (old === undefined) return undefined;

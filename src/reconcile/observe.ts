@@ -27,6 +27,7 @@ export async function observe(engine: Engine, cluster: string, topology: Topolog
     topology === undefined ? Promise.resolve([]) : findTaken(engine, topology, containers),
   ]);
   return {
+    takenAt: Date.now(),
     cluster,
     networks,
     otherNetworks: otherNetworks.filter(({ id }) => !networks.some((network) => network.id === id)),

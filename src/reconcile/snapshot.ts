@@ -41,6 +41,8 @@ export type Taken = { readonly kind: 'container' | 'network' | 'volume'; readonl
 
 /** The world as one look at the engine gave it. */
 export type Snapshot = {
+  /** Epoch milliseconds. */
+  readonly takenAt: number;
   /** What the servers that speak said last, by container id. */
   readonly reports: Reports;
   /** Ids of containers that run, and whose servers do not speak though they should. */

@@ -31,6 +31,7 @@ export async function bringUpFloor(engine: Engine, topology: Topology): Promise<
   const snapshot = {
     cluster,
     networks: [],
+    takenAt: Date.now(),
     otherNetworks: [],
     volumes: [],
     nodes: [],

@@ -92,7 +92,8 @@ it('the names of records and secrets read back as they were', () => {
     fc.uniqueArray(fc.nat(20), { minLength }).map((list) => list.toSorted((a, b) => a - b));
   const sync = fc.option(fc.record({ num: fc.nat(9), listed: sorted(0) }), { nil: undefined });
   const kind = fc.constantFrom('switchover', 'failover', 'failover-lossy' as const);
-  const handover = fc.option(fc.record({ kind, to: fc.option(fc.nat(20), { nil: undefined }) }), { nil: undefined });
+  const maybe = (value: fc.Arbitrary<number>): fc.Arbitrary<number | undefined> => fc.option(value, { nil: undefined });
+  const handover = fc.option(fc.record({ kind, to: maybe(fc.nat(20)), until: maybe(fc.nat()) }), { nil: undefined });
   fc.assert(
     fc.property(
       fc.nat(),

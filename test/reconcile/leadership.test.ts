@@ -71,6 +71,7 @@ function decide(change: Partial<Situation>): Decision {
     policy: automatic,
     sync: undefined,
     handover: undefined,
+    isOverdue: false,
     lostFor: undefined,
     isHung: false,
     redo: undefined,
@@ -325,6 +326,13 @@ describe('a switchover', () => {
     expect(successor(hand([replica(1, shutDown), replica(2, shutDown)], toSecond))).toBe(2);
   });
 
+  it('is given up where it was not done in time, also when it has begun: the leader leads on', () => {
+    const why = 'it was not done in time';
+    expect(decide({ handover: asked, isOverdue: true })).toEqual({ is: 'dismiss', why });
+    const members = [leader(fencedAsAsked), replica(1, shutDown), replica(2, shutDown)];
+    expect(decide({ members, handover: asked, isOverdue: true })).toEqual({ is: 'dismiss', why });
+  });
+
   it('waits for a replica that streams', () => {
     const members = [leader(), replica(1, { streams: false }), replica(2, down)];
     expect(hindrance(decide({ members, handover: asked }))).toBe('no-candidate');
@@ -425,6 +433,14 @@ describe('a failover that somebody asks for', () => {
     });
     expect(successor(succeed(replicas, { handover: lossy, sync: { num: 1, listed: [] } }))).toBe(1);
     expect(successor(succeed(replicas, { handover: lossy, policy: { ...automatic, maxLag: 10 } }))).toBe(1);
+  });
+
+  it('is not done where losses were accepted for a time that is over', () => {
+    const late = { handover: lossy, isOverdue: true };
+    expect(decide(late)).toMatchObject({ is: 'dismiss' });
+    expect(hindrance(succeed([replica(1, detached(900))], { ...late, sync: { num: 1, listed: [1, 2] } }))).toBe(
+      'quorum-lost',
+    );
   });
 
   it('where losses are accepted starts nobody for it, unless nobody else is there', () => {
@@ -706,6 +722,7 @@ describe('whatever the situation', () => {
         to: maybe(fc.constantFrom(0, 1, 2, 3)),
       }),
     ),
+    isOverdue: fc.boolean(),
     lostFor: maybe(fc.constantFrom(0, 4000, 20_000)),
     isHung: fc.boolean(),
     redo: maybe(fc.constantFrom(0, 80 * mebibyte)),
@@ -772,8 +789,8 @@ describe('whatever the situation', () => {
   });
 
   it('with a quorum nobody is promoted where R + W <= N, unless it has the last word or losses are accepted', () => {
-    assertPromoted(({ to, old }, { sync, handover, members }) => {
-      if (sync === undefined || handover?.kind === 'failover-lossy' || hasLastWord(to, old)) return;
+    assertPromoted(({ to, old }, { sync, handover, isOverdue, members }) => {
+      if (sync === undefined || (handover?.kind === 'failover-lossy' && !isOverdue) || hasLastWord(to, old)) return;
       const asked = members.filter((each) => each.detached !== undefined && sync.listed.includes(each.slot));
       expect(sync.listed.length).toBeGreaterThan(0);
       expect(asked.length + sync.num).toBeGreaterThan(sync.listed.length);
@@ -781,8 +798,8 @@ describe('whatever the situation', () => {
   });
 
   it('whoever is promoted has as much as anybody who was asked, unless it has the last word or losses are accepted', () => {
-    assertPromoted(({ to, old }, { members, handover }) => {
-      if (handover?.kind === 'failover-lossy' || hasLastWord(to, old)) return;
+    assertPromoted(({ to, old }, { members, handover, isOverdue }) => {
+      if ((handover?.kind === 'failover-lossy' && !isOverdue) || hasLastWord(to, old)) return;
       for (const each of members.filter(({ slot, hasData }) => slot !== 0 && hasData)) {
         if (each.detached === undefined || to.detached === undefined) continue;
         const difference = to.detached.timeline - each.detached.timeline || to.detached.lsn - each.detached.lsn;

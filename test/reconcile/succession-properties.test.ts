@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { parseRecord } from '../../src/postgres/record.ts';
-import { setHandover } from '../../src/reconcile/handover.ts';
+import { askHandover } from '../../src/reconcile/handover.ts';
 import { databaseOf } from '../bench/fake-engine-programs.ts';
 import type { FakeContainer } from '../bench/fake-engine-state.ts';
 import { ControllerDied, FakeWorld, type FakeCall, type FakeHooks } from '../bench/fake-engine.ts';
@@ -61,7 +61,7 @@ type Incident = {
 const handOver =
   (to: number | undefined) =>
   async (engine: FakeWorld): Promise<void> => {
-    await setHandover(engine.connect().engine, 'shop', 'lb1', { kind: 'switchover', to }, worldOf(engine));
+    await askHandover(engine.connect().engine, 'shop', 'lb1', { kind: 'switchover', to }, worldOf(engine));
   };
 
 const killedAhead = async (engine: FakeWorld): Promise<void> => {

@@ -31,6 +31,7 @@ export function emptySnapshot(topology: Topology): Snapshot {
   return {
     cluster: topology.cluster,
     networks: [],
+    takenAt: 0,
     otherNetworks: [],
     volumes: [],
     nodes: [],

@@ -4,7 +4,7 @@ import { keepRecord } from '../../daemon/keep-record.ts';
 import type { Engine } from '../../docker/engine.ts';
 import type { Handover } from '../../postgres/layout.ts';
 import { viewGroup } from '../../reconcile/group.ts';
-import { setHandover } from '../../reconcile/handover.ts';
+import { askHandover, withdrawHandover } from '../../reconcile/handover.ts';
 import { findHolder } from '../../reconcile/lock.ts';
 import { look } from '../../reconcile/look.ts';
 import { readPasswords, type Passwords } from '../../reconcile/passwords.ts';
@@ -29,6 +29,9 @@ export type HandoverFlags = GlobalOptions & {
 };
 
 const parallelSteps = 8;
+
+/** Milliseconds after its timeout in which what was asked for is still done: clocks differ. */
+const grace = 60_000;
 
 /** For a leader to come back that was stopped to hand over, and could not. */
 const returnSeconds = 60;
@@ -77,7 +80,9 @@ async function handOver(
   const keeper = await findHolder(engine, topology.cluster);
   if (keeper !== undefined && output.format === 'text')
     output.note(`asked of who keeps ${topology.cluster}: ${keeper}`);
-  await setHandover(engine, topology.cluster, name, { kind, to }, world);
+  // Where this dies, who keeps the cluster does it until then, and no later.
+  const handover = { kind, to, until: Date.now() + flags.timeout * 1000 + grace };
+  await askHandover(engine, topology.cluster, name, handover, world);
   const by = kind === 'switchover' ? 'switchover' : 'failover';
   const work = { keeper, engine, topology, passwords, by, flags, output, signal: interruptSignal(output) };
   try {
@@ -92,7 +97,7 @@ async function handOver(
     printResult(result, output, result.milliseconds);
   } finally {
     // What could not be done now is not done later, when nobody expects it.
-    await setHandover(engine, topology.cluster, name, undefined, world);
+    await withdrawHandover(engine, topology.cluster, name, handover, world);
   }
   // A leader that was stopped for it leads on.
   let { answers } = await findLeader(engine, topology, group, passwords);

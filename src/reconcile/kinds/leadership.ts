@@ -26,12 +26,18 @@ export function decideFor(context: GroupContext): Decision | undefined {
     policy: { mode: group.failover.mode, delay: group.failover.delay * 1000, maxLag: group.failover.maxLag },
     sync: group.replication.mode === 'quorum' ? (view.record.sync ?? { num: 1, listed: [] }) : undefined,
     handover: view.record.handover,
+    isOverdue: isOverdue(context, view),
     lostFor: snapshot.lost.get(group.name),
     isHung: leader !== undefined && (snapshot.hung.has(leader.container.id) || leader.container.state === 'restarting'),
     redo: report?.redo ?? undefined,
     sinceChange: snapshot.sinceChange.get(group.name),
     settlesIn: snapshot.settlesIn.get(group.name) ?? 0,
   });
+}
+
+/** What was asked for is not done any more. */
+function isOverdue({ snapshot }: GroupContext, { record }: Known): boolean {
+  return snapshot.takenAt >= (record.handover?.until ?? Infinity);
 }
 
 function findMembers(context: GroupContext, view: Known): readonly Member[] {
@@ -123,7 +129,7 @@ function fenceSteps(
     image,
     name: nameOf(context, old),
     stopSeconds: isOrderly ? nodeStopSeconds : undefined,
-    cause: fenceCause(view, decision, old),
+    cause: fenceCause(context, view, decision, old),
     superuser: group.user,
   });
   const network = topology.network.writeName;
@@ -135,11 +141,12 @@ function fenceSteps(
 }
 
 function fenceCause(
-  { record }: Known,
+  context: GroupContext,
+  view: Known,
   { cause }: Extract<Decision, { is: 'fence' }>,
   { container }: ObservedNode,
 ): FenceCause {
-  if (record.handover?.kind === 'failover-lossy') return 'forced';
+  if (view.record.handover?.kind === 'failover-lossy' && !isOverdue(context, view)) return 'forced';
   if (cause === 'removed') return 'removed';
   if (cause === 'switchover') return 'asked';
   return isDead(container.state) ? 'ended' : 'hung';
