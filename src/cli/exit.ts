@@ -5,7 +5,7 @@ export const exitCodes = {
   error: 1,
   /** `plan --detailed-exitcode` found changes. */
   changes: 2,
-  /** `reconcile` or `destroy` could not get to the end: blocked, failed or timed out. */
+  /** `reconcile` or `destroy` could not get to the end: blocked, failed or timed out. `status --exit-code`: not well. */
   notConverged: 3,
   /** A question was answered with Ctrl-C: what a shell reports of a program that the signal ended. */
   interrupted: 130,

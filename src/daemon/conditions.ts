@@ -1,6 +1,6 @@
 import type { PgherdError } from '../base/error.ts';
 import type { Result } from '../reconcile/work.ts';
-import type { Condition as Plain } from '../reconcile/status.ts';
+import type { Condition as Plain } from '../reconcile/status-model.ts';
 import { findCommitState, joinCommitStates } from '../reconcile/commit-state.ts';
 import type { Reports } from '../reconcile/reports.ts';
 import type { Snapshot } from '../reconcile/snapshot.ts';

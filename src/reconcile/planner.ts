@@ -48,7 +48,9 @@ export function planCluster(
     ...(open.length > 0 ? { open } : {}),
     wanted: countWanted(topology),
   };
-  return isPaused(snapshot) ? { ...plan, blocked: [blockedByPause(topology)], steps: [], checks: [] } : plan;
+  return isPaused(snapshot)
+    ? { ...plan, blocked: [blockedByPause(topology), ...plan.blocked], steps: [], checks: [] }
+    : plan;
 }
 
 // Steps go as far as what is known allows: a person is not to take that for all there is.

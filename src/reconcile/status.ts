@@ -3,7 +3,7 @@ import type { Container } from '../docker/types.ts';
 import { home as balancerHome } from '../balancer/revision.ts';
 import type { Report } from '../postgres/report.ts';
 import { explainHealth } from './balancer-health.ts';
-import { findCommitState, joinCommitStates, type CommitState } from './commit-state.ts';
+import { findCommitState } from './commit-state.ts';
 import { askReport } from './probe.ts';
 import type { Group, Node, Topology } from '../topology/model.ts';
 import { findLeading, viewGroup } from './group.ts';
@@ -11,69 +11,8 @@ import { findLeftovers } from './leftovers.ts';
 import { balancerResource, nodeResource } from './names.ts';
 import type { Blocked, Plan } from './plan.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
-
-export type Sync = 'InSync' | 'OutOfSync';
-export type Health = 'Healthy' | 'Progressing' | 'Degraded' | 'Blocked';
-
-export type NodeStatus = {
-  readonly name: string;
-  readonly role: 'leader' | 'replica' | 'unknown';
-  /** The container's state, `missing` where there is none. */
-  readonly state: string;
-  readonly health: Health;
-  readonly replication: { readonly state: string; readonly lag_bytes: number | null } | null;
-  readonly timeline: number | null;
-  readonly ip: string | null;
-  readonly port: number | null;
-  readonly volume: string | null;
-  /** When its container was started last, ISO 8601; null where it does not run. */
-  readonly started_at: string | null;
-  /** How often the engine has started it again since it was started by hand. */
-  readonly restarts: number;
-  readonly message: string | null;
-};
-
-export type BalancerStatus = {
-  readonly name: string;
-  readonly state: string;
-  readonly health: Health;
-  readonly ip: string | null;
-  readonly port: number | null;
-  /** As of a node. */
-  readonly started_at: string | null;
-  readonly restarts: number;
-  readonly message: string | null;
-};
-
-export type GroupStatus = {
-  readonly name: string;
-  readonly leader: string | null;
-  /** In quorum mode. */
-  readonly commits: CommitState | null;
-  readonly nodes: readonly NodeStatus[];
-  readonly balancer: BalancerStatus;
-};
-
-export type Condition = {
-  readonly type: string;
-  readonly status: 'True' | 'False' | 'Unknown';
-  readonly reason: string;
-  readonly message: string;
-};
-
-export type ClusterStatus = {
-  readonly name: string;
-  /** The file that describes it, as the user wrote the path. */
-  readonly file: string;
-  readonly sync: Sync;
-  readonly health: Health;
-  readonly conditions: readonly Condition[];
-  /** What only a human can decide, and how. */
-  readonly blocked: readonly Blocked[];
-  readonly groups: readonly GroupStatus[];
-  /** Volumes that hold an earlier generation, or belong to no node of the file. */
-  readonly leftovers: readonly string[];
-};
+import { conditionsOf } from './status-conditions.ts';
+import type { BalancerStatus, ClusterStatus, GroupStatus, Health, NodeStatus, Sync } from './status-model.ts';
 
 /** Asks every server and balancer of a cluster, and joins that with what the plan says. Changes nothing. */
 export async function readStatus(
@@ -83,12 +22,12 @@ export async function readStatus(
   plan: Plan,
 ): Promise<ClusterStatus> {
   const groups = await Promise.all(topology.groups.map((group) => readGroup(engine, topology, snapshot, plan, group)));
-  const sync: Sync = plan.steps.length === 0 && plan.blocked.length === 0 ? 'InSync' : 'OutOfSync';
+  const sync = findSync(plan);
   const parts = groups.flatMap(({ nodes, balancer }) => [...nodes.map(({ health }) => health), balancer.health]);
   const isDegraded = groups.some(({ commits }) => commits !== null && commits.state !== 'durable');
   const health = worst([
     ...(isDegraded ? (['Degraded'] as const) : []),
-    ...(plan.blocked.length > 0 ? (['Blocked'] as const) : []),
+    ...(plan.blocked.some(({ reason }) => reason.code !== 'paused') ? (['Blocked'] as const) : []),
     ...parts,
   ]);
   return {
@@ -101,6 +40,13 @@ export async function readStatus(
     groups,
     leftovers: findLeftovers(topology, snapshot),
   };
+}
+
+// Whoever paused it wants nothing to be done: what would be is in the changes.
+function findSync({ changes, steps, blocked }: Plan): Sync {
+  const hindrances = blocked.filter(({ reason }) => reason.code !== 'paused');
+  const isPaused = hindrances.length < blocked.length;
+  return (isPaused ? changes : steps).length === 0 && hindrances.length === 0 ? 'InSync' : 'OutOfSync';
 }
 
 async function readGroup(
@@ -243,61 +189,8 @@ function findReason(plan: Plan, resource: string): string | undefined {
   return plan.changes.find((change) => change.resource === resource)?.reason.detail;
 }
 
-// Only where the file asks for a quorum.
-function commitsCondition(groups: readonly GroupStatus[]): readonly Condition[] {
-  const states = groups.flatMap(({ name, commits }) => (commits === null ? [] : [{ name, ...commits }]));
-  const joined = joinCommitStates(states);
-  if (joined === undefined) return [];
-  const { isDurable, reason, message } = joined;
-  return [{ type: 'CommitsDurable', status: isDurable ? 'True' : 'False', reason, message }];
-}
-
 const severity: readonly Health[] = ['Healthy', 'Progressing', 'Degraded', 'Blocked'];
 
 function worst(healths: readonly Health[]): Health {
   return healths.toSorted((a, b) => severity.indexOf(b) - severity.indexOf(a))[0] ?? 'Healthy';
-}
-
-function conditionsOf(sync: Sync, plan: Plan, groups: readonly GroupStatus[]): readonly Condition[] {
-  const nodes = groups.flatMap((group) => group.nodes);
-  const isReady = (healths: readonly { readonly health: Health }[]): boolean =>
-    healths.every(({ health }) => health === 'Healthy');
-  const condition = (type: string, holds: boolean, reason: string, message: string): Condition => ({
-    type,
-    status: holds ? 'True' : 'False',
-    reason: holds ? 'AsExpected' : reason,
-    message: holds ? '' : message,
-  });
-  const unhealthy = (
-    list: readonly { readonly name: string; readonly health: Health; readonly message: string | null }[],
-  ): string =>
-    list
-      .filter(({ health }) => health !== 'Healthy')
-      .map(({ name, message }) => `${name}: ${message ?? 'not healthy'}`)
-      .join('; ');
-  const leaders = nodes.filter(({ role }) => role === 'leader');
-  const replicas = nodes.filter(({ role }) => role !== 'leader');
-  const balancers = groups.map(({ balancer }) => balancer);
-  const hasLeaders = leaders.length === groups.length && isReady(leaders);
-  const ready = sync === 'InSync' && hasLeaders && isReady(replicas) && isReady(balancers);
-  const waiting = plan.changes.map(({ resource }) => resource).join(', ');
-  const stalled = plan.blocked.map(({ resource, reason }) => `${resource}: ${reason.detail}`).join('; ');
-  return [
-    condition(
-      'Ready',
-      ready,
-      sync === 'InSync' ? 'NotHealthy' : 'OutOfSync',
-      waiting || stalled || unhealthy([...nodes, ...balancers]),
-    ),
-    {
-      type: 'Stalled',
-      status: stalled === '' ? 'False' : 'True',
-      reason: stalled === '' ? 'AsExpected' : 'Blocked',
-      message: stalled,
-    },
-    ...commitsCondition(groups),
-    condition('LeaderAvailable', hasLeaders, 'NoLeader', unhealthy(leaders) || 'no node leads'),
-    condition('ReplicasReady', isReady(replicas), 'NotStreaming', unhealthy(replicas)),
-    condition('BalancerReady', isReady(balancers), 'NotAnswering', unhealthy(balancers)),
-  ];
 }

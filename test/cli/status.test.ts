@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { painter } from '../../src/cli/output.ts';
 import { findNextSteps } from '../../src/cli/render/next-steps.ts';
 import { renderStatus, type FullStatus } from '../../src/cli/render/status.ts';
-import type { BalancerStatus, NodeStatus } from '../../src/reconcile/status.ts';
+import type { BalancerStatus, NodeStatus } from '../../src/reconcile/status-model.ts';
 
 const now = Date.parse('2026-11-23T12:00:00Z');
 

@@ -342,6 +342,40 @@ describe('a file in the old format: one balancer, a primary, two replicas', () =
         ],
       });
     });
+
+    it('exits with 3 where asked to, and a cluster is not as its file says', async () => {
+      const other = { ...topology, balancers: [{ ...balancer, memory: '512MB' }] };
+      const edited = await cluster.write(other, join(cluster.directory, 'other.json'));
+      expect(await pgherd('status', '--exit-code', file)).toMatchObject({ code: 0 });
+      expect(await pgherd('status', '--exit-code', edited)).toMatchObject({ code: 3 });
+      expect(await pgherd('status', edited)).toMatchObject({ code: 0 });
+    });
+
+    it('tells of the others where a file is broken, and exits with 1', async () => {
+      const broken = join(cluster.directory, 'broken.yaml');
+      await writeFile(broken, 'cluster_name: other\nbalancers: 7\n');
+      const text = await pgherd('status', file, broken);
+      expect(text).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('broken.yaml:2:12: balancers') as unknown,
+      });
+      expect(text.stdout).toContain(`${cluster.name}: Healthy, InSync`);
+      const json = await pgherd('status', '--format', 'json', file, broken);
+      expect(json.code).toBe(1);
+      expect(JSON.parse(json.stdout)).toMatchObject({
+        clusters: [{ name: cluster.name, health: 'Healthy' }],
+        diagnostics: [{ file: broken, code: 'type' }],
+      });
+    });
+
+    it('of a paused cluster says so, and that it is well all the same', async () => {
+      await pgherd('pause', cluster.name);
+      const { stdout } = await pgherd('status', file);
+      expect(stdout).toContain(`${cluster.name}: Healthy, InSync, paused\n`);
+      expect(stdout).toContain(`remedy: pgherd resume ${cluster.name}`);
+      await pgherd('resume', cluster.name);
+      expect((await pgherd('status', file)).stdout).toContain(`${cluster.name}: Healthy, InSync\n`);
+    });
   });
 
   describe('passwords', () => {

@@ -22,9 +22,10 @@ async function setAll(
   const engine = await connect(flags, output);
   for (const cluster of clusters) {
     const isChanged = await setPaused(engine, cluster, by, world);
-    const state = by === undefined ? 'not paused' : 'paused';
-    if (output.format === 'json') output.print(JSON.stringify({ cluster, paused: by !== undefined, isChanged }));
-    else if (!isChanged) output.print(`${cluster}: is ${state} already.`);
+    const state = by === undefined ? 'is not paused' : 'is paused already';
+    if (output.format === 'json')
+      output.print(JSON.stringify({ cluster, paused: by !== undefined, changed: isChanged }));
+    else if (!isChanged) output.print(`${cluster}: ${state}.`);
     else if (by === undefined) output.print(`${cluster}: resumed; it is kept as its file says again.`);
     else output.print(`${cluster}: paused; nothing but looking is done until \`pgherd resume ${cluster}\`.`);
   }

@@ -14,12 +14,13 @@ import { formatError, painter, type Output } from '../output.ts';
 import { interruption } from '../interruption.ts';
 import { findNextSteps, type NextStep } from '../render/next-steps.ts';
 import { renderStatus, type FullStatus } from '../render/status.ts';
-import { connect, loadOrReport, readText, type GlobalOptions } from '../session.ts';
+import { connect, readText, type GlobalOptions } from '../session.ts';
 import type { Look } from '../watch-status.ts';
 
 export type StatusFlags = GlobalOptions & {
   readonly stateDir?: string;
   readonly watch?: boolean;
+  readonly exitCode?: boolean;
   /** Seconds. */
   readonly interval: number;
 };
@@ -33,15 +34,27 @@ const notable = eventTypes.filter((type) => type !== 'planned' && type !== 'step
 /** Prints how the clusters of these files are; with --watch again and again, until Ctrl-C. */
 export async function status(paths: readonly string[], flags: StatusFlags, output: Output): Promise<ExitCode> {
   if (flags.watch === true) return watch(paths, flags, output);
-  const topologies = await loadOrReport(paths, output);
-  if (topologies === undefined) return exitCodes.error;
+  // A file that is broken hides its own cluster, and no other.
+  const { topologies, diagnostics } = await loadTopologies(paths);
+  const isBroken = diagnostics.some(({ severity }) => severity === 'error');
+  if (output.format === 'text') for (const diagnostic of diagnostics) output.note(formatDiagnostic(diagnostic));
+  const clusters = topologies.length === 0 ? [] : await readAll(topologies, paths, flags, output);
+  const answer = { clusters, ...(isBroken ? { diagnostics } : {}) };
+  if (output.format === 'json') output.print(JSON.stringify(answer, undefined, 2));
+  else if (clusters.length > 0) output.print(render(clusters, output));
+  if (isBroken) return exitCodes.error;
+  const isWell = clusters.every(({ health, sync }) => health === 'Healthy' && sync === 'InSync');
+  return isWell || flags.exitCode !== true ? exitCodes.done : exitCodes.notConverged;
+}
+
+async function readAll(
+  topologies: readonly Topology[],
+  paths: readonly string[],
+  flags: StatusFlags,
+  output: Output,
+): Promise<readonly Advised[]> {
   const engine = await connect(flags, output);
-  const clusters = await Promise.all(
-    topologies.map((topology) => readCluster(engine, topology, paths, flags, output.note)),
-  );
-  if (output.format === 'json') output.print(JSON.stringify({ clusters }, undefined, 2));
-  else output.print(render(clusters, output));
-  return exitCodes.done;
+  return Promise.all(topologies.map((topology) => readCluster(engine, topology, paths, flags, output.note)));
 }
 
 async function watch(paths: readonly string[], flags: StatusFlags, output: Output): Promise<ExitCode> {

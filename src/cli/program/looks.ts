@@ -18,6 +18,7 @@ export function addLookCommands(program: Command): void {
     .description('show how clusters are, and what to do next')
     .option('-w, --watch', 'again and again, until Ctrl-C; where it is no terminal, whenever something has changed')
     .option('--interval <seconds>', 'with --watch: the time between two looks', parsePositive, 2)
+    .option('--exit-code', 'exit with 3 where a cluster is not healthy, or not as its file says')
     .option('--state-dir <folder>', stateDirHelp)
     .addHelpText(
       'after',

@@ -28,6 +28,17 @@ export function addOtherCommands(program: Command): void {
       )([], flags, self);
     });
 
+  const commands = program.commands.flatMap((command) => [command.name(), ...command.aliases()]);
+  program
+    .command('help')
+    .addArgument(new Argument('[command]', 'the command to explain (default: all, a line each)').choices(commands))
+    .description('print this help, or that of a command')
+    .addHelpText('after', '\nExamples:\n  pgherd help\n  pgherd help reconcile')
+    .action((asked: string | undefined) => {
+      const isAsked = (command: Command): boolean => [command.name(), ...command.aliases()].includes(asked ?? '');
+      (program.commands.find(isAsked) ?? program).outputHelp();
+    });
+
   program
     .command('__complete', { hidden: true })
     .argument('[word...]')

@@ -1,6 +1,6 @@
 import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
-import type { Decision } from '../leadership.ts';
+import type { Decision } from '../situation.ts';
 import { groupResource, nodeResource } from '../names.ts';
 import { mergeParts, type Part } from '../plan.ts';
 import { planBalancer } from './balancer.ts';

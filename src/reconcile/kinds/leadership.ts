@@ -1,10 +1,11 @@
 import type { FenceCause } from '../../postgres/layout.ts';
 import type { GroupContext } from '../context.ts';
 import { isOfReign, type GroupView } from '../group.ts';
-import { decideLeadership, type Decision, type Member } from '../leadership.ts';
+import { decideLeadership } from '../leadership.ts';
 import { groupResource, nodeResource } from '../names.ts';
 import { inOrder, step, type Change, type Part, type Step } from '../plan.ts';
 import type { Heard } from '../reports.ts';
+import type { Decision, Member } from '../situation.ts';
 import { nodeKey, type ObservedNode, type Snapshot } from '../snapshot.ts';
 import { endpointStep } from './endpoints.ts';
 import { findNode, findSource, nodeName, placed } from './find-node.ts';

@@ -2,7 +2,7 @@ import type { RecordName, SyncList } from '../../postgres/layout.ts';
 import { nodeRevision } from '../../postgres/revision.ts';
 import type { GroupContext } from '../context.ts';
 import { viewGroup } from '../group.ts';
-import type { Decision } from '../leadership.ts';
+import type { Decision } from '../situation.ts';
 import { groupResource, nodeResource } from '../names.ts';
 import { step, type Change, type Step } from '../plan.ts';
 import { recordSync } from './commits.ts';
