@@ -764,7 +764,7 @@ describe('whatever the situation', () => {
       }),
       { numRuns: 3000 },
     );
-    console.log("TIMES", times);
+    console.log('TIMES', times);
     expect(times).toBeGreaterThan(50);
   };
 
