@@ -55,6 +55,7 @@ function toHostConfig(spec: ContainerSpec): Docker.HostConfig {
     ...(spec.cpus === undefined ? {} : { NanoCpus: Math.round(spec.cpus * 1e9) }),
     ...(spec.shmSize === undefined ? {} : { ShmSize: spec.shmSize }),
     ...(spec.sysctls === undefined ? {} : { Sysctls: { ...spec.sysctls } }),
+    ...(spec.init === true ? { Init: true } : {}),
     ...(spec.readOnly === true ? { ReadonlyRootfs: true } : {}),
     ...(spec.dropCapabilities === true ? { CapDrop: ['ALL'], SecurityOpt: ['no-new-privileges'] } : {}),
     ...(spec.autoRemove === true ? { AutoRemove: true } : {}),

@@ -66,6 +66,11 @@ const readings: readonly Reading[] = [
   },
   {
     code: 'engine-error',
+    pattern: /docker-init/i,
+    remedy: 'install docker-init on the host of the engine; it comes with the packages of Docker and of Debian',
+  },
+  {
+    code: 'engine-error',
     pattern: /executable file not found|OCI runtime create failed.*no such file or directory/i,
     remedy: 'the image lacks a program that pgherd runs: name one with the layout of the official image',
   },

@@ -72,6 +72,8 @@ export type ContainerSpec = {
   readonly memory?: number;
   readonly cpus?: number;
   readonly shmSize?: number;
+  /** A process of the engine's own (docker-init) is the first, passes signals on and collects orphans. */
+  readonly init?: boolean;
   readonly readOnly?: boolean;
   readonly dropCapabilities?: boolean;
   readonly stopSignal?: string;

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { newCluster, type TestCluster } from '../e2e/support/cluster.ts';
 import { DaemonProcess } from '../e2e/support/daemon.ts';
 import { docker, sweep, type TestRun } from '../e2e/support/engine.ts';
+import { findPostmaster } from '../e2e/support/postmaster.ts';
 import { until } from '../e2e/support/until.ts';
 import { report } from './figures.ts';
 
@@ -100,7 +101,7 @@ async function mend(
 }
 
 async function killProcess(replica: string): Promise<void> {
-  process.kill(Number(await docker('inspect', '--format', '{{.State.Pid}}', replica)), 'SIGKILL');
+  process.kill((await findPostmaster(replica)).pid, 'SIGKILL');
 }
 
 /** What a daemon costs that keeps clusters in which nothing happens. */

@@ -4,7 +4,7 @@ import { between, pick, seeded, shuffle, type Random } from './random.ts';
 export type Fault =
   /** `docker kill`: the engine does not start it again. */
   | { readonly kind: 'kill' }
-  /** `kill -9` of its first process: the engine starts it again. */
+  /** `kill -9` of the postmaster: the engine starts it again. */
   | { readonly kind: 'kill-postmaster' }
   /** `docker rm -f`: what is left is its volume. */
   | { readonly kind: 'remove' }

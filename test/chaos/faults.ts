@@ -1,6 +1,7 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { docker, dockerResult } from '../e2e/support/engine.ts';
+import { findPostmaster, isThere, type Process } from '../e2e/support/postmaster.ts';
 import { until } from '../e2e/support/until.ts';
 import type { DeathKind, Fault } from './fault-sequence.ts';
 import type { Stage } from './stage.ts';
@@ -29,10 +30,10 @@ export async function inject(fault: Fault, stage: Stage): Promise<Injected> {
         () => unpause(container, fault.ms),
       );
     case 'stop-postmaster': {
-      const first = await firstProcess(container);
+      const postmaster = await findPostmaster(container);
       return harm(
-        async () => void process.kill(first.pid, 'SIGSTOP'),
-        () => continueProcess(first, fault.ms),
+        async () => void process.kill(postmaster.pid, 'SIGSTOP'),
+        () => continueProcess(postmaster, fault.ms),
       );
     }
     case 'disconnect':
@@ -82,7 +83,7 @@ function die(how: DeathKind, container: string): Promise<Began | undefined> {
     case 'kill':
       return run('kill', container);
     case 'kill-postmaster':
-      return killFirstProcess(container);
+      return killPostmaster(container);
     case 'remove':
       return run('rm', '--force', container);
     case 'out-of-memory':
@@ -90,38 +91,38 @@ function die(how: DeathKind, container: string): Promise<Began | undefined> {
   }
 }
 
-async function killFirstProcess(container: string): Promise<Began> {
-  const first = await firstProcess(container);
+async function killPostmaster(container: string): Promise<Began> {
+  const postmaster = await findPostmaster(container);
   const began = performance.now();
-  process.kill(first.pid, 'SIGKILL');
-  await expectEnd(first);
+  process.kill(postmaster.pid, 'SIGKILL');
+  await expectEnd(postmaster);
   return { began };
 }
 
 /**
  * The limit of the container is reached by a program in it that takes ever more memory, and the kernel has to kill
- * something. It would be that program, the largest there is, so the first process is marked as the one to be killed
+ * something. It would be that program, the largest there is, so the postmaster is marked as the one to be killed
  * first. (A limit lowered on the way would be refused where more is in use, and the daemon would put it right.)
  */
 async function runOutOfMemory(container: string): Promise<Began> {
   const limit = await docker('inspect', '--format', '{{.HostConfig.Memory}}', container);
   if (limit === '0') throw new Error(`${container} has no limit, so that it would be the host that ran out of memory`);
-  const first = await firstProcess(container);
-  await writeFile(`/proc/${first.pid}/oom_score_adj`, '1000');
+  const postmaster = await findPostmaster(container);
+  await writeFile(`/proc/${postmaster.pid}/oom_score_adj`, '1000');
   // It keeps all it reads, as there is no line to it, and goes down with the container: nobody waits for its client.
   const command = ['exec', container, 'sh', '-c', `head -c ${limit} /dev/zero | tail`];
   void dockerResult(command, { timeoutMs: 20_000 }).catch(() => undefined);
-  return { began: await expectEnd(first) };
+  return { began: await expectEnd(postmaster) };
 }
 
 /** Gives when it was last seen alive. */
-async function expectEnd(first: Process): Promise<number> {
+async function expectEnd(postmaster: Process): Promise<number> {
   let alive = performance.now();
   await until(
-    `process ${first.pid} has ended`,
+    `process ${postmaster.pid} has ended`,
     async () => {
       const now = performance.now();
-      const isAlive = await isThere(first);
+      const isAlive = await isThere(postmaster);
       if (isAlive) alive = now;
       return isAlive;
     },
@@ -137,9 +138,9 @@ async function unpause(container: string, ms: number): Promise<void> {
 }
 
 /** It may have been killed by then. */
-async function continueProcess(first: Process, ms: number): Promise<void> {
+async function continueProcess(postmaster: Process, ms: number): Promise<void> {
   await delay(ms);
-  if (await isThere(first)) process.kill(first.pid, 'SIGCONT');
+  if (await isThere(postmaster)) process.kill(postmaster.pid, 'SIGCONT');
 }
 
 async function disconnect(
@@ -169,31 +170,4 @@ async function killTwo(stage: Stage, leader: string, replica: 0 | 1): Promise<un
   const other = others[replica];
   if (other === undefined) throw new Error(`there is no replica ${replica + 1}`);
   await Promise.all([leader, other.container].map((container) => docker('kill', container)));
-}
-
-/** The first process of a container: its number here, and the container's id. */
-type Process = { readonly pid: number; readonly container: string };
-
-/**
- * The engine's word for its number would be another where the engine has processes of its own, so it is looked for: it
- * is in the container's control group, and is process 1 in there.
- */
-async function firstProcess(name: string): Promise<Process> {
-  const container = await docker('inspect', '--format', '{{.Id}}', name);
-  for (const entry of await readdir('/proc')) {
-    const found = { pid: Number(entry), container };
-    if (Number.isInteger(found.pid) && (await isFirst(found.pid)) && (await isThere(found))) return found;
-  }
-  throw new Error(`${name} has no process`);
-}
-
-// Source: https://man7.org/linux/man-pages/man5/proc_pid_status.5.html, NSpid: innermost namespace last.
-async function isFirst(pid: number): Promise<boolean> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-  return /^NSpid:\t.*\t1$/m.test(status);
-}
-
-async function isThere({ pid, container }: Process): Promise<boolean> {
-  const groups = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '');
-  return groups.includes(container);
 }

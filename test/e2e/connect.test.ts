@@ -225,6 +225,12 @@ describe('exec', () => {
     expect(await pgherd(['exec', 'lb1-primary', '--', 'nonesuch'])).toMatchObject({ code: 127, stdout: '' });
   });
 
+  it('leaves the server alone where something it has left in the background ends badly', async () => {
+    const script = ['-c', '\\! (sleep 0.2; exit 2) & exit 0', '-c', "SELECT 'goes on' FROM pg_sleep(1)"];
+    const ran = await pgherd(['exec', 'lb1-primary', '--', 'psql', '-XAtq', '-U', 'owner', '-d', 'goods', ...script]);
+    expect(ran).toEqual({ code: 0, stdout: 'goes on\n', stderr: '' });
+  });
+
   it('knows the names that there are', async () => {
     const { code, stderr } = await pgherd(['exec', 'lb1-primry', '--', 'true']);
     expect(code).toBe(1);

@@ -4,6 +4,7 @@ import { newCluster, type TestCluster } from './support/cluster.ts';
 import { DaemonProcess } from './support/daemon.ts';
 import { docker, engineHost } from './support/engine.ts';
 import { psql } from './support/psql.ts';
+import { findPostmaster } from './support/postmaster.ts';
 import { until } from './support/until.ts';
 
 let cluster: TestCluster;
@@ -111,10 +112,10 @@ describe('a daemon', () => {
   });
 
   it('has the engine restart a server whose process was killed, and finds it well', async () => {
-    const pid = await docker('inspect', '--format', '{{.State.Pid}}', container('lb1-replica1'));
+    const { pid } = await findPostmaster(container('lb1-replica1'));
     const before = await docker('inspect', '--format', '{{.State.StartedAt}}', container('lb1-replica1'));
     proxy.reset();
-    process.kill(Number(pid), 'SIGKILL');
+    process.kill(pid, 'SIGKILL');
     await until(
       'it runs anew',
       () => docker('inspect', '--format', '{{.State.StartedAt}}', container('lb1-replica1')),

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LedHerd, mount } from './failover-herd.ts';
 import { docker } from './support/engine.ts';
+import { findPostmaster } from './support/postmaster.ts';
 import { until } from './support/until.ts';
 
 let group: LedHerd;
@@ -76,7 +77,7 @@ describe('a leader that is gone is replaced at once', () => {
   it('when its server hangs: it is killed first, and comes back as a replica', async () => {
     const old = await group.becomeWhole();
     await group.coolDown(old.name);
-    const pid = Number(await docker('inspect', '--format', '{{.State.Pid}}', group.container(old.name)));
+    const { pid } = await findPostmaster(group.container(old.name));
     const started = (): Promise<string> => group.herd.inspect(old.name, '{{.State.StartedAt}}');
     const before = await started();
     process.kill(pid, 'SIGSTOP');

@@ -17,12 +17,11 @@ fi
 echo ready
 cat >/dev/null
 
-# Processes of the command's session that are nobody's parent in it. Children go first: one whose parent is gone becomes a
-# child of the server, which takes one that died of a signal for a crash of its own. One that is its child already is left.
+# Processes of the command's session that are nobody's parent in it: children go first.
 leaves() {
   cat /proc/[0-9]*/stat 2>/dev/null | sed -n 's/^\([0-9]*\) (.*) \([A-Z]\) \([0-9]*\) [0-9]* \([0-9]*\) .*/\1 \2 \3 \4/p' |
     while read -r pid state parent of; do
-      if [ "$of" = "$session" ] && [ "$state" != Z ] && [ "$parent" != 1 ]; then echo "$pid $parent"; fi
+      if [ "$of" = "$session" ] && [ "$state" != Z ]; then echo "$pid $parent"; fi
     done >"$folder/processes"
   while read -r pid _; do
     if [ "$pid" != "$session" ] && ! grep -q " $pid\$" "$folder/processes"; then echo "$pid"; fi

@@ -16,6 +16,6 @@ while sleep 5; do
 done >/dev/null 2>&1 &
 asks=$!
 wait "$beats" || :
-# Whoever is left when this ends becomes a child of the server, which takes one that died of a signal for a crash of its own.
+# Nobody outlives this.
 kill "$asks"
 wait "$asks" || :

@@ -8,7 +8,7 @@ exec 9>"$home/running"
 if command -v flock >/dev/null && ! flock -n 9; then refuse 'another server runs on this volume'; fi
 
 serve() {
-  # The container is alone on its volume, so a lock file is a leftover; it would name process 1, which lives.
+  # The container is alone on its volume, so a lock file is a leftover; it may name a process that lives.
   rm -f "$data/postmaster.pid"
   printf "include '%s/config/postgresql.conf'\n" "$home" >"$data/postgresql.conf"
   raised=

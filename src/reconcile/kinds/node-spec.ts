@@ -57,6 +57,8 @@ export function nodeContainer(
     ...(node.memory === undefined ? {} : { memory: node.memory }),
     ...(node.cpus === undefined ? {} : { cpus: node.cpus }),
     shmSize: node.shmSize,
+    // As the first process PostgreSQL takes an orphan's end, as of a health check that was cut short, for a crash of its own.
+    init: true,
     readOnly: true,
     dropCapabilities: true,
     stopSignal: 'SIGINT',
