@@ -24,19 +24,21 @@ with history as (select ('x' || left(name, 8))::bit(32)::int as timeline, pg_rea
     from history, regexp_split_to_table(lines, E'\n') line where line ~ '^[0-9]+\t')
   select coalesce((select min(timeline) from forks where at > pg_last_wal_replay_lsn()), (select timeline from history),
     (select timeline_id from pg_control_checkpoint())), pg_last_wal_replay_lsn() - '0/0',
-    pg_last_wal_replay_lsn(), greatest(pg_last_wal_replay_lsn() - 16384, '0/0'::pg_lsn + 1),
-    '0/0'::pg_lsn + div(pg_last_wal_replay_lsn() - '0/0' - 1, segment) * segment
-    from pg_size_bytes(current_setting('wal_segment_size')) segment;
+    pg_last_wal_replay_lsn(), greatest(before, '0/0'::pg_lsn + div(pg_last_wal_replay_lsn() - '0/0' - 1, segment) * segment),
+    before
+    from pg_size_bytes(current_setting('wal_segment_size')) segment,
+      greatest(pg_last_wal_replay_lsn() - 16384, '0/0'::pg_lsn + 1) before;
 SQL
 ); do
   [ "$(date +%s)" -lt "$end" ] || { say "$position"; exit 1; }
   sleep 0.05
 done
-read -r timeline bytes lsn before segment <<EOF
+read -r timeline bytes lsn within before <<EOF
 $position
 EOF
-# A clone begins with a segment, and has none before it.
-for from in "$before" "$segment"; do
+# What is waited for 5 s by pg_waldump is a segment that is not there: a clone begins with one, and so does a timeline. The
+# one before is asked only where the last record begins in it.
+for from in "$within" "$before"; do
   last=$(pg_waldump -p "$data/pg_wal" -t "$timeline" -s "$from" -e "$lsn" 2>/dev/null | tail -n 1)
   [ -z "$last" ] || break
 done
