@@ -6,10 +6,8 @@ const scenario = 300_000;
 /** Tests that need an engine. */
 const engineTests = ['test/e2e/**/*.test.ts', 'test/bench/proxy.test.ts'];
 
-/** Those that fill the machine by themselves, have it fail, or count what the whole engine has. */
-const loneTests = ['chaos', 'daemon-several', 'engine-restart', 'failover-engine', 'kill'].map(
-  (name) => `test/e2e/${name}.test.ts`,
-);
+/** Those that fill the machine by themselves, or count what the whole engine has. */
+const loneTests = ['chaos', 'daemon-several', 'kill'].map((name) => `test/e2e/${name}.test.ts`);
 
 const withEngine = { testTimeout: scenario, hookTimeout: scenario, globalSetup: 'test/e2e/support/setup.ts' };
 
