@@ -1,6 +1,6 @@
 import { PgherdError } from '../base/error.ts';
 import type { PasswordSource, Topology } from '../topology/model.ts';
-import { fingerprintOf } from './kinds/node-actions.ts';
+import { fingerprintOf } from './kinds/group-record.ts';
 import type { Fingerprints } from './planner.ts';
 
 /** The passwords that a file gives, by group, and what may be known of them where plans are made. */

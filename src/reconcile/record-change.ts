@@ -2,7 +2,7 @@ import type { Engine } from '../docker/engine.ts';
 import type { GroupRecord } from '../postgres/record.ts';
 import type { ActionContext } from './actions.ts';
 import type { newestRecord } from './group.ts';
-import { readRecord, writeRecord } from './kinds/node-actions.ts';
+import { readRecord, writeRecord } from './kinds/group-record.ts';
 import type { ObservedNode } from './snapshot.ts';
 import type { World } from './work.ts';
 

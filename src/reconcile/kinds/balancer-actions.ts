@@ -3,7 +3,8 @@ import { balancerEntries, balancerRevision, home, hostsScript, readersLink } fro
 import type { BalancerConfig } from '../../balancer/config.ts';
 import { monitorRole } from '../../postgres/config.ts';
 import type { ActionContext } from '../actions.ts';
-import { ownerOf, readRecord, type RecordSource } from './node-actions.ts';
+import { readRecord, type RecordSource } from './group-record.ts';
+import { ownerOf } from './node-folder.ts';
 
 export type BalancerAction =
   | {

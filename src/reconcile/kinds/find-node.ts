@@ -2,7 +2,7 @@ import { formatRecordName, type RecordName } from '../../postgres/layout.ts';
 import type { GroupContext } from '../context.ts';
 import type { ObservedNode } from '../snapshot.ts';
 import { readSpecField } from './container.ts';
-import type { Placed } from './node-actions.ts';
+import type { Placed } from './node-folder.ts';
 
 export function findNode(context: GroupContext, slot: number): ObservedNode | undefined {
   return context.snapshot.nodes.find((each) => each.group === context.group.name && each.slot === slot);

@@ -2,7 +2,7 @@ import { PgherdError } from '../../base/error.ts';
 import type { Container } from '../../docker/types.ts';
 import { serverProgram } from '../../postgres/scripts.ts';
 import type { ActionContext } from '../actions.ts';
-import type { Placed } from './node-actions.ts';
+import type { Placed } from './node-folder.ts';
 
 /** The exit code of the bootstrap script where an init script failed. */
 const initScriptFailed = 65;

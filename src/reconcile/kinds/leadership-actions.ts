@@ -3,7 +3,7 @@ import { slotName } from '../../postgres/config.ts';
 import type { Container } from '../../docker/types.ts';
 import { formatFence, type FenceCause, type Fork } from '../../postgres/layout.ts';
 import type { ActionContext } from '../actions.ts';
-import { writeFolder, type Placed } from './node-actions.ts';
+import { writeFolder, type Placed } from './node-folder.ts';
 import { runScript, runSql } from './inside-node.ts';
 
 export type LeadershipAction =

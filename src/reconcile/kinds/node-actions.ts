@@ -1,33 +1,22 @@
-import { PgherdError } from '../../base/error.ts';
-import type { NodeConfig, Role } from '../../postgres/config.ts';
-import { formatRecordName, type Layout, type RecordName } from '../../postgres/layout.ts';
-import {
-  keptChanges,
-  nameOfRecord,
-  parseRecord,
-  recordEntries,
-  type GroupRecord,
-  type LeaderChange,
-} from '../../postgres/record.ts';
+import type { Role } from '../../postgres/config.ts';
+import { recordEntries, type GroupRecord, type LeaderChange } from '../../postgres/record.ts';
 import { nodeRevision, revisionEntries } from '../../postgres/revision.ts';
-import { passwordFingerprint, scramVerifier } from '../../postgres/scram.ts';
+import { scramVerifier } from '../../postgres/scram.ts';
 import { bootstrapSql, endSendersSql, passwordSql, slotsSql } from '../../postgres/sql.ts';
 import type { ActionContext } from '../actions.ts';
+import {
+  firstRecord,
+  keepInMind,
+  readRecord,
+  remember,
+  renewSecrets,
+  writeRecord,
+  type NodeSettings,
+  type RecordSource,
+  type RecordTarget,
+} from './group-record.ts';
 import { readySeconds, runScript, runSql } from './inside-node.ts';
-
-/** A container with the layout of its volume. `container` is an id where it was seen, else its name. */
-export type Placed = { readonly container: string; readonly layout: Layout };
-
-export type NodeSettings = Omit<NodeConfig, 'role'>;
-
-/** Where the record of a group can be read. */
-export type RecordSource = Placed & { readonly record: RecordName };
-
-/** A volume that a record is written into, at once with what its node is to be. */
-export type RecordTarget = Placed & {
-  readonly image: string;
-  readonly config?: { readonly settings: NodeSettings; readonly role: Role; readonly atStart: boolean } | undefined;
-};
+import { writeFolder, type Placed } from './node-folder.ts';
 
 export type NodeAction =
   /** Secrets, the first record and the role `bootstrap`, into a volume that never held data. */
@@ -100,7 +89,7 @@ type Of<K extends NodeAction['do']> = Extract<NodeAction, { do: K }>;
 
 export const nodeActions = {
   'prepare-bootstrap': async (action: Of<'prepare-bootstrap'>, context: ActionContext) => {
-    const record = firstRecord(action, context);
+    const record = firstRecord(action.group, action.slot, context);
     const revision = nodeRevision({ ...action.settings, role: { is: 'bootstrap' } }, action.node.layout);
     const scripts = await Promise.all(action.initScripts.map(context.readFile));
     await writeFolder(action.node, action.image, context, [
@@ -182,130 +171,6 @@ export const nodeActions = {
     await runSql(context, action.node, action.superuser, { input: passwordSql(action.superuser, verifier) });
   },
 };
-
-/** Writes a record into volumes, a majority of them at least. */
-export async function writeRecord(
-  record: GroupRecord,
-  targets: readonly RecordTarget[],
-  context: ActionContext,
-): Promise<void> {
-  const written = await Promise.allSettled(
-    targets.map((target) => {
-      const { config, layout } = target;
-      const entries =
-        config === undefined
-          ? []
-          : revisionEntries(nodeRevision({ ...config.settings, role: config.role }, layout), config.atStart);
-      return writeFolder(target, target.image, context, [...recordEntries(record), ...entries]);
-    }),
-  );
-  const reached = written.filter(({ status }) => status === 'fulfilled').length;
-  const failed = written.find((result) => result.status === 'rejected');
-  if (failed !== undefined && reached * 2 <= targets.length) throw failed.reason;
-}
-
-function remember({ changes = [] }: GroupRecord, change: Omit<LeaderChange, 'at'>): readonly LeaderChange[] {
-  return [{ at: new Date().toISOString(), ...change }, ...changes].slice(0, keptChanges);
-}
-
-function firstRecord({ group, slot }: Of<'prepare-bootstrap'>, context: ActionContext): GroupRecord {
-  const generate = (): string => context.randomBytes(24).toString('base64url');
-  const given = context.passwordOf(group);
-  return {
-    format: 1,
-    version: 1,
-    systemIdentifier: undefined,
-    leader: slot,
-    members: [slot],
-    secrets: {
-      version: 1,
-      fingerprint: fingerprintOf(context.cluster, group, given),
-      superuser: given ?? generate(),
-      replication: generate(),
-      monitor: generate(),
-    },
-  };
-}
-
-function renewSecrets(group: string, { secrets }: GroupRecord, context: ActionContext): GroupRecord['secrets'] {
-  const given = context.passwordOf(group);
-  if (given === undefined) return secrets;
-  const fingerprint = fingerprintOf(context.cluster, group, given);
-  return { ...secrets, version: secrets.version + 1, fingerprint, superuser: given };
-}
-
-/** What the name of a group's secrets tells of the superuser's password. */
-export function fingerprintOf(cluster: string, group: string, given: string | undefined): string {
-  return given === undefined ? 'generated' : passwordFingerprint(given, `${cluster}/${group}`);
-}
-
-/** A group's record, from what was last written or from a volume. */
-export async function readRecord(group: string, source: RecordSource, context: ActionContext): Promise<GroupRecord> {
-  const known = context.records.get(group);
-  if (known !== undefined && known.version >= source.record.version) return known;
-  const remembered = context.remembered.get(group);
-  if (remembered !== undefined && nameOfRecord(remembered) === formatRecordName(source.record)) return remembered;
-  const path = `${source.layout.home}/${formatRecordName(source.record)}`;
-  const record = parseRecord(await readText(context, source.container, path));
-  if (record === undefined) {
-    throw new PgherdError('node-failed', `the group record ${path} in ${source.container} cannot be read`, {
-      remedy: 'compare it with the one in the volumes of the other nodes of the group',
-    });
-  }
-  keepInMind(group, record, context);
-  return record;
-}
-
-function keepInMind(group: string, record: GroupRecord, { records, remembered }: ActionContext): void {
-  records.set(group, record);
-  remembered.set(group, record);
-}
-
-/** Writes entries into the folder that pgherd has in a node's volume. */
-export async function writeFolder(
-  node: Placed,
-  image: string,
-  context: ActionContext,
-  entries: Parameters<typeof context.engine.writeArchive>[2],
-): Promise<void> {
-  const owner = await ownerOf(context, node.container, image, 'postgres');
-  const folder = node.layout.home.slice(node.layout.mount.length + 1);
-  await context.engine.writeArchive(
-    node.container,
-    node.layout.mount,
-    [
-      { type: 'directory', path: folder, mode: 0o700 },
-      ...entries.map((entry) => ({ ...entry, path: `${folder}/${entry.path}` })),
-    ],
-    owner,
-  );
-}
-
-/** The number of a user in an image, read from a container of it. */
-export async function ownerOf(context: ActionContext, container: string, image: string, user: string): Promise<number> {
-  const key = `${image} ${user}`;
-  const known = context.owners.get(key);
-  if (known !== undefined) return known;
-  const passwd = await readText(context, container, '/etc/passwd');
-  const line = passwd.split('\n').find((each) => each.startsWith(`${user}:`));
-  const owner = Number(line?.split(':')[2]);
-  if (Number.isNaN(owner)) {
-    throw new PgherdError('node-failed', `the image ${image} has no user "${user}"`, {
-      remedy: 'name an image with the layout of the official postgres image, or of pgBalancer',
-    });
-  }
-  context.owners.set(key, owner);
-  return owner;
-}
-
-/** A file in a container, empty where there is none; a container that is gone is no file that is empty. */
-async function readText({ engine }: ActionContext, container: string, path: string): Promise<string> {
-  const files = await engine.readArchive(container, path);
-  if (files === undefined && (await engine.inspectContainer(container)) === undefined) {
-    throw new PgherdError('not-found', `the container ${container} went away meanwhile`, { retry: true });
-  }
-  return [...(files?.values() ?? [])][0] ?? '';
-}
 
 function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);

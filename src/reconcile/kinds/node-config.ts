@@ -5,7 +5,7 @@ import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
 import { commitsOf } from './commits.ts';
 import { findNode } from './find-node.ts';
-import type { NodeSettings } from './node-actions.ts';
+import type { NodeSettings } from './group-record.ts';
 
 export function nodeSettings(context: GroupContext, node: Node): NodeSettings {
   const { user, database } = context.group;

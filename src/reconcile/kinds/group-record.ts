@@ -1,0 +1,108 @@
+import { PgherdError } from '../../base/error.ts';
+import type { NodeConfig, Role } from '../../postgres/config.ts';
+import { formatRecordName, type RecordName } from '../../postgres/layout.ts';
+import {
+  keptChanges,
+  nameOfRecord,
+  parseRecord,
+  recordEntries,
+  type GroupRecord,
+  type LeaderChange,
+} from '../../postgres/record.ts';
+import { nodeRevision, revisionEntries } from '../../postgres/revision.ts';
+import { passwordFingerprint } from '../../postgres/scram.ts';
+import type { ActionContext } from '../actions.ts';
+import { readText, writeFolder, type Placed } from './node-folder.ts';
+
+export type NodeSettings = Omit<NodeConfig, 'role'>;
+
+/** Where the record of a group can be read. */
+export type RecordSource = Placed & { readonly record: RecordName };
+
+/** A volume that a record is written into, at once with what its node is to be. */
+export type RecordTarget = Placed & {
+  readonly image: string;
+  readonly config?: { readonly settings: NodeSettings; readonly role: Role; readonly atStart: boolean } | undefined;
+};
+
+/** A group's record, from what was last written or from a volume. */
+export async function readRecord(group: string, source: RecordSource, context: ActionContext): Promise<GroupRecord> {
+  const known = context.records.get(group);
+  if (known !== undefined && known.version >= source.record.version) return known;
+  const remembered = context.remembered.get(group);
+  if (remembered !== undefined && nameOfRecord(remembered) === formatRecordName(source.record)) return remembered;
+  const path = `${source.layout.home}/${formatRecordName(source.record)}`;
+  const record = parseRecord(await readText(context, source.container, path));
+  if (record === undefined) {
+    throw new PgherdError('node-failed', `the group record ${path} in ${source.container} cannot be read`, {
+      remedy: 'compare it with the one in the volumes of the other nodes of the group',
+    });
+  }
+  keepInMind(group, record, context);
+  return record;
+}
+
+/** Writes a record into volumes, a majority of them at least. */
+export async function writeRecord(
+  record: GroupRecord,
+  targets: readonly RecordTarget[],
+  context: ActionContext,
+): Promise<void> {
+  const written = await Promise.allSettled(
+    targets.map((target) => {
+      const { config, layout } = target;
+      const entries =
+        config === undefined
+          ? []
+          : revisionEntries(nodeRevision({ ...config.settings, role: config.role }, layout), config.atStart);
+      return writeFolder(target, target.image, context, [...recordEntries(record), ...entries]);
+    }),
+  );
+  const reached = written.filter(({ status }) => status === 'fulfilled').length;
+  const failed = written.find((result) => result.status === 'rejected');
+  if (failed !== undefined && reached * 2 <= targets.length) throw failed.reason;
+}
+
+/** The record that a group begins with: who bootstraps it, and passwords. */
+export function firstRecord(group: string, slot: number, context: ActionContext): GroupRecord {
+  const generate = (): string => context.randomBytes(24).toString('base64url');
+  const given = context.passwordOf(group);
+  return {
+    format: 1,
+    version: 1,
+    systemIdentifier: undefined,
+    leader: slot,
+    members: [slot],
+    secrets: {
+      version: 1,
+      fingerprint: fingerprintOf(context.cluster, group, given),
+      superuser: given ?? generate(),
+      replication: generate(),
+      monitor: generate(),
+    },
+  };
+}
+
+/** The group's secrets with the password that the file gives. */
+export function renewSecrets(group: string, { secrets }: GroupRecord, context: ActionContext): GroupRecord['secrets'] {
+  const given = context.passwordOf(group);
+  if (given === undefined) return secrets;
+  const fingerprint = fingerprintOf(context.cluster, group, given);
+  return { ...secrets, version: secrets.version + 1, fingerprint, superuser: given };
+}
+
+/** The changes of leaders that a record keeps, with one more. */
+export function remember({ changes = [] }: GroupRecord, change: Omit<LeaderChange, 'at'>): readonly LeaderChange[] {
+  return [{ at: new Date().toISOString(), ...change }, ...changes].slice(0, keptChanges);
+}
+
+/** Has the record not be read again. */
+export function keepInMind(group: string, record: GroupRecord, { records, remembered }: ActionContext): void {
+  records.set(group, record);
+  remembered.set(group, record);
+}
+
+/** What the name of a group's secrets tells of the superuser's password. */
+export function fingerprintOf(cluster: string, group: string, given: string | undefined): string {
+  return given === undefined ? 'generated' : passwordFingerprint(given, `${cluster}/${group}`);
+}
