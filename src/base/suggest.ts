@@ -13,6 +13,17 @@ export function suggest(word: string, candidates: readonly string[]): string | u
   return best;
 }
 
+/** For a word that is none of the names there are: which one was meant, maybe, as the beginning of a remedy. */
+export function didYouMean(word: string, names: readonly string[]): string {
+  const near = suggest(word, names);
+  return near === undefined ? '' : `did you mean "${near}"? `;
+}
+
+/** The same, with all names there are. */
+export function listKnown(word: string, names: readonly string[]): string {
+  return `${didYouMean(word, names)}known here: ${names.join(', ') || 'none'}`;
+}
+
 function normalise(word: string): string {
   return word.toLowerCase().replaceAll('-', '_');
 }

@@ -1,5 +1,5 @@
 import { PgherdError } from '../base/error.ts';
-import { suggest } from '../base/suggest.ts';
+import { listKnown } from '../base/suggest.ts';
 import type { Group, Node, Topology } from '../topology/model.ts';
 
 /** The group of that name, which one of the topologies must have. */
@@ -37,9 +37,4 @@ export function findNode(group: Group, name: string): Node {
   throw new PgherdError('not-found', `"${name}" is a name in the group ${group.name}, and the node_id of another`, {
     remedy,
   });
-}
-
-function listKnown(name: string, names: readonly string[]): string {
-  const near = suggest(name, names);
-  return `${near === undefined ? '' : `did you mean "${near}"? `}known here: ${names.join(', ')}`;
 }

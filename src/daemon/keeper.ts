@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { InterruptedError, messageOf, PgherdError, hasCode } from '../base/error.ts';
+import { InterruptedError, PgherdError, hasCode } from '../base/error.ts';
 import type { Engine, EngineEvent } from '../docker/engine.ts';
 import type { GroupRecord } from '../postgres/record.ts';
 import type { Lock } from '../reconcile/lock.ts';
@@ -22,8 +22,9 @@ import type { Journal, NewEntry } from './journal.ts';
 import { keepRecord } from './keep-record.ts';
 import { Listeners } from './listeners.ts';
 import type { Log } from './log.ts';
+import { logProgress } from './log-progress.ts';
 import { RestartHold } from './restart-hold.ts';
-import { findAmiss } from './servers.ts';
+import { ServerNews } from './server-news.ts';
 import type { ClusterSource } from './topology-state.ts';
 
 export type KeeperOptions = {
@@ -77,10 +78,7 @@ export class ClusterKeeper {
   readonly #told = new Map<string, Condition['status']>();
   /** What no retry helped in the turn before. */
   #failed = '';
-  /** What the servers said last, in short. */
-  #amiss = '';
-  #silent = '';
-  #heard = '';
+  readonly #news = new ServerNews();
 
   constructor(source: ClusterSource, options: KeeperOptions) {
     this.#source = source;
@@ -169,10 +167,8 @@ export class ClusterKeeper {
   async #try(): Promise<Turn['next']> {
     const engine = this.#engine;
     if (engine === undefined) return 'done';
-    const passwords = await readPasswords(this.#source.topology, {
-      env: this.#options.env,
-      readFile: this.#options.readText,
-    });
+    const { env, readText: readFile } = this.#options;
+    const passwords = await readPasswords(this.#source.topology, { env, readFile });
     if (this.#pausedFor !== undefined && (await this.#isStillPaused(engine, passwords.fingerprints))) return 'human';
     this.#lookedAt = this.#options.now();
     const lock = await this.#lock.take(engine, this.#source.topology);
@@ -230,15 +226,14 @@ export class ClusterKeeper {
   #fail(error: unknown): Turn['next'] {
     // No turn begins while the engine is known to be away. Its events may also go on while new calls are refused.
     if (hasCode(error, 'engine-unreachable')) return 'retry';
-    const { cluster } = this.#source;
     if (!(error instanceof PgherdError)) {
-      this.#options.log.error({ cluster, err: error }, 'this is a bug in pgherd, please report it');
+      this.#options.log.error({ cluster: this.cluster, err: error }, 'this is a bug in pgherd, please report it');
       return 'retry';
     }
     this.#failure = error;
     if (error.code === 'lock-lost') this.#lock.drop();
     this.#note({ type: 'failed', reason: error.code, message: error.message });
-    this.#options.log.warn({ cluster, code: error.code, remedy: error.remedy }, error.message);
+    this.#options.log.warn({ cluster: this.cluster, code: error.code, remedy: error.remedy }, error.message);
     return error.retry ? 'retry' : 'human';
   }
 
@@ -266,34 +261,18 @@ export class ClusterKeeper {
   // ---- what a run tells
 
   #follow(progress: Progress, run: string): void {
-    const { log, now } = this.#options;
-    const fields = { cluster: this.cluster, run };
-    if (progress.type === 'looking') this.#lookedAt = now();
+    logProgress(this.#options.log, { cluster: this.cluster, run }, progress);
+    if (progress.type === 'looking') this.#lookedAt = this.#options.now();
     if (progress.type === 'looked') this.#see(progress.looked);
     if (progress.type === 'planned' && progress.plan.steps.length > 0) {
       this.#isWorking = true;
-      const steps = progress.plan.steps.map(({ id }) => id);
-      log.info(
-        {
-          ...fields,
-          reasons: progress.plan.changes.map(({ resource, reason }) => `${resource}: ${reason.detail}`),
-          steps,
-        },
-        'not as the file says',
-      );
       this.#refresh();
     }
-    if (progress.type !== 'step-ended') return;
-    const { outcome } = progress;
-    const { id, resource, action } = outcome.step;
-    if (outcome.result === 'done') {
-      if (action.do === 'start' || action.do === 'restart') this.#hold.noteStart(resource);
-      // It has answered, whether or not its next word is heard in time.
-      if (action.do === 'await-node' || action.do === 'await-balancer') this.#hold.noteWell(resource);
-      log.info({ ...fields, step: id, milliseconds: Math.round(outcome.milliseconds) }, 'done');
-    } else if (outcome.result === 'failed' && !hasCode(outcome.error, 'interrupted')) {
-      log.warn({ ...fields, step: id }, messageOf(outcome.error));
-    }
+    if (progress.type !== 'step-ended' || progress.outcome.result !== 'done') return;
+    const { resource, action } = progress.outcome.step;
+    if (action.do === 'start' || action.do === 'restart') this.#hold.noteStart(resource);
+    // It has answered, whether or not its next word is heard in time.
+    if (action.do === 'await-node' || action.do === 'await-balancer') this.#hold.noteWell(resource);
   }
 
   #see({ snapshot }: Looked): void {
@@ -327,22 +306,12 @@ export class ClusterKeeper {
     if (node !== undefined && report?.recovery === false && node.facts.record?.leader === node.slot) {
       this.#watch.noteServing(node.group);
     }
-    const amiss = findAmiss(this.#source.topology, snapshot, this.#listeners.reports).join('; ');
-    const words = [...this.#listeners.reports].map(([id, { recovery }]) => `${id} ${String(recovery)}`);
-    const awaited = snapshot.nodes.filter((each) => this.#listeners.isAwaited(each.container.id)).length;
-    const heard = `${words.join('; ')}; ${String(awaited)} awaited`;
     // One that was left and joined again says what it said before, and was unknown meanwhile.
     this.#refresh();
-    if (amiss === this.#amiss && heard === this.#heard) return;
-    // Who is silent, or is not any more, is sent no readers, or is again.
-    const silent = [...this.#listeners.voices.silent].sort().join();
-    const isWorse = amiss !== '' || report === undefined || silent !== this.#silent;
-    this.#silent = silent;
-    this.#amiss = amiss;
-    this.#heard = heard;
-    if (!isWorse) return;
+    const isLost = report === undefined;
+    if (!this.#news.isWorthATurn(this.#source.topology, snapshot, this.#listeners, isLost)) return;
     // Who waits for something else may wait for long.
-    if (report === undefined) this.#wake.fire();
+    if (isLost) this.#wake.fire();
     this.#options.ask();
   }
 

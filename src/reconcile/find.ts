@@ -1,5 +1,5 @@
 import { PgherdError } from '../base/error.ts';
-import { suggest } from '../base/suggest.ts';
+import { listKnown } from '../base/suggest.ts';
 import type { Engine } from '../docker/engine.ts';
 import type { Container } from '../docker/types.ts';
 import { nodeName } from './kinds/find-node.ts';
@@ -120,10 +120,8 @@ function unique(names: readonly string[]): readonly string[] {
 }
 
 function unknown(what: string, word: string, known: readonly string[]): PgherdError {
-  const near = suggest(word, known);
-  const hint = near === undefined ? '' : `did you mean ${near}? `;
   return new PgherdError('not-found', `there is no ${what} "${word}" on this engine`, {
-    remedy: `${hint}known here: ${known.join(', ')}`,
+    remedy: listKnown(word, known),
   });
 }
 

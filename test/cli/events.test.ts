@@ -163,7 +163,7 @@ describe('the events', () => {
     expect({ code, out }).toEqual({ code: 1, out: [] });
     expect(notes).toEqual([
       expect.stringMatching(
-        /^error: --type "step-faild": did you mean step-failed\? there are started, .*restart-held$/,
+        /^error: --type "step-faild": did you mean "step-failed"\? there are started, .*restart-held$/,
       ),
     ]);
   });

@@ -125,7 +125,7 @@ describe('psql', () => {
     expect(refused.stderr).toContain('the balancer of group lb1 does not run (exited) [not-running]');
     expect(refused.stderr).toContain('pgherd psql --node lb1-replica1');
     await docker('start', balancer);
-    expect((await pgherd(['psql', 'lb2'])).stderr).toContain('did you mean lb1? known here: ');
+    expect((await pgherd(['psql', 'lb2'])).stderr).toContain('did you mean "lb1"? known here: ');
     expect((await pgherd(['psql', '-c', 'SELECT 1'])).stderr).toContain('what is meant for psql goes after --');
   });
 });
@@ -235,7 +235,7 @@ describe('exec', () => {
     const { code, stderr } = await pgherd(['exec', 'lb1-primry', '--', 'true']);
     expect(code).toBe(1);
     expect(stderr).toContain('there is no node or balancer "lb1-primry" on this engine [not-found]');
-    expect(stderr).toContain('did you mean lb1-primary? known here: ');
+    expect(stderr).toContain('did you mean "lb1-primary"? known here: ');
   });
 });
 

@@ -55,7 +55,7 @@ describe('servers', () => {
     expect(failure(() => ofCluster(servers, 'shpo'))).toEqual({
       code: 'not-found',
       message: 'there is no cluster "shpo" on this engine',
-      remedy: 'did you mean shop? known here: shop, test',
+      remedy: 'did you mean "shop"? known here: shop, test',
     });
   });
 });
@@ -87,7 +87,7 @@ describe('a server', () => {
     expect(failure(() => findServer(servers, 'lb1-primray', undefined))).toEqual({
       code: 'not-found',
       message: 'there is no node or balancer "lb1-primray" on this engine',
-      remedy: 'did you mean lb1-primary? known here: lb1, lb1-primary, called, lb1-replica2',
+      remedy: 'did you mean "lb1-primary"? known here: lb1, lb1-primary, called, lb1-replica2',
     });
     expect(failure(() => findServer(servers, 'xyz', undefined)).remedy).toBe(
       'known here: lb1, lb1-primary, called, lb1-replica2',
@@ -118,6 +118,6 @@ describe('a group', () => {
       code: 'ambiguous',
       message: 'there are several groups: test/lb1, test/lb2',
     });
-    expect(failure(() => findGroup(servers, 'lb3', undefined)).remedy).toBe('did you mean lb1? known here: lb1, lb2');
+    expect(failure(() => findGroup(servers, 'lb3', undefined)).remedy).toBe('did you mean "lb1"? known here: lb1, lb2');
   });
 });

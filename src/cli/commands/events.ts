@@ -1,5 +1,5 @@
 import { messageOf } from '../../base/error.ts';
-import { suggest } from '../../base/suggest.ts';
+import { didYouMean } from '../../base/suggest.ts';
 import { isFileError } from '../../daemon/journal-files.ts';
 import {
   eventTypes,
@@ -99,9 +99,7 @@ function parseTypes(texts: readonly string[]): readonly EventType[] | string {
   const types: EventType[] = [];
   for (const text of texts.flatMap((each) => each.split(','))) {
     if (!isEventType(text)) {
-      const near = suggest(text, eventTypes);
-      const hint = near === undefined ? '' : `did you mean ${near}? `;
-      return `--type ${JSON.stringify(text)}: ${hint}there are ${eventTypes.join(', ')}`;
+      return `--type ${JSON.stringify(text)}: ${didYouMean(text, eventTypes)}there are ${eventTypes.join(', ')}`;
     }
     types.push(text);
   }

@@ -1,5 +1,5 @@
 import { PgherdError } from '../../base/error.ts';
-import { suggest } from '../../base/suggest.ts';
+import { didYouMean } from '../../base/suggest.ts';
 import type { Engine } from '../../docker/engine.ts';
 import { refuseRemoval } from '../../reconcile/leftovers.ts';
 import { listDataVolumes, type ListedVolume } from '../../reconcile/list-volumes.ts';
@@ -148,9 +148,7 @@ async function look(
 
 async function withHint(engine: Engine, name: string, refusal: PgherdError): Promise<PgherdError> {
   const known = (await engine.listVolumes({ [labelNames.kind]: 'volume' })).map((volume) => volume.name);
-  const near = suggest(name, known);
-  const remedy = near === undefined ? 'see `pgherd volumes`' : `did you mean ${near}? see \`pgherd volumes\``;
-  return new PgherdError(refusal.code, refusal.message, { remedy });
+  return new PgherdError(refusal.code, refusal.message, { remedy: `${didYouMean(name, known)}see \`pgherd volumes\`` });
 }
 
 function refuse(name: string, error: unknown, output: Output): void {

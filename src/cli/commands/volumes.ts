@@ -1,5 +1,5 @@
 import { PgherdError } from '../../base/error.ts';
-import { suggest } from '../../base/suggest.ts';
+import { listKnown } from '../../base/suggest.ts';
 import { listDataVolumes, listVolumeClusters } from '../../reconcile/list-volumes.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { painter, type Output } from '../output.ts';
@@ -42,9 +42,7 @@ export async function volumes(clusters: readonly string[], flags: VolumesFlags, 
 }
 
 function unknownCluster(cluster: string, known: readonly string[]): PgherdError {
-  const near = suggest(cluster, known);
-  const hint = near === undefined ? '' : `did you mean ${near}? `;
   return new PgherdError('not-found', `this engine has no volume of a cluster "${cluster}"`, {
-    remedy: `${hint}known here: ${known.join(', ') || 'none'}`,
+    remedy: listKnown(cluster, known),
   });
 }

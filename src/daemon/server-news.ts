@@ -1,0 +1,27 @@
+import type { Snapshot } from '../reconcile/snapshot.ts';
+import type { Topology } from '../topology/model.ts';
+import type { Listeners } from './listeners.ts';
+import { findAmiss } from './servers.ts';
+
+/** Remembers in short what the servers of a cluster said last. */
+export class ServerNews {
+  #amiss = '';
+  #silent = '';
+  #heard = '';
+
+  /** Whether what they say by now is other than it was, and such that the cluster is to be looked at. */
+  isWorthATurn(topology: Topology, snapshot: Snapshot, listeners: Listeners, isLost: boolean): boolean {
+    const amiss = findAmiss(topology, snapshot, listeners.reports).join('; ');
+    const words = [...listeners.reports].map(([id, { recovery }]) => `${id} ${String(recovery)}`);
+    const awaited = snapshot.nodes.filter(({ container }) => listeners.isAwaited(container.id)).length;
+    const heard = `${words.join('; ')}; ${String(awaited)} awaited`;
+    if (amiss === this.#amiss && heard === this.#heard) return false;
+    // Who is silent, or is not any more, is sent no readers, or is again.
+    const silent = [...listeners.voices.silent].sort().join();
+    const isWorse = amiss !== '' || isLost || silent !== this.#silent;
+    this.#silent = silent;
+    this.#amiss = amiss;
+    this.#heard = heard;
+    return isWorse;
+  }
+}
