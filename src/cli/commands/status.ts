@@ -5,6 +5,7 @@ import { readConditions, type DaemonState } from '../../daemon/state-file.ts';
 import type { Engine } from '../../docker/engine.ts';
 import { look } from '../../reconcile/look.ts';
 import type { Plan } from '../../reconcile/plan.ts';
+import type { Snapshot } from '../../reconcile/snapshot.ts';
 import { readPasswords } from '../../reconcile/passwords.ts';
 import { readStatus } from '../../reconcile/status.ts';
 import { formatDiagnostic, loadTopologies } from '../../topology/load.ts';
@@ -24,6 +25,9 @@ export type StatusFlags = GlobalOptions & {
   /** Seconds. */
   readonly interval: number;
 };
+
+/** Milliseconds that the clocks of this host and the engine's may differ. */
+const clockSkew = 5000;
 
 type Advised = FullStatus & { readonly next: readonly NextStep[] };
 
@@ -93,7 +97,12 @@ async function readCluster(
   const [live, daemon, events] = await Promise.all([
     readStatus(engine, topology, snapshot, plan),
     readConditions(dir, topology.cluster),
-    readJournal(dir, { clusters: [topology.cluster], types: notable, limit: recentEvents }).catch((error: unknown) => {
+    readJournal(dir, {
+      clusters: [topology.cluster],
+      types: notable,
+      limit: recentEvents,
+      ...sinceItsBeginning(snapshot),
+    }).catch((error: unknown) => {
       if (!isFileError(error)) throw error;
       warn(`warning: the journal in ${dir} cannot be read: ${error.message}`);
       return [];
@@ -101,6 +110,12 @@ async function readCluster(
   ]);
   const found = { ...live, daemon: daemon === undefined ? null : withoutOldPause(daemon, plan), events };
   return { ...found, next: findNextSteps(found, paths) };
+}
+
+// What a cluster of the same name did that is no more, data and all, says nothing of this one.
+function sinceItsBeginning({ volumes }: Snapshot): { readonly since?: Date } {
+  const times = volumes.map(({ volume }) => Date.parse(volume.createdAt)).filter((time) => !Number.isNaN(time));
+  return times.length === 0 ? {} : { since: new Date(Math.min(...times) - clockSkew) };
 }
 
 function render(clusters: readonly Advised[], output: Output): string {
