@@ -18,9 +18,10 @@ step 'engine and images'
 DOCKER_HOST=$(examples/quickstart/engine.sh)
 export DOCKER_HOST
 examples/quickstart/images.sh
-# One test starts an engine of its own, in namespaces; others look at real terminals, and ask shells what they complete.
+# One test starts an engine of its own, in namespaces; others look at real terminals, ask shells what they complete, and
+# go to an SSH server.
 missing=()
-for package in bash-completion fish iproute2 tmux zsh; do
+for package in bash-completion fish iproute2 libwrap0 openssh-client tmux zsh; do
   dpkg-query --show "$package" >/dev/null 2>&1 || missing+=("$package")
 done
 if [ ${#missing[@]} -gt 0 ] && command -v apt-get >/dev/null; then

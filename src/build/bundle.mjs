@@ -3,19 +3,17 @@
  * command loads only the chunks it uses: `npm run build`.
  *
  * dockerode is the reason for most of this file. Imported as it is, it loads gRPC, Protocol Buffers, two tar libraries
- * and an SSH client, which takes longer than a whole `pgherd plan`; pgherd needs the last one only for `ssh://`
- * engines, and the others never, because it builds no images.
+ * and an SSH client, which takes longer than a whole `pgherd plan`; pgherd needs none of them: it builds no images, and goes
+ * to `ssh://` engines by the system's ssh.
  */
 import { build } from 'esbuild';
 import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const { resolve: resolveModule } = createRequire(import.meta.url);
 
 const { values: options } = parseArgs({
   options: {
@@ -43,7 +41,11 @@ const replacements = [
     name: 'ssh',
     module: /^\.\/ssh$/,
     importer: /node_modules[\\/]docker-modem[\\/]/,
-    source: `module.exports = (options) => require('./ssh.cjs')(options);`,
+    source: `
+      module.exports = () => {
+        throw new Error('pgherd goes to engines by ssh through an agent of its own');
+      };
+    `,
   },
   {
     // DEBUG=modem becomes NODE_DEBUG=modem.
@@ -67,7 +69,6 @@ const slimDockerode = {
     onLoad({ filter: /docker-modem[\\/]lib[\\/]modem\.js$/ }, async ({ path: file }) => ({
       contents: withoutEagerDebug(await readFile(file, 'utf8')),
     }));
-    onResolve({ filter: /^\.\/ssh\.cjs$/, namespace: 'replacement' }, () => ({ path: './ssh.cjs', external: true }));
   },
 };
 
@@ -94,48 +95,36 @@ const common = {
   outdir,
 };
 
-const results = await Promise.all([
-  build({
-    ...common,
-    entryPoints: { pgherd: options.entry },
-    chunkNames: '[name]-[hash]',
-    format: 'esm',
-    splitting: true,
-    // CommonJS packages call require() for Node's own modules, and ESM has none of its own.
-    banner: {
-      js: `import { createRequire as createBundleRequire } from 'node:module';
+const result = await build({
+  ...common,
+  entryPoints: { pgherd: options.entry },
+  chunkNames: '[name]-[hash]',
+  format: 'esm',
+  splitting: true,
+  // CommonJS packages call require() for Node's own modules, and ESM has none of its own.
+  banner: {
+    js: `import { createRequire as createBundleRequire } from 'node:module';
 const require = createBundleRequire(import.meta.url);`,
-    },
-    plugins: [slimDockerode],
-  }),
-  build({
-    ...common,
-    entryPoints: { ssh: resolveModule('docker-modem/lib/ssh.js') },
-    outExtension: { '.js': '.cjs' },
-    format: 'cjs',
-    // Optional native parts: ssh2 does without them.
-    external: ['cpu-features', '*.node'],
-  }),
-]);
+  },
+  plugins: [slimDockerode],
+});
 const command = path.join(outdir, 'pgherd.js');
 if (!(await readFile(command, 'utf8')).startsWith('#!')) throw new Error(`${options.entry} must start with a #! line`);
 await chmod(command, 0o755);
-await writeFile(path.join(outdir, licenceFile), await licences(results));
-await sweep(results);
-process.stdout.write(`${await summary(results)}\n`);
+await writeFile(path.join(outdir, licenceFile), await licences(result));
+await sweep(result);
+process.stdout.write(`${await summary(result)}\n`);
 
 /** Removes what an earlier build left: afterwards, not before, so that a pgherd that runs meanwhile finds its chunks. */
-async function sweep(/** @type {{ metafile: import('esbuild').Metafile }[]} */ outputs) {
-  const built = new Set(
-    outputs.flatMap(({ metafile }) => Object.keys(metafile.outputs)).map((file) => path.basename(file)),
-  );
+async function sweep(/** @type {{ metafile: import('esbuild').Metafile }} */ { metafile }) {
+  const built = new Set(Object.keys(metafile.outputs).map((file) => path.basename(file)));
   const stale = (await readdir(outdir)).filter((file) => !built.has(file) && file !== licenceFile);
   await Promise.all(stale.map((file) => rm(path.join(outdir, file), { recursive: true })));
 }
 
 /** The licence of each bundled package, as those licences ask of whoever passes the code on. */
-async function licences(/** @type {{ metafile: import('esbuild').Metafile }[]} */ outputs) {
-  const inputs = outputs.flatMap(({ metafile }) => Object.keys(metafile.inputs));
+async function licences(/** @type {{ metafile: import('esbuild').Metafile }} */ { metafile }) {
+  const inputs = Object.keys(metafile.inputs);
   const folders = new Set(inputs.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? []));
   const entries = [...folders].sort().map(async (folder) => {
     const { name, version, license } = JSON.parse(await readFile(path.join(root, folder, 'package.json'), 'utf8'));
@@ -147,10 +136,8 @@ async function licences(/** @type {{ metafile: import('esbuild').Metafile }[]} *
 }
 
 /** One line: how large what was built is, without source maps. */
-async function summary(/** @type {{ metafile: import('esbuild').Metafile }[]} */ outputs) {
-  const files = outputs
-    .flatMap(({ metafile }) => Object.keys(metafile.outputs))
-    .filter((file) => !file.endsWith('.map'));
+async function summary(/** @type {{ metafile: import('esbuild').Metafile }} */ { metafile }) {
+  const files = Object.keys(metafile.outputs).filter((file) => !file.endsWith('.map'));
   const sizes = await Promise.all(files.map(async (file) => (await stat(path.join(root, file))).size));
   const total = sizes.reduce((sum, size) => sum + size, 0);
   return `built ${path.relative(root, outdir) || outdir}: ${files.length} files, ${Math.ceil(total / 1024)} KiB`;

@@ -5,6 +5,7 @@ import { PgherdError } from '../base/error.ts';
 import type { Endpoint } from './endpoint.ts';
 import { toFailure } from './failure.ts';
 import { pingHeader } from './ping.ts';
+import { explainRefusal, sshAgent } from './ssh.ts';
 import type { EngineCall } from './types.ts';
 
 // The API versions this code was tried with: 1.41 is what Engine 20.10 speaks, 1.44 the least that Engine 29 does.
@@ -26,8 +27,10 @@ export async function connectDocker(endpoint: Endpoint, onCall?: (call: EngineCa
 
 async function negotiate(docker: Docker, host: string): Promise<number> {
   const answer = pingHeader(docker, 'api-version', AbortSignal.timeout(pingDeadline));
-  const offered = await answer.catch((thrown: unknown) => {
-    throw toFailure(thrown, { what: 'ping', host });
+  const offered = await answer.catch(async (thrown: unknown) => {
+    const failure = toFailure(thrown, { what: 'ping', host });
+    const isHeard = failure.code !== 'reply-lost' || !host.startsWith('ssh:');
+    throw isHeard ? failure : ((await explainRefusal(parseHost(host))) ?? failure);
   });
   const minor = Number(/^1\.(\d+)$/.exec(offered ?? '')?.[1]);
   if (!(minor >= oldest)) {
@@ -46,16 +49,8 @@ function toOptions(endpoint: Endpoint): Options {
   if (/^unix:\/\/./.test(host)) return { socketPath: host.slice('unix://'.length), agent: keptAlive(HttpAgent) };
   if (host.startsWith('npipe://')) return { socketPath: host.slice('npipe://'.length) };
   const url = parseHost(host);
-  if (url.protocol === 'ssh:') {
-    const sshAgent = process.env['SSH_AUTH_SOCK'];
-    return {
-      protocol: 'ssh',
-      host: url.hostname,
-      port: url.port === '' ? 22 : Number(url.port),
-      ...(url.username === '' ? {} : { username: decodeURIComponent(url.username) }),
-      sshOptions: sshAgent === undefined ? {} : { agent: sshAgent },
-    };
-  }
+  // The name is the engine's to ignore: the agent knows where to go.
+  if (url.protocol === 'ssh:') return { protocol: 'http', host: 'docker', port: 80, agent: sshAgent(url) };
   return endpoint.tls === undefined
     ? { protocol: 'http', host: url.hostname, port: url.port || 2375, agent: keptAlive(HttpAgent) }
     : { protocol: 'https', host: url.hostname, port: url.port || 2376, agent: keptAlive(HttpsAgent), ...endpoint.tls };

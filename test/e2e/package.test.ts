@@ -43,7 +43,6 @@ describe('the package', () => {
       'dist/NAME-HASH.js',
       'dist/THIRD-PARTY-LICENSES.txt',
       'dist/pgherd.js',
-      'dist/ssh.cjs',
       'examples/daemon/pgherd.service',
       'examples/old-format-two-balancers.json',
       'examples/old-format.json',
