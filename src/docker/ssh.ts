@@ -3,9 +3,9 @@ import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { Agent, type ClientRequestArgs } from 'node:http';
 import { connect } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PgherdError } from '../base/error.ts';
 
@@ -75,11 +75,12 @@ class Tunnel {
 
   /** The local socket. Throws `engine-unreachable` with what ssh said. */
   async open(): Promise<string> {
-    this.#path ??= this.#start().catch((error: unknown) => {
-      this.#path = undefined;
-      throw error;
+    if (this.#path !== undefined) return this.#path;
+    const path = this.#start(() => {
+      if (this.#path === path) this.#path = undefined;
     });
-    return this.#path;
+    this.#path = path;
+    return path;
   }
 
   /** Why a connection was closed at once: ssh tells when the other side has no such socket, or refuses it. */
@@ -88,7 +89,7 @@ class Tunnel {
     return this.#said.includes('open failed') ? this.#explain() : undefined;
   }
 
-  async #start(): Promise<string> {
+  async #start(onEnd: () => void): Promise<string> {
     const directory = await mkdtemp(join(tmpdir(), 'pgherd-ssh-'));
     const path = join(directory, 'docker.sock');
     this.#said = '';
@@ -102,7 +103,7 @@ class Tunnel {
     child.once('close', () => {
       process.off('exit', tidy);
       tidy();
-      this.#path = undefined;
+      onEnd();
     });
     await this.#untilReady(child);
     return path;
