@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hasCode } from '../base/error.ts';
 import type { Engine } from '../docker/engine.ts';
 import type { Container, Image, Network, Volume } from '../docker/types.ts';
 import { factLinks, layoutOf, readFacts, type FactLink, type Layout } from '../postgres/layout.ts';
@@ -5,6 +7,10 @@ import { home as balancerHome, readersLink } from '../balancer/revision.ts';
 import type { Topology } from '../topology/model.ts';
 import { clusterLabels, labelNames, readGeneration, readSlot } from './names.ts';
 import type { ObservedBalancer, ObservedNode, ObservedVolume, Snapshot, Taken } from './snapshot.ts';
+
+/** Milliseconds that the engine may take to remove a container, and between two questions whether it has. */
+const removalTime = 2000;
+const removalPause = 20;
 
 /**
  * Looks at a cluster once: three lists, an inspect for each container, a stat for each fact. Whatever a topology wants
@@ -33,7 +39,7 @@ export async function observe(engine: Engine, cluster: string, topology: Topolog
     otherNetworks: otherNetworks.filter(({ id }) => !networks.some((network) => network.id === id)),
     volumes: volumes.flatMap(observeVolume),
     nodes: nodes.filter((node) => node !== undefined),
-    balancers,
+    balancers: balancers.filter((balancer) => balancer !== undefined),
     images,
     taken: [...taken, ...takenNetworks(topology, networks, otherNetworks)],
     inForce: {},
@@ -73,7 +79,44 @@ export async function observeInForce(
   return { ...snapshot, inForce: { ...snapshot.inForce, ...Object.fromEntries(read) } };
 }
 
-async function observeNode(engine: Engine, container: Container): Promise<ObservedNode | undefined> {
+/**
+ * What is read of a container, undefined where it is being removed: its files go first, and what is done to it by then
+ * fails. Whoever plans is to see it gone.
+ */
+async function readUnlessRemoved<T>(
+  engine: Engine,
+  { id, state }: Container,
+  read: () => Promise<T>,
+): Promise<T | undefined> {
+  if (state === 'removing' && (await isRemoved(engine, id))) return undefined;
+  try {
+    return await read();
+  } catch (error) {
+    if (!hasCode(error, 'engine-error') || !(await isRemoved(engine, id))) throw error;
+    return undefined;
+  }
+}
+
+// Waits for the end of a removal; false where none is under way, or it takes too long.
+async function isRemoved(engine: Engine, id: string): Promise<boolean> {
+  const until = performance.now() + removalTime;
+  for (;;) {
+    const container = await engine.inspectContainer(id);
+    if (container === undefined) return true;
+    if (container.state !== 'removing' || performance.now() >= until) return false;
+    await sleep(removalPause);
+  }
+}
+
+function observeNode(engine: Engine, container: Container): Promise<ObservedNode | undefined> {
+  return readUnlessRemoved(engine, container, () => readNode(engine, container));
+}
+
+function observeBalancer(engine: Engine, container: Container): Promise<ObservedBalancer | undefined> {
+  return readUnlessRemoved(engine, container, () => readBalancer(engine, container));
+}
+
+async function readNode(engine: Engine, container: Container): Promise<ObservedNode | undefined> {
   const slot = readSlot(container.labels);
   const [mounted] = container.volumes;
   if (slot === undefined) return undefined;
@@ -91,7 +134,7 @@ async function observeNode(engine: Engine, container: Container): Promise<Observ
   };
 }
 
-async function observeBalancer(engine: Engine, container: Container): Promise<ObservedBalancer> {
+async function readBalancer(engine: Engine, container: Container): Promise<ObservedBalancer> {
   const read = async (link: string): Promise<string | undefined> => {
     const target = await engine.readLink(container.id, link);
     return target?.slice(target.lastIndexOf('/') + 1);

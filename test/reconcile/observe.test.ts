@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest';
+import { PgherdError } from '../../src/base/error.ts';
+import type { Engine } from '../../src/docker/engine.ts';
+import { observe } from '../../src/reconcile/observe.ts';
+import type { Snapshot } from '../../src/reconcile/snapshot.ts';
+import { FakeWorld } from '../bench/fake-engine.ts';
+import { leastFile, run } from './simulation.ts';
+
+const replica = 'shop-lb1-replica1';
+
+/** A cluster on an engine of which some answers are other ones. */
+async function lookWith(change: (engine: Engine, id: string) => Partial<Engine>): Promise<Snapshot> {
+  const world = new FakeWorld();
+  await run(world, leastFile);
+  const { engine } = world.connect();
+  const id = (await engine.inspectContainer(replica))?.id ?? '';
+  return observe({ ...engine, ...change(engine, id) }, 'shop', undefined);
+}
+
+const names = ({ nodes }: Snapshot): readonly string[] => nodes.map(({ container }) => container.name).toSorted();
+
+const torn = new PgherdError('engine-error', '(HTTP code 500) server error -', { retry: true });
+
+/** It is being removed when it is asked for, so many times, and then it is gone. */
+const goes =
+  (engine: Engine, id: string, times: number): Engine['inspectContainer'] =>
+  async (ref) => {
+    const container = await engine.inspectContainer(ref);
+    if (ref !== id || container === undefined) return container;
+    times -= 1;
+    return times < 0 ? undefined : { ...container, state: 'removing' };
+  };
+
+describe('a container that is being removed', () => {
+  it('is not there, though it was in the list', async () => {
+    const seen = await lookWith((engine, id) => ({
+      listContainers: async (labels) =>
+        (await engine.listContainers(labels)).map((each) => (each.id === id ? { ...each, state: 'removing' } : each)),
+      inspectContainer: goes(engine, id, 2),
+    }));
+    expect(names(seen)).toEqual(['shop-lb1-primary']);
+  });
+
+  it('is not there, though its files were gone before', async () => {
+    const seen = await lookWith((engine, id) => ({
+      readLink: (ref, path) => (ref === id ? Promise.reject(torn) : engine.readLink(ref, path)),
+      inspectContainer: goes(engine, id, 1),
+    }));
+    expect(names(seen)).toEqual(['shop-lb1-primary']);
+  });
+
+  it('and one that is not, and cannot be read, is an error', async () => {
+    const looking = lookWith((engine, id) => ({
+      readLink: (ref, path) => (ref === id ? Promise.reject(torn) : engine.readLink(ref, path)),
+    }));
+    await expect(looking).rejects.toBe(torn);
+  });
+});
