@@ -138,6 +138,9 @@ export function formatRecordName({ version, leader, members, fork, sync, handove
 }
 
 function formatHandover({ kind, to, until }: Handover): string {
+  // A name that does not read back would hide the record.
+  if (until !== undefined && !Number.isSafeInteger(until))
+    throw new Error(`not a time in milliseconds: ${String(until)}`);
   return `${kind}${to === undefined ? '' : `-${String(to)}`}${until === undefined ? '' : `-until-${String(until)}`}`;
 }
 

@@ -47,6 +47,9 @@ const interrupting: ReadonlySet<Step['action']['do']> = new Set([
   'promote',
 ]);
 
+/** Milliseconds: a timer for longer would end at once. 25 days are as good as for ever. */
+const longestTimer = 2 ** 31 - 1;
+
 /** Rounds of the same steps, all done, after which something undoes them. */
 const mostRepeats = 5;
 
@@ -323,7 +326,7 @@ class Run {
 // A timer that keeps no process alive, and tells a wait that it was called off rather than that the engine is slow.
 function timeoutSignal(milliseconds: number): AbortSignal {
   const controller = new AbortController();
-  if (!Number.isFinite(milliseconds)) return controller.signal;
+  if (milliseconds > longestTimer) return controller.signal;
   setTimeout(() => {
     controller.abort(new InterruptedError('the time for this run has passed'));
   }, milliseconds).unref();

@@ -33,6 +33,9 @@ const parallelSteps = 8;
 /** Milliseconds after its timeout in which what was asked for is still done: clocks differ. */
 const grace = 60_000;
 
+/** Milliseconds: a year. */
+const longestPatience = 365 * 24 * 3_600_000;
+
 /** For a leader to come back that was stopped to hand over, and could not. */
 const returnSeconds = 60;
 
@@ -80,8 +83,9 @@ async function handOver(
   const keeper = await findHolder(engine, topology.cluster);
   if (keeper !== undefined && output.format === 'text')
     output.note(`asked of who keeps ${topology.cluster}: ${keeper}`);
-  // Where this dies, who keeps the cluster does it until then, and no later.
-  const handover = { kind, to, until: Date.now() + flags.timeout * 1000 + grace };
+  // Where this dies, who keeps the cluster does it until then, and no later. Whole: it stands in the name of a file.
+  const patience = Math.min(Math.ceil(flags.timeout * 1000), longestPatience);
+  const handover = { kind, to, until: Date.now() + patience + grace };
   await askHandover(engine, topology.cluster, name, handover, world);
   const by = kind === 'switchover' ? 'switchover' : 'failover';
   const work = { keeper, engine, topology, passwords, by, flags, output, signal: interruptSignal(output) };
