@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config';
 /** Bring-up of a few servers on a small machine, with room for a slow disk. Milliseconds. */
 const scenario = 300_000;
 
+/** A unit test that waits for a state has room on a machine that does other things as well. Milliseconds. */
+const unit = 60_000;
+
 /** Tests that need an engine. */
 const engineTests = ['test/e2e/**/*.test.ts', 'test/bench/proxy.test.ts'];
 
@@ -26,7 +29,14 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: engineTests, sequence: { groupOrder: 0 } },
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: engineTests,
+          testTimeout: unit,
+          hookTimeout: unit,
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         extends: true,

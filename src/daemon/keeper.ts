@@ -7,6 +7,7 @@ import { LeaderWatch } from '../reconcile/leader-watch.ts';
 import { look, type Looked } from '../reconcile/look.ts';
 import { balancerResource, labelNames, nodeResource } from '../reconcile/names.ts';
 import { readPasswords } from '../reconcile/passwords.ts';
+import { isByPause } from '../reconcile/plan.ts';
 import { isPaused } from '../reconcile/planner.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
 import type { Progress, Result, World } from '../reconcile/work.ts';
@@ -176,7 +177,7 @@ export class ClusterKeeper {
     const result = await this.#reconcile(engine, lock, passwords);
     this.#result = result;
     this.#failure = undefined;
-    if (result.blocked.some(({ reason }) => reason.code === 'paused')) await this.#pause();
+    if (result.blocked.some(isByPause)) await this.#pause();
     return this.#nextAfter(result);
   }
 
@@ -245,8 +246,7 @@ export class ClusterKeeper {
     this.#see(looked);
     // Where nothing is left that could say so, the pause holds until the file changes.
     const { generation } = this.#source;
-    const isLeft = looked.snapshot.nodes.length > 0;
-    const isStill = isLeft ? isPaused(looked.snapshot) : generation === this.#pausedFor;
+    const isStill = looked.snapshot.nodes.length > 0 ? isPaused(looked.snapshot) : generation === this.#pausedFor;
     this.#pausedFor = isStill ? generation : undefined;
     if (!isStill) this.#note({ type: 'resumed', message: 'the cluster is kept again' });
     return isStill;

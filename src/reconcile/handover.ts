@@ -2,12 +2,8 @@ import { PgherdError } from '../base/error.ts';
 import type { Engine } from '../docker/engine.ts';
 import type { Handover, RecordName } from '../postgres/layout.ts';
 import { newestRecord } from './group.ts';
-import { observe } from './observe.ts';
-import { changeRecord } from './record-change.ts';
+import { changeRecords } from './record-change.ts';
 import type { World } from './work.ts';
-
-/** Times that somebody else may write a record at the same moment. */
-const attempts = 5;
 
 /**
  * Writes into a group's record who is to lead: whoever keeps the cluster does it. Fails with `not-found` where the group
@@ -46,23 +42,16 @@ async function change(
   world: World,
   next: (record: RecordName) => Handover | undefined | 'done',
 ): Promise<void> {
-  for (let attempt = 0; attempt < attempts; attempt += 1) {
-    const { nodes } = await observe(engine, cluster, undefined);
-    const own = nodes.filter((node) => node.group === group);
-    const source = newestRecord(own);
+  await changeRecords(engine, cluster, world, `the record of group ${group} is`, (all) => {
+    const nodes = all.filter((node) => node.group === group);
+    const source = newestRecord(nodes);
     if (source === undefined) {
       throw new PgherdError('not-found', `the group ${group} of cluster ${cluster} has no record: nobody ever led it`, {
         remedy: 'bring it up with `pgherd reconcile --once`',
       });
     }
     const handover = next(source.record);
-    if (handover === 'done') return;
-    // Who keeps the cluster may write a record of the same version at the same moment: whose it is, the next look tells.
-    await changeRecord(engine, cluster, own, source, (known) => ({ ...known, handover }), world);
-  }
-  throw new PgherdError('in-progress', `the record of group ${group} is changed by somebody else all the time`, {
-    remedy: 'try again',
-    retry: true,
+    return handover === 'done' ? [] : [{ nodes, source, change: (known) => ({ ...known, handover }) }];
   });
 }
 

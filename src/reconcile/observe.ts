@@ -24,11 +24,10 @@ export async function observe(engine: Engine, cluster: string, topology: Topolog
     engine.listVolumes(labels),
     inspectImages(engine, topology),
   ]);
-  const kindOf = (container: Container): string | undefined => container.labels[labelNames.kind];
   const wantsNetwork = topology !== undefined && networks.length < 2;
   const [nodes, balancers, otherNetworks, taken] = await Promise.all([
-    Promise.all(containers.filter((each) => kindOf(each) === 'node').map((each) => observeNode(engine, each))),
-    Promise.all(containers.filter((each) => kindOf(each) === 'balancer').map((each) => observeBalancer(engine, each))),
+    readEach(engine, containers, 'node', observeNode),
+    readEach(engine, containers, 'balancer', observeBalancer),
     wantsNetwork ? engine.listNetworks() : Promise.resolve([]),
     topology === undefined ? Promise.resolve([]) : findTaken(engine, topology, containers),
   ]);
@@ -38,8 +37,8 @@ export async function observe(engine: Engine, cluster: string, topology: Topolog
     networks,
     otherNetworks: otherNetworks.filter(({ id }) => !networks.some((network) => network.id === id)),
     volumes: volumes.flatMap(observeVolume),
-    nodes: nodes.filter((node) => node !== undefined),
-    balancers: balancers.filter((balancer) => balancer !== undefined),
+    nodes,
+    balancers,
     images,
     taken: [...taken, ...takenNetworks(topology, networks, otherNetworks)],
     inForce: {},
@@ -79,6 +78,17 @@ export async function observeInForce(
   return { ...snapshot, inForce: { ...snapshot.inForce, ...Object.fromEntries(read) } };
 }
 
+async function readEach<T>(
+  engine: Engine,
+  containers: readonly Container[],
+  kind: string,
+  read: (engine: Engine, container: Container) => Promise<T | undefined>,
+): Promise<readonly T[]> {
+  const those = containers.filter(({ labels }) => labels[labelNames.kind] === kind);
+  const found = await Promise.all(those.map((each) => readUnlessRemoved(engine, each, () => read(engine, each))));
+  return found.filter((each) => each !== undefined);
+}
+
 /**
  * What is read of a container, undefined where it is being removed: its files go first, and what is done to it by then
  * fails. Whoever plans is to see it gone.
@@ -108,15 +118,7 @@ async function isRemoved(engine: Engine, id: string): Promise<boolean> {
   }
 }
 
-function observeNode(engine: Engine, container: Container): Promise<ObservedNode | undefined> {
-  return readUnlessRemoved(engine, container, () => readNode(engine, container));
-}
-
-function observeBalancer(engine: Engine, container: Container): Promise<ObservedBalancer | undefined> {
-  return readUnlessRemoved(engine, container, () => readBalancer(engine, container));
-}
-
-async function readNode(engine: Engine, container: Container): Promise<ObservedNode | undefined> {
+async function observeNode(engine: Engine, container: Container): Promise<ObservedNode | undefined> {
   const slot = readSlot(container.labels);
   const [mounted] = container.volumes;
   if (slot === undefined) return undefined;
@@ -134,7 +136,7 @@ async function readNode(engine: Engine, container: Container): Promise<ObservedN
   };
 }
 
-async function readBalancer(engine: Engine, container: Container): Promise<ObservedBalancer> {
+async function observeBalancer(engine: Engine, container: Container): Promise<ObservedBalancer> {
   const read = async (link: string): Promise<string | undefined> => {
     const target = await engine.readLink(container.id, link);
     return target?.slice(target.lastIndexOf('/') + 1);

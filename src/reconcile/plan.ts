@@ -45,6 +45,11 @@ export type Blocked = {
   readonly remedy: string;
 };
 
+/** Whether what is blocked is so by a pause: somebody's wish, and no hindrance. */
+export function isByPause({ reason }: Blocked): boolean {
+  return reason.code === 'paused';
+}
+
 /** A resource of which only a part of what is to be done can be planned, and why. */
 export type Open = { readonly resource: string; readonly why: string };
 

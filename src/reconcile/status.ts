@@ -9,7 +9,7 @@ import type { Group, Node, Topology } from '../topology/model.ts';
 import { findLeading, viewGroup } from './group.ts';
 import { findLeftovers } from './leftovers.ts';
 import { balancerResource, nodeResource } from './names.ts';
-import type { Blocked, Plan } from './plan.ts';
+import { isByPause, type Blocked, type Plan } from './plan.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 import { conditionsOf } from './status-conditions.ts';
 import type { BalancerStatus, ClusterStatus, GroupStatus, Health, NodeStatus, Sync } from './status-model.ts';
@@ -27,7 +27,7 @@ export async function readStatus(
   const isDegraded = groups.some(({ commits }) => commits !== null && commits.state !== 'durable');
   const health = worst([
     ...(isDegraded ? (['Degraded'] as const) : []),
-    ...(plan.blocked.some(({ reason }) => reason.code !== 'paused') ? (['Blocked'] as const) : []),
+    ...(!plan.blocked.every(isByPause) ? (['Blocked'] as const) : []),
     ...parts,
   ]);
   return {
@@ -44,9 +44,8 @@ export async function readStatus(
 
 // Whoever paused it wants nothing to be done: what would be is in the changes.
 function findSync({ changes, steps, blocked }: Plan): Sync {
-  const hindrances = blocked.filter(({ reason }) => reason.code !== 'paused');
-  const isPaused = hindrances.length < blocked.length;
-  return (isPaused ? changes : steps).length === 0 && hindrances.length === 0 ? 'InSync' : 'OutOfSync';
+  const left = blocked.some(isByPause) ? changes : steps;
+  return left.length === 0 && blocked.every(isByPause) ? 'InSync' : 'OutOfSync';
 }
 
 async function readGroup(

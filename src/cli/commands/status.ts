@@ -4,7 +4,7 @@ import { findStateDir } from '../../daemon/state-dir.ts';
 import { readConditions, type DaemonState } from '../../daemon/state-file.ts';
 import type { Engine } from '../../docker/engine.ts';
 import { look } from '../../reconcile/look.ts';
-import type { Plan } from '../../reconcile/plan.ts';
+import { isByPause, type Plan } from '../../reconcile/plan.ts';
 import type { Snapshot } from '../../reconcile/snapshot.ts';
 import { readPasswords } from '../../reconcile/passwords.ts';
 import { readStatus } from '../../reconcile/status.ts';
@@ -136,7 +136,7 @@ function withoutFleeting({ groups, ...cluster }: Advised): unknown {
 
 // A daemon sees the end of a pause with its next look: what it says until then is known to be over.
 function withoutOldPause(daemon: DaemonState, plan: Plan): DaemonState {
-  if (plan.blocked.some(({ reason }) => reason.code === 'paused')) return daemon;
+  if (plan.blocked.some(isByPause)) return daemon;
   const conditions = daemon.conditions.filter(({ type, reason }) => type !== 'Stalled' || reason !== 'paused');
   return { ...daemon, conditions };
 }

@@ -28,15 +28,16 @@ export function addOtherCommands(program: Command): void {
       )([], flags, self);
     });
 
-  const commands = program.commands.flatMap((command) => [command.name(), ...command.aliases()]);
+  const namesOf = (command: Command): readonly string[] => [command.name(), ...command.aliases()];
+  const commands = program.commands.flatMap(namesOf);
   program
     .command('help')
     .addArgument(new Argument('[command]', 'the command to explain (default: all, a line each)').choices(commands))
     .description('print this help, or that of a command')
     .addHelpText('after', '\nExamples:\n  pgherd help\n  pgherd help reconcile')
     .action((asked: string | undefined) => {
-      const isAsked = (command: Command): boolean => [command.name(), ...command.aliases()].includes(asked ?? '');
-      (program.commands.find(isAsked) ?? program).outputHelp();
+      const command = program.commands.find((each) => asked !== undefined && namesOf(each).includes(asked));
+      (command ?? program).outputHelp();
     });
 
   program

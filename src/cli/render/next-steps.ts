@@ -1,3 +1,4 @@
+import { isByPause } from '../../reconcile/plan.ts';
 import type { FullStatus } from './status.ts';
 
 /** A command worth running next, and why. */
@@ -13,7 +14,7 @@ export function findNextSteps(status: FullStatus, paths: readonly string[]): rea
   const parts = groups.flatMap(({ nodes, balancer }) => [...nodes, balancer]);
   const isKept = daemon !== null;
   // Its remedy ends the pause, and all else waits for that.
-  if (blocked.some(({ reason }) => reason.code === 'paused')) return [];
+  if (blocked.some(isByPause)) return [];
   if (parts.every(({ state }) => state === 'missing') && !isKept) {
     return [{ command: `pgherd reconcile --once${file}`, why: 'nothing of it runs on this engine: bring it up' }];
   }

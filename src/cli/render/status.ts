@@ -1,5 +1,6 @@
 import type { JournalEntry } from '../../daemon/journal.ts';
 import type { DaemonState } from '../../daemon/state-file.ts';
+import { isByPause } from '../../reconcile/plan.ts';
 import type { BalancerStatus, ClusterStatus, GroupStatus, Health, NodeStatus } from '../../reconcile/status-model.ts';
 import type { Paint } from '../output.ts';
 import { formatAge } from './duration.ts';
@@ -35,8 +36,7 @@ const ofDaemon: Readonly<Record<string, 'True' | 'False'>> = {
 /** A cluster's status as text: a table for each group, then what is amiss, what is left over and what to do next. */
 export function renderStatus(status: FullStatus, view: StatusView): string {
   const { paint } = view;
-  const isPaused = status.blocked.some(({ reason }) => reason.code === 'paused');
-  const pause = isPaused ? `, ${paint('yellow', 'paused')}` : '';
+  const pause = status.blocked.some(isByPause) ? `, ${paint('yellow', 'paused')}` : '';
   const head = `${paint('bold', status.name)}: ${paintHealth(status.health, paint)}, ${status.sync}${pause}`;
   // What is blocked is told below, each with its remedy.
   const amiss = status.conditions.filter(({ type, status: holds }) => type !== 'Stalled' && holds === 'False');
