@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { InterruptedError, PgherdError, hasCode } from '../base/error.ts';
 import type { Engine, EngineEvent } from '../docker/engine.ts';
 import type { GroupRecord } from '../postgres/record.ts';
+import type { Tenure } from '../reconcile/claim.ts';
 import type { Lock } from '../reconcile/lock.ts';
 import { LeaderWatch } from '../reconcile/leader-watch.ts';
 import { look, type Looked } from '../reconcile/look.ts';
@@ -62,6 +63,7 @@ export class ClusterKeeper {
   readonly #listeners: Listeners;
   readonly #lock: ClusterLock;
   readonly #records = new Map<string, GroupRecord>();
+  #tenure: Tenure = { epoch: undefined };
   readonly #watch: LeaderWatch;
   #source: ClusterSource;
   #engine: Engine | undefined;
@@ -96,6 +98,7 @@ export class ClusterKeeper {
       now: options.now,
       onTaken: () => {
         this.#records.clear();
+        this.#tenure = { epoch: undefined };
         this.#note({ type: 'lock', message: 'taken: this daemon keeps the cluster' });
       },
       onLost: () => {
@@ -198,6 +201,7 @@ export class ClusterKeeper {
       daemon: {
         lock,
         records: this.#records,
+        tenure: this.#tenure,
         wake: this.#wake,
         voices: () => this.#listeners.voices,
         watch: this.#watch,

@@ -29,6 +29,8 @@ const nobody = 'pgherd_nobody';
 
 export type NodeConfig = {
   readonly name: string;
+  /** Its slot in the group. */
+  readonly number: number;
   readonly role: Role;
   readonly superuser: string;
   readonly database: string;

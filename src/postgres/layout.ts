@@ -9,9 +9,14 @@
  *     started        -> the revision the server was started with
  *     loaded         -> the revision the server has loaded; detached.<timeline>.<lsn>.<shut|open>: it follows nobody
  *     state          -> bootstrapping, cloning, half, rewinding, diverged, or data.<system_identifier>
- *     serves         -> lead, follow, or fenced.<cause>[.<lsn>]: another node is to lead, and this one does not start; ended or
- *                       kept after that, until it starts: what it wrote last was not acknowledged, or may have been
- *     record         -> record.<version>.<leader>.<members>[.fork-…][.sync-…][.<handover>][.paused].json, the group record
+ *     serves         -> lead, follow, promoting, or fenced.<cause>[.<lsn>]: another node is to lead, and this one does not
+ *                       start; ended or kept after that, until it starts: what it wrote last was not acknowledged, or may
+ *                       have been
+ *     records/       the group records this volume was given, record.<epoch>.<version>.<leader>.<members>[.fork-…][.sync-…].json:
+ *                       the highest epoch and version holds, whoever wrote last
+ *     record         -> the one in records/ that was written last
+ *     handover       -> a requested switchover or failover, written by commands
+ *     pause          -> on.<time>.<who> or off.<time>, written by commands
  *     secrets        -> secrets.<version>.<fingerprint>/, passwords (0600)
  *
  * Facts are kept as the targets of links because the engine tells a link's target for the price of a stat
@@ -27,7 +32,17 @@ export function layoutOf(imageVolumes: readonly string[]): Layout {
 }
 
 /** The names of the links that tell facts, in the order of `readFacts`. */
-export const factLinks = ['state', 'config', 'started', 'loaded', 'serves', 'record', 'secrets'] as const;
+export const factLinks = [
+  'state',
+  'config',
+  'started',
+  'loaded',
+  'serves',
+  'record',
+  'secrets',
+  'handover',
+  'pause',
+] as const;
 export type FactLink = (typeof factLinks)[number];
 
 export type NodeState =
@@ -48,16 +63,18 @@ export type NodeFacts = {
   /** How far it had come when it was told to follow nobody; undefined: it was not, or follows again. */
   readonly detached: Position | undefined;
   /**
-   * What the server was when it was started or promoted last; `fenced`: it is not to be started; `released`: it was fenced,
-   * and has not been started since.
+   * What the server was when it was started or promoted last; `promoting`: it follows, and may lead any moment; `fenced`:
+   * it is not to be started; `released`: it was fenced, and has not been started since.
    */
-  readonly serves: 'lead' | 'follow' | 'fenced' | 'released' | undefined;
+  readonly serves: 'lead' | 'follow' | 'promoting' | 'fenced' | 'released' | undefined;
   /** Why it was taken out of service. */
   readonly fencedFor: FenceCause | undefined;
   /** Bytes from 0/0 that it had written when it was told to stop in order. */
   readonly fencedAt: number | undefined;
   readonly record: RecordName | undefined;
   readonly secrets: SecretsName | undefined;
+  readonly handover: HandoverRequest | undefined;
+  readonly pause: PauseRequest | undefined;
 };
 
 /** How far a server has come. */
@@ -75,14 +92,32 @@ export type FenceCause = (typeof fenceCauses)[number];
 /** The end of a timeline. */
 export type Fork = Pick<Position, 'timeline' | 'lsn'>;
 
-/** A change of leaders that somebody asked for. */
+/** A requested change of leaders. */
 export type Handover = {
-  /** `failover-lossy`: even where transactions may be lost. */
+  /** `failover-lossy`: even if transactions may be lost. */
   readonly kind: 'switchover' | 'failover' | 'failover-lossy';
-  /** Slot of who is to lead; undefined: whoever is best. */
+  /** Slot of the node that is to lead; undefined: the most advanced one. */
   readonly to: number | undefined;
-  /** Epoch milliseconds from which on nobody does it any more: who asked may be gone, and expects nothing then. */
-  readonly until?: number | undefined;
+  /** Epoch milliseconds at which the request expires: whoever made it may be gone, and expects nothing then. */
+  readonly until: number;
+};
+
+/** The time in which one node led, named by how it began: two promotions never share all three. */
+export type Reign = { readonly leader: number; readonly fork?: Fork | undefined };
+
+/** What the `handover` link holds: the request, bound to the reign it is to end, or the end of one. */
+export type HandoverRequest =
+  | ({ readonly is: 'requested'; /** Epoch milliseconds. */ readonly at: number; readonly of: Reign } & Handover)
+  /** The request of that time, and all before it, were cancelled or refused. */
+  | { readonly is: 'ended'; readonly at: number };
+
+/** What the `pause` link holds. */
+export type PauseRequest = {
+  readonly isPaused: boolean;
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** Who paused it. */
+  readonly by: string | undefined;
 };
 
 /** Who may hold what the leader has acknowledged. */
@@ -95,6 +130,9 @@ export type SyncList = {
 
 /** What the name of a group record tells without reading it. */
 export type RecordName = {
+  /** Grows with every holder of the cluster's lock: what an earlier one writes late does not count. */
+  readonly epoch: number;
+  /** Grows with every record of an epoch. */
   readonly version: number;
   /** Slot of the leader. */
   readonly leader: number;
@@ -102,12 +140,18 @@ export type RecordName = {
   readonly members: readonly number[];
   /** In quorum mode. */
   readonly sync?: SyncList | undefined;
-  readonly handover?: Handover | undefined;
   /** Where the leader began to lead, and on which timeline it had followed; absent: it led from the beginning. */
   readonly fork?: Fork | undefined;
-  /** Nothing but looking is done to the group. */
-  readonly paused: boolean;
 };
+
+/** Negative: `a` is older than `b`. */
+export function compareRecords(a: RecordName, b: RecordName): number {
+  return a.epoch - b.epoch || a.version - b.version;
+}
+
+export function isSameReign(a: Reign, b: Reign): boolean {
+  return a.leader === b.leader && a.fork?.timeline === b.fork?.timeline && a.fork?.lsn === b.fork?.lsn;
+}
 
 export type SecretsName = { readonly version: number; readonly fingerprint: string };
 
@@ -122,26 +166,39 @@ export function readFacts(links: Readonly<Record<FactLink, string | undefined>>)
     ...readServes(baseName(links.serves)),
     record: readRecordName(baseName(links.record)),
     secrets: readSecretsName(baseName(links.secrets)),
+    handover: readHandover(baseName(links.handover)),
+    pause: readPause(baseName(links.pause)),
   };
 }
 
-export function formatRecordName({ version, leader, members, fork, sync, handover, paused }: RecordName): string {
+export function formatRecordName({ epoch, version, leader, members, fork, sync }: RecordName): string {
   const parts = [
-    `record.${String(version)}.${String(leader)}.${members.join('-')}`,
+    `record.${whole(epoch)}.${whole(version)}.${String(leader)}.${members.join('-')}`,
     ...(fork === undefined ? [] : [`fork-${String(fork.timeline)}-${String(fork.lsn)}`]),
     ...(sync === undefined ? [] : [['sync', sync.num, ...sync.listed].join('-')]),
-    ...(handover === undefined ? [] : [formatHandover(handover)]),
-    ...(paused ? ['paused'] : []),
     'json',
   ];
   return parts.join('.');
 }
 
-function formatHandover({ kind, to, until }: Handover): string {
-  // A name that does not read back would hide the record.
-  if (until !== undefined && !Number.isSafeInteger(until))
-    throw new Error(`not a time in milliseconds: ${String(until)}`);
-  return `${kind}${to === undefined ? '' : `-${String(to)}`}${until === undefined ? '' : `-until-${String(until)}`}`;
+export function formatHandover(request: HandoverRequest): string {
+  const at = `at-${whole(request.at)}`;
+  if (request.is === 'ended') return `ended.${at}`;
+  const { kind, to, until, of } = request;
+  const fork = of.fork === undefined ? '' : `-${String(of.fork.timeline)}-${String(of.fork.lsn)}`;
+  const whom = to === undefined ? [] : [`to-${String(to)}`];
+  return [kind, ...whom, `of-${String(of.leader)}${fork}`, `until-${whole(until)}`, at].join('.');
+}
+
+export function formatPause({ isPaused, at, by }: PauseRequest): string {
+  if (!isPaused) return `off.${whole(at)}`;
+  return `on.${whole(at)}${by === undefined ? '' : `.${by.replaceAll('/', '_')}`}`;
+}
+
+// A name that does not read back would hide what it tells.
+function whole(value: number): string {
+  if (!Number.isSafeInteger(value)) throw new Error(`not a whole number: ${String(value)}`);
+  return String(value);
 }
 
 export function formatSecretsName({ version, fingerprint }: SecretsName): string {
@@ -157,31 +214,49 @@ function readState(name: string | undefined): NodeState {
   return systemIdentifier === undefined ? { is: 'half' } : { is: 'data', systemIdentifier };
 }
 
-const recordName =
-  /^record\.(\d+)\.(\d+)\.([\d-]+)(?:\.fork-(\d+)-(\d+))?(?:\.sync-([\d-]+))?(?:\.(switchover|failover|failover-lossy)(?:-(\d+))?(?:-until-(\d+))?)?(\.paused)?\.json$/;
+const recordName = /^record\.(\d+)\.(\d+)\.(\d+)\.([\d-]+)(?:\.fork-(\d+)-(\d+))?(?:\.sync-([\d-]+))?\.json$/;
 
-function readRecordName(name: string | undefined): RecordName | undefined {
+/** Reads the name of a record's file; undefined where it is none. */
+export function readRecordName(name: string | undefined): RecordName | undefined {
   const match = recordName.exec(name ?? '');
   if (match === null) return undefined;
-  const [, version, leader, members = '', timeline, lsn, sync, kind, to, until, paused] = match;
+  const [, epoch, version, leader, members = '', timeline, lsn, sync] = match;
   const [num = 0, ...listed] = (sync ?? '').split('-').map(Number);
   return {
+    epoch: Number(epoch),
     version: Number(version),
     leader: Number(leader),
     members: members.split('-').map(Number),
     ...(timeline === undefined ? {} : { fork: { timeline: Number(timeline), lsn: Number(lsn) } }),
     ...(sync === undefined ? {} : { sync: { num, listed } }),
-    ...(kind === undefined
-      ? {}
-      : {
-          handover: {
-            kind: kind as Handover['kind'],
-            to: to === undefined ? undefined : Number(to),
-            ...(until === undefined ? {} : { until: Number(until) }),
-          },
-        }),
-    paused: paused !== undefined,
   };
+}
+
+const handoverName =
+  /^(switchover|failover|failover-lossy)(?:\.to-(\d+))?\.of-(\d+)(?:-(\d+)-(\d+))?\.until-(\d+)\.at-(\d+)$/;
+
+function readHandover(name: string | undefined): HandoverRequest | undefined {
+  const ended = /^ended\.at-(\d+)$/.exec(name ?? '')?.[1];
+  if (ended !== undefined) return { is: 'ended', at: Number(ended) };
+  const match = handoverName.exec(name ?? '');
+  if (match === null) return undefined;
+  const [, kind, to, leader, timeline, lsn, until, at] = match;
+  return {
+    is: 'requested',
+    kind: kind as Handover['kind'],
+    to: to === undefined ? undefined : Number(to),
+    of: {
+      leader: Number(leader),
+      ...(timeline === undefined ? {} : { fork: { timeline: Number(timeline), lsn: Number(lsn) } }),
+    },
+    until: Number(until),
+    at: Number(at),
+  };
+}
+
+function readPause(name: string | undefined): PauseRequest | undefined {
+  const [, is, at, by] = /^(on|off)\.(\d+)(?:\.(.+))?$/.exec(name ?? '') ?? [];
+  return at === undefined ? undefined : { isPaused: is === 'on', at: Number(at), by };
 }
 
 function readPosition(loaded: string | undefined): Position | undefined {
@@ -199,7 +274,8 @@ function readServes(name: string | undefined): Pick<NodeFacts, 'serves' | 'fence
   const fencedAt = lsn === undefined ? undefined : Number(lsn);
   if (fencedFor !== undefined) return { serves: 'fenced', fencedFor, fencedAt };
   const isReleased = name === 'ended' || name === 'kept';
-  const serves = name === 'lead' || name === 'follow' ? name : isReleased ? 'released' : undefined;
+  const isPlain = name === 'lead' || name === 'follow' || name === 'promoting';
+  const serves = isPlain ? name : isReleased ? 'released' : undefined;
   return { serves, fencedFor: undefined, fencedAt: undefined };
 }
 

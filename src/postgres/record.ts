@@ -1,7 +1,7 @@
 import type { ArchiveEntry } from '../base/archive.ts';
 import { canonicalJson } from '../base/canonical.ts';
 import { monitorRole, replicationRole } from './config.ts';
-import { formatRecordName, formatSecretsName, type Fork, type Handover, type SyncList } from './layout.ts';
+import { formatRecordName, formatSecretsName, type Fork, type SyncList } from './layout.ts';
 import { parseJson } from '../base/json.ts';
 
 /** Passwords of a group's roles, and the version they were made in. */
@@ -15,11 +15,12 @@ export type Secrets = {
 };
 
 /**
- * What a group knows of itself, kept in the volume of every node: the highest version holds. Later kinds of knowledge
- * (quorum, failovers) are members that a reader of this version keeps as they are.
+ * What a group knows of itself, kept in the volume of every node: the highest epoch and version holds. Only the holder of
+ * the cluster's lock writes it. Later kinds of knowledge are members that a reader of this version keeps as they are.
  */
 export type GroupRecord = {
-  readonly format: 1;
+  readonly format: 2;
+  readonly epoch: number;
   readonly version: number;
   /** Undefined until the bootstrap has ended. */
   readonly systemIdentifier: string | undefined;
@@ -32,12 +33,8 @@ export type GroupRecord = {
   readonly fork?: Fork | undefined;
   /** In quorum mode: who may hold what the leader has acknowledged. */
   readonly sync?: SyncList | undefined;
-  /** A change of leaders that somebody asked for, and that is not done yet. */
-  readonly handover?: Handover | undefined;
   /** The last changes of leaders, newest first. */
   readonly changes?: readonly LeaderChange[] | undefined;
-  /** Who asked for nothing but looking to be done to the group, and when (ISO 8601). */
-  readonly paused?: { readonly by: string; readonly at: string } | undefined;
   readonly [later: string]: unknown;
 };
 
@@ -61,9 +58,12 @@ export type LeaderChange = {
 /** Changes of leaders that a record keeps. */
 export const keptChanges = 10;
 
+/** Where a volume keeps its records, below `pgherd/`. */
+export const recordsFolder = 'records';
+
 /** The name of its file, which tells who leads. */
 export function nameOfRecord(record: GroupRecord): string {
-  return formatRecordName({ ...record, paused: record.paused !== undefined });
+  return formatRecordName(record);
 }
 
 /** The record and the secrets as entries below `pgherd/`. */
@@ -78,8 +78,12 @@ export function recordEntries(record: GroupRecord): readonly ArchiveEntry[] {
     file(`${secrets}/superuser`, superuser),
     file(`${secrets}/pgpass`, passwords),
     { type: 'link', path: 'secrets', target: secrets },
-    file(name, `${canonicalJson(JSON.parse(JSON.stringify(record)) as Parameters<typeof canonicalJson>[0])}\n`),
-    { type: 'link', path: 'record', target: name },
+    { type: 'directory', path: recordsFolder, mode: 0o700 },
+    file(
+      `${recordsFolder}/${name}`,
+      `${canonicalJson(JSON.parse(JSON.stringify(record)) as Parameters<typeof canonicalJson>[0])}\n`,
+    ),
+    { type: 'link', path: 'record', target: `${recordsFolder}/${name}` },
   ];
 }
 
@@ -95,7 +99,8 @@ function isRecord(value: unknown): value is GroupRecord {
     Object.entries(value).some(([name, member]) => name === key && typeof member === type);
   const format = 'format' in value ? value.format : undefined;
   return (
-    format === 1 &&
+    format === 2 &&
+    has('epoch', 'number') &&
     has('version', 'number') &&
     has('leader', 'number') &&
     has('members', 'object') &&

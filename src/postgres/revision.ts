@@ -28,7 +28,7 @@ export function nodeRevision(config: NodeConfig, layout: Layout): Revision {
     'postgresql.conf': formatSettings(settings),
     'pg_hba.conf': formatHba(config),
     'pg_ident.conf': formatIdent(config),
-    role: `${role.is} ${role.is === 'bootstrap' ? '-' : role.systemIdentifier}\n`,
+    role: `${role.is} ${role.is === 'bootstrap' ? '-' : role.systemIdentifier} ${String(config.number)}\n`,
     superuser: config.superuser,
     database: config.database,
     ...(role.is === 'follow' ? { conninfo: conninfo(config, role.leaderAddress, layout), slot: role.slot } : {}),

@@ -14,8 +14,13 @@ export type Action = NetworkAction | VolumeAction | ContainerAction | NodeAction
 export type ActionContext = {
   readonly engine: Engine;
   readonly cluster: string;
-  /** Throws where the lock of the cluster is lost: asked before everything that destroys. */
+  /** Throws where the lock of the cluster is lost: asked before everything that destroys, or changes who may lead. */
   readonly verifyLock: () => Promise<void>;
+  /**
+   * The number of this holder of the lock: nodes that have seen a higher one refuse what it instructs them to do. Undefined
+   * while nothing but looking is done.
+   */
+  readonly epoch: () => number | undefined;
   /** The records of the groups as last written or read, by group. */
   readonly records: Map<string, GroupRecord>;
   /** The same of earlier runs: good where a volume still has a record of that name. */

@@ -86,6 +86,8 @@ export async function destroy(
     verifyLock: async () => {
       await lock?.verify();
     },
+    // It writes no record, and instructs no server.
+    epoch: () => undefined,
     records: new Map(),
     remembered: new Map(),
     owners: new Map(),

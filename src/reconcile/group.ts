@@ -1,4 +1,4 @@
-import type { RecordName } from '../postgres/layout.ts';
+import { compareRecords, isSameReign, type RecordName } from '../postgres/layout.ts';
 import type { Group } from '../topology/model.ts';
 import type { BlockReason, Reason } from './plan.ts';
 import type { ObservedNode, ObservedVolume, Snapshot } from './snapshot.ts';
@@ -68,10 +68,7 @@ export function findLeading(group: Group, snapshot: Snapshot): number | undefine
  * an older volume of it, kept when it was set aside, has an older one.
  */
 export function isOfReign({ facts }: ObservedNode, record: RecordName): boolean {
-  const own = facts.record;
-  if (own === undefined) return false;
-  const isSameFork = own.fork?.timeline === record.fork?.timeline && own.fork?.lsn === record.fork?.lsn;
-  return own.leader === record.leader && isSameFork;
+  return facts.record !== undefined && isSameReign(facts.record, record);
 }
 
 /** The volume a slot's data is in: its container's, else the newest generation. */
@@ -116,13 +113,7 @@ export function newestRecord(
   const recorded = nodes.flatMap((node) =>
     node.facts.record === undefined ? [] : [{ node, record: node.facts.record }],
   );
-  // Where two were written at once, the one that has had somebody promoted counts.
-  return recorded.toSorted(
-    ({ record: a }, { record: b }) =>
-      b.version - a.version ||
-      (b.fork?.timeline ?? 0) - (a.fork?.timeline ?? 0) ||
-      (b.fork?.lsn ?? 0) - (a.fork?.lsn ?? 0),
-  )[0];
+  return recorded.toSorted(({ record: a }, { record: b }) => compareRecords(b, a))[0];
 }
 
 function blockedNoRecord(withData: readonly ObservedNode[]): GroupView {

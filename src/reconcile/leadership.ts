@@ -1,4 +1,4 @@
-import type { Handover, Position, SyncList } from '../postgres/layout.ts';
+import type { Position, SyncList } from '../postgres/layout.ts';
 import type { Cause, Decision, Hindrance, Member, Situation } from './situation.ts';
 
 /** Bytes of WAL that are replayed sooner than another node takes over: 2.1 s for 80 MB, measured. */
@@ -25,10 +25,7 @@ export function decideLeadership(situation: Situation): Decision {
   const old = members.find(({ slot }) => slot === leader);
   const others = members.filter(({ slot, hasData }) => slot !== leader && hasData);
   const asked = findRequest(situation, old);
-  if (asked?.to === leader) return { is: 'dismiss', why: `${nameOf(situation, leader)} leads already` };
   const reason = findReason(situation, old, asked);
-  const isOver = situation.handover !== undefined && situation.isOverdue;
-  if (reason === undefined && isOver) return { is: 'dismiss', why: 'it was not done in time' };
   if (reason === undefined || 'is' in reason) return reason ?? { is: 'kept' };
   const { cause, why } = reason;
   const isPlanned = cause !== 'failover' && (situation.lostFor === undefined || isStoppedInOrder(old));
@@ -50,7 +47,7 @@ export function decideLeadership(situation: Situation): Decision {
   }
   const isLossy = asked?.kind === 'failover-lossy';
   const pending = findPending(situation, others, isLossy);
-  const isReady = isFencedOff(old) && pending.detach.length === 0;
+  const isReady = isFencedOff(old, isLossy) && pending.detach.length === 0;
   // Whether who stops in order has handed over everything, only its end tells.
   const hindrance = isLossy || (isPlanned && !isReady) ? undefined : findHindrance(situation, old, others, best);
   if (!isReady) {
@@ -72,10 +69,9 @@ export function decideLeadership(situation: Situation): Decision {
 type Reason = { readonly cause: Cause; readonly why: string };
 
 // A leader that is gone cannot hand over: then it is as if nobody had asked. Nor is one asked to go on that leaves.
-function findRequest(situation: Situation, old: Member | undefined): Handover | undefined {
-  const { handover, isOverdue, lostFor, leader } = situation;
-  if (handover === undefined || isOverdue) return undefined;
-  if (handover.to === leader && old?.isWanted === false) return undefined;
+function findRequest(situation: Situation, old: Member | undefined): Situation['handover'] {
+  const { handover, lostFor, leader } = situation;
+  if (handover === undefined || handover.to === leader) return undefined;
   if (handover.kind !== 'switchover') return handover;
   if (old === undefined) return undefined;
   if (old.isFenced) return old.fencedFor === 'asked' ? handover : undefined;
@@ -85,7 +81,7 @@ function findRequest(situation: Situation, old: Member | undefined): Handover | 
 function findReason(
   situation: Situation,
   old: Member | undefined,
-  asked: Handover | undefined,
+  asked: Situation['handover'],
 ): Reason | Decision | undefined {
   const { lostFor, policy, sinceChange, redo } = situation;
   const name = nameOf(situation, situation.leader);
@@ -149,9 +145,11 @@ function isNear({ container, streams, said }: Member, old: Member | undefined): 
 }
 
 /** Nothing of it can write any more, and it cannot come back by itself. */
-function isFencedOff(old: Member | undefined): boolean {
+function isFencedOff(old: Member | undefined, isLossy: boolean): boolean {
   if (old === undefined || old.container === 'missing') return true;
-  return old.container === 'down' && (old.isFenced || !old.hasData) && !old.holdsAddress;
+  // What a forced failover leaves behind may have been acknowledged: the mark says to keep it.
+  const isMarked = old.isFenced && (!isLossy || old.fencedFor === 'forced');
+  return old.container === 'down' && (isMarked || !old.hasData) && !old.holdsAddress;
 }
 
 // By what is certain once the leader is down, before that by what they said last.

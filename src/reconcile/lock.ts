@@ -15,6 +15,8 @@ const staleAfter = 3000;
 
 /** Exclusive right to change a cluster. It is lost with this process, or with the engine. */
 export type Lock = {
+  /** Epoch milliseconds by the engine's clock: when it was taken. */
+  readonly since: number;
   /** Throws `lock-lost` where the lock is no longer held. */
   readonly verify: () => Promise<void>;
   readonly release: () => Promise<void>;
@@ -158,9 +160,11 @@ async function create(
 // Attached before it is started, so that there is no moment at which it runs and nobody holds it.
 async function hold(engine: Engine, id: string, name: string): Promise<Lock | undefined> {
   let attachment: Attachment | undefined;
+  let since = 0;
   try {
     attachment = await engine.attachInput(id);
     await engine.startContainer(id);
+    since = (await engine.inspectContainer(id))?.createdAt ?? 0;
   } catch (error) {
     attachment?.close();
     // Taken for stale by someone who waited: begin again.
@@ -171,6 +175,7 @@ async function hold(engine: Engine, id: string, name: string): Promise<Lock | un
   }
   const held = attachment;
   return {
+    since,
     lost: held.closed,
     verify: async () => {
       const container = await engine.inspectContainer(id);

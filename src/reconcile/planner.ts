@@ -1,7 +1,7 @@
 import type { Topology } from '../topology/model.ts';
 import { allocateAddresses } from './allocate.ts';
 import type { GroupContext } from './context.ts';
-import { newestRecord, viewGroup } from './group.ts';
+import { viewGroup } from './group.ts';
 import { home as balancerHome } from '../balancer/revision.ts';
 import { wantedRevision as wantedBalancer } from './kinds/balancer-config.ts';
 import { balancerStopSeconds } from './kinds/balancer-spec.ts';
@@ -12,6 +12,7 @@ import { nodeStopSeconds } from './kinds/node-spec.ts';
 import { findNode } from './kinds/find-node.ts';
 import { wantedRevision } from './kinds/node-config.ts';
 import { balancerResource, groupResource, nodeResource, volumeResource } from './names.ts';
+import { isPausedBy } from './requests.ts';
 import { mergeParts, step, type Blocked, type Change, type Open, type Part, type Plan } from './plan.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -63,10 +64,9 @@ function findOpen({ group, snapshot }: GroupContext, changes: readonly Change[])
   return isHandedOver ? [{ resource, why: 'what follows from the change of leaders shows when it is done' }] : [];
 }
 
-/** Whether the record of any group says that nothing but looking is to be done. */
+/** Whether the cluster is paused. */
 export function isPaused({ nodes }: Snapshot): boolean {
-  const groups = [...new Set(nodes.map(({ group }) => group))];
-  return groups.some((group) => newestRecord(nodes.filter((node) => node.group === group))?.record.paused === true);
+  return isPausedBy(nodes);
 }
 
 function blockedByPause({ cluster }: Topology): Blocked {

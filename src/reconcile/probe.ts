@@ -6,6 +6,7 @@ import { parseReport, reportSql, type Report } from '../postgres/report.ts';
 import { serverProgram } from '../postgres/scripts.ts';
 import type { Group, Topology } from '../topology/model.ts';
 import { newestRecord } from './group.ts';
+import { findHandover } from './requests.ts';
 import type { Heard, Voices } from './reports.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 
@@ -46,10 +47,10 @@ export async function askDeciding(engine: Engine, topology: Topology, snapshot: 
 }
 
 function isHandingOver({ name, nodes }: Group, snapshot: Snapshot): boolean {
-  const found = newestRecord(snapshot.nodes.filter(({ group }) => group === name));
+  const own = snapshot.nodes.filter(({ group }) => group === name);
+  const found = newestRecord(own);
   if (found === undefined) return false;
-  const { handover, leader } = found.record;
-  return handover !== undefined || !nodes.some(({ slot }) => slot === leader);
+  return findHandover(own, found.record) !== undefined || !nodes.some(({ slot }) => slot === found.record.leader);
 }
 
 /** Asks all servers twice, those that lead last, so that what they say can be compared. */

@@ -3,13 +3,15 @@ import type { Engine } from '../docker/engine.ts';
 import type { GroupRecord } from '../postgres/record.ts';
 import type { Topology } from '../topology/model.ts';
 import type { ActionContext } from './actions.ts';
+import { claim, isClaimed, type Tenure } from './claim.ts';
 import { execute, type Outcome } from './execute.ts';
 import { LockSeeker, isLock, lockPollMilliseconds, type Lock } from './lock.ts';
 import { findLockImage } from './lock-image.ts';
 import { look, type Looked } from './look.ts';
 import type { Passwords } from './passwords.ts';
 import { without, type Plan, type Step } from './plan.ts';
-import { planCluster } from './planner.ts';
+import { isPaused, planCluster } from './planner.ts';
+import type { Snapshot } from './snapshot.ts';
 import { LeaderWatch } from './leader-watch.ts';
 import type { Voices } from './reports.ts';
 import { probeReports } from './probe.ts';
@@ -22,6 +24,8 @@ export type ReconcileOptions = WorkOptions & {
     readonly lock: Lock;
     /** The groups' records as last seen since the lock was taken. */
     readonly records: Map<string, GroupRecord>;
+    /** Of this lock. */
+    readonly tenure: Tenure;
     readonly wake: Wake;
     /** What the servers said last. */
     readonly voices: () => Voices;
@@ -81,6 +85,7 @@ class Run {
   readonly #signal: AbortSignal;
   readonly #deadline: number;
   readonly #context: Omit<ActionContext, 'signal'>;
+  readonly #tenure: Tenure;
   /** By resource: what no retry helps. */
   readonly #failures = new Map<string, PgherdError>();
   /** Resources that have answered in this run. */
@@ -110,12 +115,14 @@ class Run {
     this.#watch = options.daemon?.watch ?? new LeaderWatch(() => world.now());
     this.#deadline = world.now() + options.timeout;
     this.#signal = AbortSignal.any([options.signal, timeoutSignal(options.timeout)]);
+    this.#tenure = options.daemon?.tenure ?? { epoch: undefined };
     this.#context = {
       engine,
       cluster: topology.cluster,
       verifyLock: async () => {
         await this.#lock?.verify();
       },
+      epoch: () => this.#tenure.epoch,
       records: new Map(),
       remembered: options.daemon?.records ?? new Map<string, GroupRecord>(),
       owners: new Map(),
@@ -134,10 +141,11 @@ class Run {
     let isTold = false;
     for (let round = 1; ; round += 1) {
       const signal = this.#roundSignal();
-      const plan = await this.#look();
+      const { plan, snapshot } = await this.#look();
       this.#recheckIn(plan.recheck);
       const steps = plan.steps;
       const isSettled = steps.length === 0;
+      if (await this.#claims(snapshot, isSettled)) continue;
       if (!isTold || this.#lock !== undefined) {
         if (round === 1 || !isSettled) this.#options.onProgress({ type: 'planned', plan, round });
         isTold = true;
@@ -183,7 +191,7 @@ class Run {
   }
 
   /** What is to be done now: without what failed for good, and without what is held. */
-  async #look(): Promise<Plan> {
+  async #look(): Promise<Looked> {
     const failed = new Set(this.#failures.keys());
     const voices = this.#options.daemon?.voices();
     this.#options.onProgress({ type: 'looking' });
@@ -204,7 +212,18 @@ class Run {
       this.#held.length === 0
         ? looked.plan
         : planCluster(this.#topology, looked.snapshot, this.#passwords.fingerprints, left);
-    return { ...plan, steps: without(plan.steps, left) };
+    return { snapshot: looked.snapshot, plan: { ...plan, steps: without(plan.steps, left) } };
+  }
+
+  /**
+   * Before anything is done the groups are claimed, so that no earlier holder of the lock can interfere; a daemon does it
+   * at once, so that no failover waits for it. Returns whether to look again.
+   */
+  async #claims(snapshot: Snapshot, isSettled: boolean): Promise<boolean> {
+    if (this.#lock === undefined || isPaused(snapshot) || this.#isCalledOff()) return false;
+    if (isSettled && this.#options.daemon === undefined) return false;
+    if (isClaimed(snapshot, this.#tenure)) return false;
+    return claim(snapshot, this.#tenure, this.#lock, { ...this.#context, signal: this.#signal });
   }
 
   #checksOf(plan: Plan): readonly Step[] {

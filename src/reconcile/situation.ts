@@ -53,10 +53,8 @@ export type Situation = {
   };
   /** In quorum mode: who may hold what was acknowledged. */
   readonly sync: SyncList | undefined;
-  /** What somebody asked for. */
-  readonly handover: Handover | undefined;
-  /** It was to be done by a time that is over. */
-  readonly isOverdue: boolean;
+  /** A requested change of leaders that has not expired. */
+  readonly handover: Pick<Handover, 'kind' | 'to'> | undefined;
   /** Milliseconds since the leader was first seen not to serve; undefined: it serves, or nobody says otherwise. */
   readonly lostFor: number | undefined;
   /** It runs, and it is certain that it does not answer. */
@@ -96,5 +94,5 @@ export type Decision =
       /** Bytes that the old leader is known to have written and the new one has not; null: nobody knows. */
       readonly lostBytes: number | null;
     }
-  /** What was asked for is so already, or cannot be any more. */
+  /** What was requested cannot be done: the request ends. */
   | { readonly is: 'dismiss'; readonly why: string };

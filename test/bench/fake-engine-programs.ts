@@ -1,5 +1,6 @@
 import type { ExecCommand } from '../../src/docker/engine.ts';
 import type { ExecResult } from '../../src/docker/types.ts';
+import { compareRecords, readRecordName, type RecordName } from '../../src/postgres/layout.ts';
 import { reportSql, type Report } from '../../src/postgres/report.ts';
 import { baseName, parent } from './fake-engine-files.ts';
 import type { FakeContainer, FakeDatabase, FakeProcess } from './fake-engine-state.ts';
@@ -84,6 +85,12 @@ function startNode(container: FakeContainer, start: string, around: Surroundings
     around.exit(container, 78);
   };
   const { role, system, state } = node;
+  // Whoever the newest record does not name leads nobody.
+  const leads = node.volume.database?.isStandby === false && role !== 'follow';
+  if (leads && newestRecordOf(container, node.home)?.leader !== Number(node.number)) {
+    refuse('the record names another leader');
+    return;
+  }
   if (node.link('serves')?.startsWith('fenced') === true) {
     refuse('another node leads or is to: not starting');
     return;
@@ -245,6 +252,8 @@ type OpenNode = {
   readonly home: string;
   readonly role: string;
   readonly system: string;
+  /** Its slot in the group. */
+  readonly number: string;
   readonly state: string | undefined;
   /** A file of the revision. */
   readonly read: (file: string) => string;
@@ -264,7 +273,7 @@ function openNode(container: FakeContainer, script: string): OpenNode | undefine
   const mounted = container.volumes.find(({ target }) => folder.startsWith(`${target}/`));
   if (role === undefined || view.read(script) === undefined || mounted === undefined) return undefined;
   const home = parent(folder);
-  const [is = '', system = ''] = role.trim().split(' ');
+  const [is = '', system = '', number = ''] = role.trim().split(' ');
   const loaded = (): string => baseName(view.link(`${home}/loaded`) ?? '');
   return {
     container,
@@ -272,6 +281,7 @@ function openNode(container: FakeContainer, script: string): OpenNode | undefine
     home,
     role: is,
     system,
+    number,
     state: view.link(`${home}/state`),
     read: (file) => (view.read(`${folder}/${file}`) ?? '').trim(),
     has: (file) => view.read(`${folder}/${file}`) !== undefined,
@@ -394,7 +404,7 @@ export function isHealthy(container: FakeContainer, around: Surroundings): boole
 // ---- exec
 
 /** Runs a command once; one that waits for something says so instead, and is run again. */
-export function runCommand(container: FakeContainer, command: ExecCommand, around: Surroundings): Ran {
+export function runCommand(container: FakeContainer, command: ExecCommand, around: Surroundings, epoch?: number): Ran {
   const [program = '', first = '', ...rest] = command.command;
   const input = command.input ?? '';
   if (program === 'true') return ok();
@@ -403,7 +413,10 @@ export function runCommand(container: FakeContainer, command: ExecCommand, aroun
   if (program === 'id') return ok(`${command.user?.split(':')[0] ?? '0'}\n`);
   if (program === 'pg_isready')
     return { code: container.process?.serves === undefined ? 2 : 0, stdout: '', stderr: '' };
-  if (program === 'env') return runCommand(container, { ...command, command: rest }, around);
+  if (program === 'env') {
+    const given = /^PGHERD_EPOCH=(\d+)$/.exec(first)?.[1];
+    return runCommand(container, { ...command, command: rest }, around, given === undefined ? epoch : Number(given));
+  }
   if (program === 'psql') {
     const statements = rest.filter((_, index) => rest[index - 1] === '-c');
     if (statements.includes(reportSql)) return runReport(container, around);
@@ -421,7 +434,7 @@ export function runCommand(container: FakeContainer, command: ExecCommand, aroun
     }
     return { code, stdout, stderr };
   }
-  if (program === 'sh') return runScript(container, first, rest, input, around);
+  if (program === 'sh') return runScript(container, first, rest, input, around, epoch);
   const why = `OCI runtime exec failed: exec: "${program}": executable file not found in $PATH: unknown\r\n`;
   return { code: 126, stdout: why, stderr: '' };
 }
@@ -438,6 +451,7 @@ function runScript(
   args: readonly string[],
   input: string,
   around: Surroundings,
+  epoch: number | undefined,
 ): Ran {
   if (container.view.read(path) === undefined) return failed(2, `sh: 0: cannot open ${path}: No such file\n`);
   const script = baseName(path);
@@ -449,6 +463,11 @@ function runScript(
   }
   const node = openNode(container, path);
   if (node === undefined) return failed(2, 'sh: cannot open role\n');
+  const record = newestRecordOf(container, node.home);
+  const isGuarded = script === 'apply' || script === 'detach' || script === 'promote';
+  if (isGuarded && record !== undefined && record.epoch > (epoch ?? record.epoch)) {
+    return failed(75, `pgherd ${script}: a later controller has taken over\n`);
+  }
   if (script === 'apply') {
     node.mark('config', node.revision);
     if (container.process?.serves === undefined) return failed(2, 'no server is running\n');
@@ -462,9 +481,18 @@ function runScript(
   }
   if (script === 'resume') return ok();
   if (script === 'detach') return detach(node);
-  if (script === 'promote') return promote(node, args);
+  if (script === 'promote') {
+    if (record?.leader !== Number(node.number)) return failed(75, 'pgherd promote: the record names another leader\n');
+    return promote(node, args);
+  }
   if (script === 'caught-up') return isCaughtUp(node, args.slice(1), around) ? ok() : { waiting: 'not as far' };
   return script === 'bootstrap' ? finishBootstrap(node, input) : failed(2, `no such script: ${script}\n`);
+}
+
+// src/postgres/scripts/prelude.sh: by the names, whatever the link says.
+function newestRecordOf({ view }: FakeContainer, home: string): RecordName | undefined {
+  const names = view.below(`${home}/records`).flatMap((path) => readRecordName(baseName(path)) ?? []);
+  return names.toSorted((a, b) => compareRecords(b, a))[0];
 }
 
 // src/postgres/scripts/detach.sh

@@ -92,6 +92,7 @@ export async function bringUpFloor(engine: Engine, topology: Topology): Promise<
   ): Promise<string> => {
     const settings = {
       name: node.name,
+      number: node.slot,
       superuser: group.user,
       database: group.database,
       parameters: node.parameters,
@@ -166,7 +167,8 @@ export async function bringUpFloor(engine: Engine, topology: Topology): Promise<
 function makeRecord(): GroupRecord {
   const password = (): string => randomBytes(24).toString('base64url');
   return {
-    format: 1,
+    format: 2,
+    epoch: 1,
     version: 1,
     systemIdentifier: undefined,
     leader: 0,

@@ -102,7 +102,7 @@ const placed = { container: 'c1', layout: { mount: '/m', home: '/m/pgherd', data
 
 describe('a change of leaders is written down', () => {
   const known = { kind: 'failover', cause: 'lb1-primary, which led, has ended', from: 'lb1-primary' } as const;
-  const name: RecordName = { version: 3, leader: 0, members: [0, 1], paused: false };
+  const name: RecordName = { epoch: 1, version: 3, leader: 0, members: [0, 1] };
   type Change = NonNullable<Extract<Step['action'], { do: 'write-record' }>['change']>;
 
   const took = (milliseconds: number, action: Step['action'], resource = 'node/lb1-replica1'): Progress =>

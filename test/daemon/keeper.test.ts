@@ -7,7 +7,7 @@ import type { Log } from '../../src/daemon/log.ts';
 import type { ClusterSource } from '../../src/daemon/topology-state.ts';
 import type { Engine } from '../../src/docker/engine.ts';
 import { takeLock } from '../../src/reconcile/lock.ts';
-import { setPaused } from '../../src/reconcile/pause.ts';
+import { setPaused } from '../../src/reconcile/requests.ts';
 import { createStepQueue } from '../../src/reconcile/step-queue.ts';
 import { FakeWorld, type FakeCall, type FakeHooks } from '../bench/fake-engine.ts';
 import { until } from '../e2e/support/until.ts';
@@ -287,7 +287,7 @@ describe('a keeper whose cluster another keeps', () => {
   it('knows nothing of it any more', async () => {
     const kept = await start();
     const { world, hand } = kept;
-    await setPaused(hand, 'shop', 'ann', worldOf(world));
+    await setPaused(hand, 'shop', 'ann');
     await until(
       'the lock is free',
       () => world.find(lock),
@@ -301,7 +301,7 @@ describe('a keeper whose cluster another keeps', () => {
       onWait: () => undefined,
       sleep: () => Promise.reject(new Error('it is free')),
     });
-    await setPaused(hand, 'shop', undefined, worldOf(world));
+    await setPaused(hand, 'shop', undefined);
     await untilCondition(kept, 'Reconciling False Standby');
     await untilCondition(kept, 'LeaderAvailable Unknown');
   });
@@ -311,7 +311,7 @@ describe('a keeper whose cluster is paused', () => {
   it('looks only, lets go of the lock, and goes on when that ends', async () => {
     const kept = await start();
     const { world, hand, client, turns } = kept;
-    await setPaused(hand, 'shop', 'ann', worldOf(world));
+    await setPaused(hand, 'shop', 'ann');
     await untilCondition(kept, 'Stalled True paused: cluster/shop: it is paused');
     await until(
       'the lock is free',
@@ -325,7 +325,7 @@ describe('a keeper whose cluster is paused', () => {
     expect(turns.at(-1)).toBe('human');
     expect(client.calls.slice(calls).filter(isChange)).toEqual([]);
     await untilCondition(kept, 'ReplicasReady False NotStreaming: lb1-replica1 is exited');
-    await setPaused(hand, 'shop', undefined, worldOf(world));
+    await setPaused(hand, 'shop', undefined);
     await untilWell(world, kept);
     expect(world.find(lock)).toMatchObject({ state: 'running' });
     expect(messagesOf(kept.entries, 'paused')).toHaveLength(1);
@@ -336,7 +336,7 @@ describe('a keeper whose cluster is paused', () => {
     const { world, hand, end } = await start();
     await end();
     await hand.killContainer(replica, 'SIGKILL');
-    await setPaused(hand, 'shop', 'ann', worldOf(world));
+    await setPaused(hand, 'shop', 'ann');
     const kept = keep(world);
     await kept.begin();
     await untilCondition(kept, 'Stalled True paused');
@@ -348,7 +348,7 @@ describe('a keeper whose cluster is paused', () => {
   it('and without a container goes on when the file changes', async () => {
     const kept = await start();
     const { world, hand, keeper, ask } = kept;
-    await setPaused(hand, 'shop', 'ann', worldOf(world));
+    await setPaused(hand, 'shop', 'ann');
     await untilCondition(kept, 'Stalled True paused');
     for (const name of [primary, replica, balancer]) await hand.removeContainer(name);
     await untilCondition(kept, 'ReplicasReady False NotStreaming: lb1-primary is missing');
@@ -360,7 +360,7 @@ describe('a keeper whose cluster is paused', () => {
       () => [primary, replica].map((name) => world.find(name)?.state),
       (states) => states.every((state) => state === 'created'),
     );
-    await setPaused(hand, 'shop', undefined, worldOf(world));
+    await setPaused(hand, 'shop', undefined);
     await untilWell(world, kept);
   });
 });

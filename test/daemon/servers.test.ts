@@ -77,7 +77,7 @@ describe('what is amiss', () => {
     const handed = [0, 1, 2].reduce(
       (snapshot, slot) =>
         changeNode(snapshot, 'lb1', slot, (node) =>
-          withFacts(node, { record: { version: 3, leader: 1, members: [0, 1, 2], paused: false } }),
+          withFacts(node, { record: { epoch: 1, version: 3, leader: 1, members: [0, 1, 2] } }),
         ),
       converged,
     );
@@ -105,7 +105,7 @@ balancers: [{ name: lb1, replicas: 2 }]
     const sync = listed === undefined ? {} : { sync: { num: 1, listed } };
     const snapshot = convergedSnapshot(text);
     const nodes = snapshot.nodes.map((node) =>
-      withFacts(node, { record: { version: 3, leader: 0, members: [0, 1, 2], paused: false, ...sync } }),
+      withFacts(node, { record: { epoch: 1, version: 3, leader: 0, members: [0, 1, 2], ...sync } }),
     );
     const reports = Object.entries(said).flatMap(([name, report]): (readonly [string, Heard])[] => {
       const change = changes[name];

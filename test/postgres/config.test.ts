@@ -15,6 +15,7 @@ import { nodeRevision, revisionEntries } from '../../src/postgres/revision.ts';
 const layout = layoutOf([]);
 const follower: NodeConfig = {
   name: 'lb1-replica1',
+  number: 1,
   role: { is: 'follow', systemIdentifier: '7', leaderAddress: '10.0.0.3', slot: 'pgherd_1' },
   superuser: 'postgres',
   database: 'shop',
@@ -121,5 +122,5 @@ it('a revision is a folder of private files, in force when it says so', () => {
     conninfo: 0o600,
     role: 0o600,
   });
-  expect(revision.files['role']).toBe('follow 7\n');
+  expect(revision.files['role']).toBe('follow 7 1\n');
 });

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { factLinks, formatRecordName, formatSecretsName, layoutOf, readFacts } from '../../src/postgres/layout.ts';
+import {
+  factLinks,
+  formatHandover,
+  formatPause,
+  formatRecordName,
+  formatSecretsName,
+  layoutOf,
+  readFacts,
+} from '../../src/postgres/layout.ts';
 
 const none = {
   state: undefined,
@@ -10,6 +18,8 @@ const none = {
   serves: undefined,
   record: undefined,
   secrets: undefined,
+  handover: undefined,
+  pause: undefined,
 };
 const home = '/var/lib/postgresql/data/pgherd';
 
@@ -42,8 +52,10 @@ describe('what a volume says of itself', () => {
       started: `${home}/rev.a.c`,
       loaded: 'rev.a.b',
       serves: 'lead',
-      record: `${home}/record.12.0.0-1-3.json`,
+      record: `${home}/records/record.7.12.0.0-1-3.json`,
       secrets: `${home}/secrets.2.generated`,
+      handover: 'switchover.to-1.of-0-2-5000.until-9.at-8',
+      pause: 'on.10.ann@db',
     };
     expect(readFacts(links)).toEqual({
       state: { is: 'data', systemIdentifier: '7000000000000000001' },
@@ -54,8 +66,17 @@ describe('what a volume says of itself', () => {
       serves: 'lead',
       fencedFor: undefined,
       fencedAt: undefined,
-      record: { version: 12, leader: 0, members: [0, 1, 3], paused: false },
+      record: { epoch: 7, version: 12, leader: 0, members: [0, 1, 3] },
       secrets: { version: 2, fingerprint: 'generated' },
+      handover: {
+        is: 'requested',
+        kind: 'switchover',
+        to: 1,
+        of: { leader: 0, fork: { timeline: 2, lsn: 5000 } },
+        until: 9,
+        at: 8,
+      },
+      pause: { isPaused: true, at: 10, by: 'ann@db' },
     });
   });
 
@@ -79,7 +100,7 @@ describe('what a volume says of itself', () => {
     },
   );
 
-  it.each(['record.1.0.json', 'record.x.0.0.json', 'other'])(
+  it.each(['record.1.0.json', 'record.1.x.0.0.json', 'record.1.2.0-1.json', 'other'])(
     'of the unknown record %j is as if there were none',
     (record) => {
       expect(readFacts({ ...none, record }).record).toBeUndefined();
@@ -91,20 +112,16 @@ it('the names of records and secrets read back as they were', () => {
   const sorted = (minLength: number) =>
     fc.uniqueArray(fc.nat(20), { minLength }).map((list) => list.toSorted((a, b) => a - b));
   const sync = fc.option(fc.record({ num: fc.nat(9), listed: sorted(0) }), { nil: undefined });
-  const kind = fc.constantFrom('switchover', 'failover', 'failover-lossy' as const);
-  const maybe = (value: fc.Arbitrary<number>): fc.Arbitrary<number | undefined> => fc.option(value, { nil: undefined });
-  const handover = fc.option(fc.record({ kind, to: maybe(fc.nat(20)), until: maybe(fc.nat()) }), { nil: undefined });
   fc.assert(
     fc.property(
       fc.nat(),
       fc.nat(20),
       sorted(1),
       sync,
-      handover,
-      fc.boolean(),
+      fc.nat(),
       fc.stringMatching(/^[0-9a-z]+$/),
-      (version, leader, members, list, asked, paused, fingerprint) => {
-        const name = { version, leader, members, sync: list, handover: asked, paused };
+      (version, leader, members, list, epoch, fingerprint) => {
+        const name = { epoch, version, leader, members, sync: list };
         const record = formatRecordName(name);
         const secrets = formatSecretsName({ version, fingerprint });
         expect(readFacts({ ...none, record, secrets })).toMatchObject({
@@ -113,5 +130,55 @@ it('the names of records and secrets read back as they were', () => {
         });
       },
     ),
+  );
+});
+
+describe('a request', () => {
+  const time = fc.nat();
+  const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined });
+  const plain = (value: unknown): object => JSON.parse(JSON.stringify(value)) as object;
+
+  it('of another leader reads back as it was', () => {
+    const reign = fc.record({ leader: fc.nat(20), fork: maybe(fc.record({ timeline: time, lsn: time })) });
+    const kind = fc.constantFrom('switchover', 'failover', 'failover-lossy' as const);
+    const requested = fc.record({
+      is: fc.constant('requested' as const),
+      kind,
+      to: maybe(fc.nat(20)),
+      of: reign,
+      until: time,
+      at: time,
+    });
+    const ended = fc.record({ is: fc.constant('ended' as const), at: time });
+    fc.assert(
+      fc.property(fc.oneof(requested, ended), (request) => {
+        expect(plain(readFacts({ ...none, handover: formatHandover(request) }).handover)).toEqual(plain(request));
+      }),
+    );
+  });
+
+  it('for a pause reads back as it was', () => {
+    const by = fc.stringMatching(/^[a-z0-9@.-]+$/);
+    fc.assert(
+      fc.property(time, by, (at, who) => {
+        const paused = { isPaused: true, at, by: who };
+        expect(readFacts({ ...none, pause: formatPause(paused) }).pause).toEqual(paused);
+        expect(readFacts({ ...none, pause: formatPause({ ...paused, isPaused: false }) }).pause).toEqual({
+          isPaused: false,
+          at,
+          by: undefined,
+        });
+      }),
+    );
+  });
+
+  it.each(['switchover', 'switchover.of-0.until-x.at-1', 'ended', 'on', 'off.', 'other'])(
+    'of the unknown form %j is as if there were none',
+    (name) => {
+      expect(readFacts({ ...none, handover: name, pause: name })).toMatchObject({
+        handover: undefined,
+        pause: undefined,
+      });
+    },
   );
 });

@@ -6,7 +6,8 @@ import { passwordFingerprint, scramVerifier } from '../../src/postgres/scram.ts'
 import { bootstrapSql, passwordSql, slotsSql } from '../../src/postgres/sql.ts';
 
 const record: GroupRecord = {
-  format: 1,
+  format: 2,
+  epoch: 1,
   version: 3,
   systemIdentifier: '7',
   leader: 0,
@@ -39,7 +40,7 @@ describe('a verifier', () => {
 describe('a group record', () => {
   it('reads back as it was, with what a later version put in it', () => {
     const later = { ...record, quorum: ['a'], pause: { since: 1 } };
-    const file = recordEntries(later).find(({ path }) => path === 'record.3.0.0-1.json');
+    const file = recordEntries(later).find(({ path }) => path === 'records/record.1.3.0.0-1.json');
     expect(parseRecord(file?.type === 'file' ? String(file.content) : '')).toEqual(later);
   });
 
@@ -50,7 +51,8 @@ describe('a group record', () => {
       'secrets.2.generated/superuser',
       'secrets.2.generated/pgpass',
       'secrets',
-      'record.3.0.0-1.json',
+      'records',
+      'records/record.1.3.0.0-1.json',
       'record',
     ]);
     expect(entries.filter((entry) => entry.type === 'file').map(({ mode }) => mode)).toEqual([0o600, 0o600, 0o600]);

@@ -32,6 +32,7 @@ async function carryOut(
     },
     cluster: 'shop',
     verifyLock: () => Promise.resolve(),
+    epoch: () => 1,
     records: new Map(),
     remembered: new Map(),
     owners: new Map(),

@@ -72,7 +72,6 @@ function decide(change: Partial<Situation>): Decision {
     policy: automatic,
     sync: undefined,
     handover: undefined,
-    isOverdue: false,
     lostFor: undefined,
     isHung: false,
     redo: undefined,
@@ -84,7 +83,8 @@ function decide(change: Partial<Situation>): Decision {
 
 /** The leader is out of service, and of the others it is known how far they have come. */
 function succeed(replicas: readonly Member[], change: Partial<Situation> = {}): Decision {
-  return decide({ members: [leader(fenced), ...replicas], lostFor: 6000, ...change });
+  const fencedFor = change.handover?.kind === 'failover-lossy' ? 'forced' : 'ended';
+  return decide({ members: [leader({ ...fenced, fencedFor }), ...replicas], lostFor: 6000, ...change });
 }
 
 /** The code of what keeps anybody else from leading; undefined: nothing does. */
@@ -327,11 +327,9 @@ describe('a switchover', () => {
     expect(successor(hand([replica(1, shutDown), replica(2, shutDown)], toSecond))).toBe(2);
   });
 
-  it('is given up where it was not done in time, also when it has begun: the leader leads on', () => {
-    const why = 'it was not done in time';
-    expect(decide({ handover: asked, isOverdue: true })).toEqual({ is: 'dismiss', why });
+  it('that has expired is as if it had never been requested, also once it has begun: the leader leads on', () => {
     const members = [leader(fencedAsAsked), replica(1, shutDown), replica(2, shutDown)];
-    expect(decide({ members, handover: asked, isOverdue: true })).toEqual({ is: 'dismiss', why });
+    expect(decide({ members, handover: undefined })).toEqual({ is: 'kept' });
   });
 
   it('waits for a replica that streams', () => {
@@ -375,9 +373,9 @@ describe('a switchover', () => {
   });
 
   it.each(['switchover', 'failover', 'failover-lossy'] as const)(
-    'is over where its target leads already, and so is a %s',
+    'is nothing to do where its target leads already, and so is a %s',
     (kind) => {
-      expect(decide({ handover: { kind, to: 0 } })).toEqual({ is: 'dismiss', why: 'primary leads already' });
+      expect(decide({ handover: { kind, to: 0 } })).toEqual({ is: 'kept' });
     },
   );
 
@@ -436,12 +434,11 @@ describe('a failover that somebody asks for', () => {
     expect(successor(succeed(replicas, { handover: lossy, policy: { ...automatic, maxLag: 10 } }))).toBe(1);
   });
 
-  it('is not done where losses were accepted for a time that is over', () => {
-    const late = { handover: lossy, isOverdue: true };
-    expect(decide(late)).toMatchObject({ is: 'dismiss' });
-    expect(hindrance(succeed([replica(1, detached(900))], { ...late, sync: { num: 1, listed: [1, 2] } }))).toBe(
-      'quorum-lost',
-    );
+  it('where losses are accepted marks a leader that was fenced before: what it has is kept', () => {
+    const members = [leader(fenced), replica(1, detached(900)), replica(2, detached(900))];
+    expect(decide({ members, lostFor: 6000, handover: lossy })).toMatchObject({ is: 'fence', detach: [] });
+    const marked = [leader({ ...fenced, fencedFor: 'forced' }), ...members.slice(1)];
+    expect(decide({ members: marked, lostFor: 6000, handover: lossy })).toMatchObject({ is: 'promote', to: 1 });
   });
 
   it('where losses are accepted starts nobody for it, unless nobody else is there', () => {
@@ -791,8 +788,8 @@ describe('whatever the situation', () => {
   });
 
   it('with a quorum nobody is promoted where R + W <= N, unless it has the last word or losses are accepted', () => {
-    assertPromoted(({ to, old }, { sync, handover, isOverdue, members }) => {
-      if (sync === undefined || (handover?.kind === 'failover-lossy' && !isOverdue) || hasLastWord(to, old)) return;
+    assertPromoted(({ to, old }, { sync, handover, members }) => {
+      if (sync === undefined || handover?.kind === 'failover-lossy' || hasLastWord(to, old)) return;
       const asked = members.filter((each) => each.detached !== undefined && sync.listed.includes(each.slot));
       expect(sync.listed.length).toBeGreaterThan(0);
       expect(asked.length + sync.num).toBeGreaterThan(sync.listed.length);
@@ -800,8 +797,8 @@ describe('whatever the situation', () => {
   });
 
   it('whoever is promoted has as much as anybody who was asked, unless it has the last word or losses are accepted', () => {
-    assertPromoted(({ to, old }, { members, handover, isOverdue }) => {
-      if ((handover?.kind === 'failover-lossy' && !isOverdue) || hasLastWord(to, old)) return;
+    assertPromoted(({ to, old }, { members, handover }) => {
+      if (handover?.kind === 'failover-lossy' || hasLastWord(to, old)) return;
       for (const each of members.filter(({ slot, hasData }) => slot !== 0 && hasData)) {
         if (each.detached === undefined || to.detached === undefined) continue;
         const difference = to.detached.timeline - each.detached.timeline || to.detached.lsn - each.detached.lsn;
@@ -837,8 +834,9 @@ describe('whatever the situation', () => {
           const { cause, detach } = decision;
           const members = situation.members.map((each): Member => {
             if (each.slot === begun.leader) {
+              const isLossy = situation.handover?.kind === 'failover-lossy';
               const fencedFor = cause === 'switchover' ? 'asked' : cause === 'removed' ? 'removed' : 'ended';
-              return { ...each, ...fenced, fencedFor: each.fencedFor ?? fencedFor };
+              return { ...each, ...fenced, fencedFor: isLossy ? 'forced' : (each.fencedFor ?? fencedFor) };
             }
             return detach.includes(each.slot) ? { ...each, container: 'running', detached: position } : each;
           });

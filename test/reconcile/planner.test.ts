@@ -139,7 +139,7 @@ describe('after the bootstrap', () => {
       config: 'rev.a.b',
       started: 'rev.a.b',
       loaded: 'rev.a.b',
-      record: { version: 1, leader: 0, members: [0], paused: false },
+      record: { epoch: 1, version: 1, leader: 0, members: [0] },
     }),
   );
   const fresh = [1, 2].reduce(
@@ -190,7 +190,7 @@ describe('after the bootstrap', () => {
     const cut = changeNode(emptyButFor(0), 'lb1', 0, (node) =>
       withFacts(node, {
         state: { is: 'bootstrapping' },
-        record: { version: 1, leader: 0, members: [0], paused: false },
+        record: { epoch: 1, version: 1, leader: 0, members: [0] },
       }),
     );
     const made = plan(cut);
@@ -454,7 +454,7 @@ describe('drift', () => {
   it('a paused cluster is looked at, and nothing is done', () => {
     const gone = changeNode(converged, 'lb1', 2, () => undefined);
     const paused = changeNode(gone, 'lb1', 0, (node) =>
-      withFacts(node, { record: { version: 3, leader: 0, members: [0, 1, 2], paused: true } }),
+      withFacts(node, { pause: { isPaused: true, at: 1, by: undefined } }),
     );
     const made = plan(paused);
     expect(made.blocked.map(({ resource, reason }) => `${resource} ${reason.code}`)).toEqual(['cluster/shop paused']);
@@ -524,7 +524,7 @@ describe('what a group had is never made up for by something empty', () => {
     const moved = [0, 1, 2].reduce(
       (snapshot, slot) =>
         changeNode(snapshot, 'lb1', slot, (node) =>
-          withFacts(node, { record: { version: 3, leader: 1, members: [0, 1, 2], paused: false } }),
+          withFacts(node, { record: { epoch: 1, version: 3, leader: 1, members: [0, 1, 2] } }),
         ),
       converged,
     );
@@ -534,7 +534,7 @@ describe('what a group had is never made up for by something empty', () => {
   });
 
   it('a volume of a time before its node led is not what it leads with: who has most of the others leads', () => {
-    const record = { version: 7, leader: 1, members: [0, 1, 2], paused: false, fork: { timeline: 3, lsn: 900 } };
+    const record = { epoch: 1, version: 7, leader: 1, members: [0, 1, 2], fork: { timeline: 3, lsn: 900 } };
     const led = [0, 2].reduce(
       (snapshot, slot) => changeNode(snapshot, 'lb1', slot, (node) => withFacts(node, { record })),
       converged,
@@ -548,14 +548,14 @@ describe('what a group had is never made up for by something empty', () => {
     expect(formatSteps(made)).not.toMatch(/lb1-replica1: (start|promote|detach)/);
   });
 
-  it('of two that were written at once, the one with a later promotion: who was promoted already leads', () => {
+  it('what an earlier holder of the lock wrote late does not count, however many records it wrote', () => {
     const written = (slot: number, record: Partial<RecordName>) => (snapshot: Snapshot) =>
       changeNode(snapshot, 'lb1', slot, (node) =>
-        withFacts(node, { record: { version: 3, leader: 0, members: [0, 1, 2], paused: false, ...record } }),
+        withFacts(node, { record: { epoch: 1, version: 3, leader: 0, members: [0, 1, 2], ...record } }),
       );
-    const asked = { handover: { kind: 'switchover', to: 2 }, fork: { timeline: 1, lsn: 500 } } as const;
-    const promoted = { leader: 1, fork: { timeline: 2, lsn: 400 } };
-    for (const [first, second] of [[asked, promoted] as const, [promoted, asked] as const]) {
+    const late = { epoch: 1, version: 9, leader: 2 };
+    const current = { epoch: 2, version: 3, leader: 1 };
+    for (const [first, second] of [[late, current] as const, [current, late] as const]) {
       const both = written(1, second)(written(0, first)(converged));
       expect(newestRecord(both.nodes)?.record.leader).toBe(1);
     }

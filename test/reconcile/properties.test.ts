@@ -174,6 +174,8 @@ describe('a plan', () => {
             engine: client,
             cluster: 'shop',
             verifyLock: () => Promise.resolve(),
+            // Later than any before.
+            epoch: () => 2 ** 41,
             records: new Map(),
             remembered: new Map(),
             owners: new Map(),

@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { parseRecord } from '../../src/postgres/record.ts';
-import { askHandover } from '../../src/reconcile/handover.ts';
+import { findHandover, requestHandover } from '../../src/reconcile/requests.ts';
+import { observe } from '../../src/reconcile/observe.ts';
+import { newestRecord } from '../../src/reconcile/group.ts';
 import { databaseOf } from '../bench/fake-engine-programs.ts';
 import type { FakeContainer } from '../bench/fake-engine-state.ts';
 import { ControllerDied, FakeWorld, type FakeCall, type FakeHooks } from '../bench/fake-engine.ts';
-import { findFaults, leastFile, planOf, run, volumesWithData, worldOf, type File, type Run } from './simulation.ts';
+import { findFaults, leastFile, planOf, run, volumesWithData, type File, type Run } from './simulation.ts';
 
 // Two questions that tell whether a server stands still lie a second apart.
 vi.mock('node:timers/promises', () => ({ setTimeout: () => Promise.resolve() }));
@@ -61,7 +63,11 @@ type Incident = {
 const handOver =
   (to: number | undefined) =>
   async (engine: FakeWorld): Promise<void> => {
-    await askHandover(engine.connect().engine, 'shop', 'lb1', { kind: 'switchover', to }, worldOf(engine));
+    const { engine: hand } = engine.connect();
+    const found = newestRecord((await observe(hand, 'shop', undefined)).nodes);
+    if (found === undefined) throw new Error('there is no record');
+    const handover = { kind: 'switchover', to, until: Number.MAX_SAFE_INTEGER } as const;
+    await requestHandover(hand, 'shop', 'lb1', handover, found.record);
   };
 
 const killedAhead = async (engine: FakeWorld): Promise<void> => {
@@ -148,7 +154,6 @@ function findLosses(engine: FakeWorld, said: File): readonly string[] {
     if (String(record?.leader) !== leader.spec.labels['pgherd.node']) {
       faults.push(`the record of ${node.name} says ${String(record?.leader)}`);
     }
-    if (record?.handover !== undefined) faults.push(`${node.name} still waits for a ${record.handover.kind}`);
     if (node.restart !== 'always') faults.push(`${node.name} is restarted ${node.restart}`);
   }
   if ((database?.timeline ?? 0) > 2) faults.push(`timeline ${String(database?.timeline)}: promoted more than once`);
@@ -270,13 +275,14 @@ describe('a switchover', () => {
     );
     expect(made.result).toMatchObject({ converged: true, blocked: [] });
     const called = made.progress.filter((each) => each.type === 'step-started').map(({ step }) => step.id);
-    expect(called).toContain('group/lb1: dismiss');
+    expect(called).toContain('group/lb1: end-request');
     expect(called).not.toContain('group/lb1: write-leader');
     expect(leaderOf(engine)).toBe(leader);
     expect(databaseOf(leader)?.rows).toContain('the last row');
     const record = parseRecord(leader.view.read('/var/lib/postgresql/data/pgherd/record') ?? '');
     expect(record).toMatchObject({ leader: 0 });
-    expect(record?.handover).toBeUndefined();
+    const { nodes } = await observe(engine.connect().engine, 'shop', undefined);
+    expect(findHandover(nodes, { epoch: 1, version: 1, leader: 0, members: [] })).toBeUndefined();
   });
 
   it('that is called off while the controller dies loses nothing either', async () => {
@@ -307,11 +313,11 @@ describe('a switchover', () => {
     );
   });
 
-  it('to who leads already is over at once', async () => {
+  it('to the node that leads already is nothing to do', async () => {
     const engine = await begin({ what: '', file, happens: handOver(0), moves: false }, 1);
     const leader = leaderOf(engine);
     const { result, calls } = await run(engine, file, () => watching(engine));
-    expect(result).toMatchObject({ converged: true, done: 1 });
+    expect(result).toMatchObject({ converged: true, done: 0 });
     expect(calls.filter(({ method }) => method === 'stopContainer' || method === 'killContainer')).toEqual([]);
     expect(leaderOf(engine)).toBe(leader);
     expect(findLosses(engine, file)).toEqual([]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { FenceCause, RecordName } from '../../src/postgres/layout.ts';
+import type { FenceCause, Handover, RecordName } from '../../src/postgres/layout.ts';
 import { nodeRevision } from '../../src/postgres/revision.ts';
 import { allocateAddresses } from '../../src/reconcile/allocate.ts';
 import { viewGroup } from '../../src/reconcile/group.ts';
@@ -75,10 +75,17 @@ function on(snapshot: Snapshot, slot: number, ...changes: readonly Change[]): Sn
   return changes.reduce((seen, change) => changeNode(seen, 'lb1', slot, change), snapshot);
 }
 
-/** What every volume's record says. */
-function recorded(snapshot: Snapshot, change: Partial<RecordName>): Snapshot {
-  const record = { version: 3, leader: 0, members: [0, 1, 2], paused: false, ...change };
-  return { ...snapshot, nodes: snapshot.nodes.map((node) => withFacts(node, { record })) };
+/** What every volume says of who leads, and of who is requested to. */
+type Recorded = Partial<RecordName> & { readonly handover?: Pick<Handover, 'kind' | 'to'> };
+
+function recorded(snapshot: Snapshot, { handover, ...change }: Recorded): Snapshot {
+  const record = { epoch: 1, version: 3, leader: 0, members: [0, 1, 2], ...change };
+  const { leader, fork } = record;
+  const request =
+    handover === undefined
+      ? undefined
+      : ({ is: 'requested', ...handover, of: { leader, fork }, until: Number.MAX_SAFE_INTEGER, at: 1 } as const);
+  return { ...snapshot, nodes: snapshot.nodes.map((node) => withFacts(node, { record, handover: request })) };
 }
 
 /** Every server goes by the revision that it is to have. */
@@ -102,7 +109,7 @@ function withoutAddress(node: ObservedNode): ObservedNode {
 }
 
 /** A group that converged, led by a slot. */
-function ledBy(leader: number, text = file, record: Partial<RecordName> = {}): Snapshot {
+function ledBy(leader: number, text = file, record: Recorded = {}): Snapshot {
   const before = recorded(convergedSnapshot(topologyOf(text)), { leader, ...record });
   const write = { shop_rw: { networkId: 'id-shop_rw', address: '172.30.255.2' } };
   const nodes = before.nodes.map((node) => {
@@ -162,7 +169,7 @@ function heard(snapshot: Snapshot, said: Readonly<Record<string, Heard>>): Snaps
 }
 
 /** The leader is out of service, and both others have said how far they have come: the second has more. */
-function heirs(text = file, record: Partial<RecordName> = {}, cause: FenceCause = 'ended'): Snapshot {
+function heirs(text = file, record: Recorded = {}, cause: FenceCause = 'ended'): Snapshot {
   return on(on(on(ledBy(0, text, record), 0, ...fenced(cause)), 1, detached(990)), 2, detached(1000));
 }
 
@@ -277,7 +284,7 @@ describe('a leader is taken out of service before anybody else leads', () => {
     const leaderless = lost(on(ledBy(0), 0, ended));
     expect(source(leaderless)).toMatchObject({ container: 'id-shop-lb1-replica1', record: { version: 3, leader: 0 } });
     const older: Change = (node) =>
-      withFacts(node, { record: { version: 2, leader: 0, members: [0, 1, 2], paused: false } });
+      withFacts(node, { record: { epoch: 1, version: 2, leader: 0, members: [0, 1, 2] } });
     expect(source(on(leaderless, 1, older)).container).toBe('id-shop-lb1-replica2');
     expect(source(on(on(leaderless, 1, older), 2, older))).toMatchObject({
       container: 'id-shop-lb1-primary',
@@ -336,7 +343,7 @@ describe('when it is known who has most', () => {
     expect(action).toMatchObject({
       leader: 2,
       members: [0, 1, 2],
-      known: { handover: undefined },
+      known: { fork: { timeline: 1, lsn: 1000 } },
       change: { kind: 'failover', from: 'lb1-primary', to: 'lb1-replica2', timeline: 1, lsn: 1000, lostBytes: 40 },
     });
     // The old leader has it too, and does not run.
@@ -363,7 +370,7 @@ describe('when it is known who has most', () => {
     for (const name of ['lb1-primary', 'lb1-replica1']) {
       expect(find(made, `node/${name}: write-config`, 'write-config')).toMatchObject({
         role: { is: 'follow', leaderAddress: '172.31.1.22' },
-        record: { container: 'id-shop-lb1-replica2', record: { version: 4, leader: 2, handover: undefined } },
+        record: { container: 'id-shop-lb1-replica2', record: { version: 4, leader: 2 } },
       });
     }
   });
@@ -452,28 +459,20 @@ describe('when it is known who has most', () => {
     expect(find(plan(forced), 'node/lb1-primary: write-config', 'write-config').unfence).toBe('kept');
   });
 
-  it('a switchover is forgotten with the same record that it ends with', () => {
+  it('a switchover is remembered as one', () => {
     const asked = heirs(file, { handover: { kind: 'switchover', to: 2 } }, 'asked');
     const action = find(plan(on(asked, 2, detached(1000, true))), 'group/lb1: write-leader', 'write-record');
-    expect(action).toMatchObject({ known: { handover: undefined }, change: { kind: 'switchover', lostBytes: 0 } });
+    expect(action).toMatchObject({ change: { kind: 'switchover', lostBytes: 0 } });
   });
 
   it('a switchover to one that lacks the last word of the leader is over, and the leader leads again', () => {
     const asked = heirs(file, { handover: { kind: 'switchover', to: undefined } }, 'asked');
     const made = plan(asked);
-    expect(find(made, 'group/lb1: dismiss', 'write-record')).toMatchObject({
-      leader: 0,
-      known: { handover: undefined },
-    });
+    expect(find(made, 'group/lb1: end-request', 'end-request').targets).toHaveLength(3);
     expect(formatSteps(made)).toContain('node/lb1-primary: start');
     expect(formatSteps(made)).not.toMatch(/promote|write-leader/);
     expect(fields(made)).toContain('node/lb1-primary networks.shop_rw: - -> 172.30.255.2');
     expect(find(made, 'node/lb1-primary: write-config', 'write-config')).toMatchObject({ role: { is: 'lead' } });
-  });
-
-  it('which is forgotten only then: until it leads, it is known that it was stopped in order, and has more', () => {
-    const made = formatSteps(plan(heirs(file, { handover: { kind: 'switchover', to: undefined } }, 'asked')));
-    expect(made).toContain('group/lb1: dismiss <- node/lb1-primary: await-node');
   });
 
   it('and the replicas follow it again', () => {
@@ -508,7 +507,7 @@ describe('what was cut short is gone on with', () => {
 
   it('where only the volume of the new leader says so: the others get the record before they turn to it', () => {
     const alone = on(heirs(), 2, (node) =>
-      withFacts(node, { record: { version: 4, leader: 2, members: [0, 1, 2], paused: false } }),
+      withFacts(node, { record: { epoch: 1, version: 4, leader: 2, members: [0, 1, 2] } }),
     );
     const made = plan(alone);
     expect(formatSteps(made)).not.toContain('write-leader');
@@ -554,7 +553,7 @@ describe('what was cut short is gone on with', () => {
 
   it('where one of the volumes has not the record yet that names the new leader', () => {
     const partly = on(named, 1, (node) =>
-      withFacts(node, { record: { version: 3, leader: 0, members: [0, 1, 2], paused: false } }),
+      withFacts(node, { record: { epoch: 1, version: 3, leader: 0, members: [0, 1, 2] } }),
     );
     const made = plan(partly);
     expect(find(made, 'node/lb1-replica1: write-config', 'write-config').record?.record).toMatchObject({
@@ -771,9 +770,13 @@ describe('with a promotion in quorum mode, those that have exactly what the new 
   const chain = /await-caught-up|write-quorum|write-commits|release-commits/;
 
   /** Replicas have come this far; the first one leads next, as the least slot of those that have most. */
-  const promotion = (text: string, replicas: readonly Change[], record: Partial<RecordName> = {}): Plan => {
+  const promotion = (text: string, replicas: readonly Change[], record: Recorded = {}): Plan => {
     const members = [0, ...replicas.map((_, index) => index + 1)];
-    const out = on(ledBy(0, text, { members, sync: { num: 1, listed: [1, 2] }, ...record }), 0, ...fenced('ended'));
+    const out = on(
+      ledBy(0, text, { members, sync: { num: 1, listed: [1, 2] }, ...record }),
+      0,
+      ...fenced(record.handover?.kind === 'failover-lossy' ? 'forced' : 'ended'),
+    );
     return plan(
       replicas.reduce((seen, change, index) => on(seen, index + 1, change), out),
       text,
@@ -920,7 +923,7 @@ describe('after a promotion with a quorum where too few are equal', () => {
   it('the list is empty from the record on that names the new leader, until then', () => {
     const made = promotion();
     const leaderRecord = find(made, 'group/lb1: write-leader', 'write-record');
-    expect(leaderRecord.known).toMatchObject({ handover: undefined, sync: { num: 1, listed: [] } });
+    expect(leaderRecord.known).toMatchObject({ sync: { num: 1, listed: [] } });
     const quorumRecord = find(made, 'group/lb1: write-quorum', 'write-record');
     expect(quorumRecord.known).toMatchObject({ sync: { num: 1, listed: [1] } });
     expect(quorumRecord.leader).toBe(2);

@@ -166,8 +166,10 @@ function makeNode(topology: Topology, snapshot: Snapshot, group: Group, node: No
       serves: undefined,
       fencedFor: undefined,
       fencedAt: undefined,
-      record: { version: 2, leader: 0, members, paused: false },
+      record: { epoch: 1, version: 2, leader: 0, members },
       secrets: { version: 1, fingerprint: 'generated' },
+      handover: undefined,
+      pause: undefined,
     },
   };
 }

@@ -127,7 +127,7 @@ describe('nothing takes long, whatever is repeated', { timeout: 60_000 }, () => 
 
 it('the senders that a group is said to have are those that nodes are given', () => {
   const role = { is: 'bootstrap' } as const;
-  const config = { name: 'a', role, superuser: 'postgres', database: 'postgres', parameters: {}, hba: [] };
+  const config = { name: 'a', number: 0, role, superuser: 'postgres', database: 'postgres', parameters: {}, hba: [] };
   const settings = nodeSettings(config, { data: '/d', home: '/h' } as never);
   expect([settings['max_wal_senders'], settings['max_replication_slots']]).toEqual([
     `${defaultSenders}`,

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { PgherdError } from '../../base/error.ts';
 import { keepRecord } from '../../daemon/keep-record.ts';
 import type { Engine } from '../../docker/engine.ts';
-import type { Handover } from '../../postgres/layout.ts';
+import { isSameReign, type Handover, type Reign } from '../../postgres/layout.ts';
 import { viewGroup } from '../../reconcile/group.ts';
-import { askHandover, withdrawHandover } from '../../reconcile/handover.ts';
+import { cancelHandover, requestHandover } from '../../reconcile/requests.ts';
 import { findHolder } from '../../reconcile/lock.ts';
 import { look } from '../../reconcile/look.ts';
 import { readPasswords, type Passwords } from '../../reconcile/passwords.ts';
@@ -86,13 +86,16 @@ async function handOver(
   // Where this dies, who keeps the cluster does it until then, and no later. Whole: it stands in the name of a file.
   const patience = Math.min(Math.ceil(flags.timeout * 1000), longestPatience);
   const handover = { kind, to, until: Date.now() + patience + grace };
-  await askHandover(engine, topology.cluster, name, handover, world);
+  const request = await requestHandover(engine, topology.cluster, name, handover, before.reign);
   const by = kind === 'switchover' ? 'switchover' : 'failover';
   const work = { keeper, engine, topology, passwords, by, flags, output, signal: interruptSignal(output) };
   try {
     const result = await carryOut(work, flags.timeout);
     const after = await findLeader(engine, topology, group, passwords);
-    if (after.name !== before.name) {
+    if (
+      !isSameReign(after.reign, before.reign) &&
+      (to === undefined ? after.slot !== before.slot : after.slot === to)
+    ) {
       const text = `${after.name} leads ${name}, which ${before.name} led before.`;
       say(output, { group: name, leader: after.name, from: before.name, changed: true }, text);
       if (!result.converged) printResult(result, output, result.milliseconds);
@@ -101,20 +104,34 @@ async function handOver(
     printResult(result, output, result.milliseconds);
   } finally {
     // What could not be done now is not done later, when nobody expects it.
-    await withdrawHandover(engine, topology.cluster, name, handover, world);
+    await cancelHandover(engine, topology.cluster, name, request);
   }
   // A leader that was stopped for it leads on.
-  let { answers } = await findLeader(engine, topology, group, passwords);
-  if (!answers) {
+  let after = await findLeader(engine, topology, group, passwords);
+  if (!after.answers) {
     await carryOut(work, returnSeconds);
-    ({ answers } = await findLeader(engine, topology, group, passwords));
+    after = await findLeader(engine, topology, group, passwords);
   }
-  const text = answers
-    ? `${before.name} still leads ${name}.`
-    : `Nobody leads ${name} now: ${before.name}, which led, does not answer, and nobody else was promoted.`;
-  say(output, { group: name, leader: answers ? before.name : null, changed: false }, text);
+  const { answers } = after;
+  say(
+    output,
+    { group: name, leader: answers ? after.name : null, changed: false },
+    describeUnchanged(name, before, after),
+  );
   return exitCodes.notConverged;
 }
+
+function describeUnchanged(group: string, before: Leading, after: Leading): string {
+  if (!isSameReign(before.reign, after.reign)) {
+    const what = `${after.name} leads ${group} now: the leader changed while this command ran`;
+    return `${what}, and its request was not carried out.`;
+  }
+  return after.answers
+    ? `${before.name} still leads ${group}.`
+    : `Nobody leads ${group} now: ${before.name}, which led, does not answer, and nobody else was promoted.`;
+}
+
+type Leading = { readonly name: string; readonly slot: number; readonly reign: Reign; readonly answers: boolean };
 
 type Work = {
   /** Who has the lock, and does it. */
@@ -157,12 +174,7 @@ function say(output: Output, fields: Readonly<Record<string, unknown>>, text: st
   output.print(output.format === 'json' ? JSON.stringify({ event: 'leader', ...fields }) : text);
 }
 
-async function findLeader(
-  engine: Engine,
-  topology: Topology,
-  group: Group,
-  passwords: Passwords,
-): Promise<{ readonly name: string; readonly slot: number; readonly answers: boolean }> {
+async function findLeader(engine: Engine, topology: Topology, group: Group, passwords: Passwords): Promise<Leading> {
   const { snapshot } = await look(engine, topology, passwords.fingerprints);
   const view = viewGroup(group, snapshot);
   if (view.phase === 'blocked') throw new PgherdError('node-failed', view.reason.detail, { remedy: view.remedy });
@@ -174,5 +186,5 @@ async function findLeader(
   const slot = view.record.leader;
   const name = group.nodes.find((node) => node.slot === slot)?.name ?? `slot ${String(slot)}`;
   const answers = view.phase === 'led' && (await askReport(engine, view.leader))?.recovery === false;
-  return { name, slot, answers };
+  return { name, slot, reign: view.record, answers };
 }

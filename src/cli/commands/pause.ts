@@ -1,9 +1,8 @@
 import { hostname, userInfo } from 'node:os';
-import { setPaused } from '../../reconcile/pause.ts';
+import { setPaused } from '../../reconcile/requests.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import type { Output } from '../output.ts';
 import { connect, type GlobalOptions } from '../session.ts';
-import { world } from './reconcile.ts';
 
 export async function pause(clusters: readonly string[], flags: GlobalOptions, output: Output): Promise<ExitCode> {
   return setAll(clusters, `${userInfo().username}@${hostname()}`, flags, output);
@@ -21,7 +20,7 @@ async function setAll(
 ): Promise<ExitCode> {
   const engine = await connect(flags, output);
   for (const cluster of clusters) {
-    const isChanged = await setPaused(engine, cluster, by, world);
+    const isChanged = await setPaused(engine, cluster, by);
     const state = by === undefined ? 'is not paused' : 'is paused already';
     if (output.format === 'json')
       output.print(JSON.stringify({ cluster, paused: by !== undefined, changed: isChanged }));

@@ -27,6 +27,7 @@ export const stepWords: Readonly<Record<Action['do'], string>> = {
   'resume-streaming': 'waiting for it to stream again',
   fence: 'taking it out of service',
   unfence: 'putting it back into service',
+  'end-request': 'ending the request',
   detach: 'cutting it off from its leader',
   promote: 'promoting it to leader',
   'await-caught-up': 'waiting for it to catch up',

@@ -1,5 +1,6 @@
 # Puts its own revision in force on a running server, by a reload.
 # Whoever waits for the one before finds its scripts until the next.
+guard
 before=$(basename "$(readlink "$home/config")")
 mark config "$(basename "$rev")"
 superuser=$(cat "$rev/superuser")
@@ -12,6 +13,9 @@ select pg_reload_conf();
 select pg_sleep(0.05);
 select pg_logical_emit_message(true, 'pgherd', 'loaded') where not pg_is_in_recovery();
 SQL
+if [ "$(readlink "$home/serves" || :)" = promoting ] && [ "$(cut -d ' ' -f 1 "$rev/role")" = follow ] && [ -e "$data/standby.signal" ]; then
+  mark serves follow
+fi
 mark loaded "$(basename "$rev")"
 started=$(readlink "$home/started" || :)
 for old in "$home"/rev.*; do

@@ -1,5 +1,6 @@
 # Has a standby follow nobody from now on, and replay what it has; says how far it came, which then does not change:
 # `detached.TIMELINE.LSN.shut` where the last it has is its leader's shutdown, `….open` where it is not.
+guard
 superuser=$(cat "$rev/superuser")
 end=$(($(date +%s) + ${1:-30}))
 # What was received is replayed, also where nobody sends any more; then the startup process has nothing left to do. A

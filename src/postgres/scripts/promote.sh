@@ -1,6 +1,18 @@
 # Puts its own revision in force on a server that is to lead, and has it lead: where it does already, nothing is left to do.
 # $@: the slots of those who are to follow it.
 superuser=$(cat "$rev/superuser")
+number=$(cut -d ' ' -f 3 "$rev/role")
+# Whoever claims the group from now on sees that this node may lead; who claimed it before is seen here.
+before=$(readlink "$home/serves" || :)
+[ "$before" = lead ] || mark serves promoting
+trap 'mark serves "$before"' EXIT
+guard
+leader=$(newest)
+if [ "${leader##* }" != "$number" ]; then
+  say "the record names slot ${leader##* } as the leader, and this is slot $number: refusing"
+  exit 75
+fi
+trap - EXIT
 mark config "$(basename "$rev")"
 until pg_isready -q -h /var/run/postgresql; do sleep 0.05; done
 # Its own revision names nobody to follow. That it takes writes is seen by a write.

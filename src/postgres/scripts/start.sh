@@ -1,5 +1,5 @@
-# The container's command. `role` beside it holds what to be: `bootstrap -`, `lead SYSTEM_IDENTIFIER` or
-# `follow SYSTEM_IDENTIFIER`; in doubt it refuses, and never empties anything.
+# The container's command. `role` beside it holds what to be: `bootstrap - SLOT`, `lead SYSTEM_IDENTIFIER SLOT` or
+# `follow SYSTEM_IDENTIFIER SLOT`; in doubt it refuses, and never empties anything.
 refuse() { say "$*"; exit 78; }
 
 # One server a volume, also where the engine has lost track of a container that still runs: the lock is held by this
@@ -18,8 +18,15 @@ serve() {
     # Whom it was told not to follow for a while is another one by now, or is the one it follows.
     if [ -e "$data/postgresql.auto.conf" ]; then sed -i '/^primary_conninfo *=/d' "$data/postgresql.auto.conf"; fi
   fi
-  # One that is to lead and has only followed so far is promoted by who knows that nobody else leads.
-  if [ -e "$data/standby.signal" ]; then mark serves follow; else mark serves lead; fi
+  # One that is to lead and has only followed so far is promoted by who knows that nobody else leads. Nobody leads whom the
+  # newest record does not name, whoever started it.
+  if [ -e "$data/standby.signal" ]; then mark serves follow; else
+    leader=$(newest)
+    [ "${leader##* }" = "$number" ] || refuse "the record names slot ${leader##* } as the leader, and this is slot $number: not starting"
+    mark serves lead
+  fi
+  # Whatever is older than these was written long before any controller that may still be there.
+  ls "$home/records" | sort -t . -k 2,2nr -k 3,3nr | tail -n +33 | while read -r old; do rm -f "$home/records/$old"; done
   mark started "$(basename "$rev" | sed "${raised:+s/\.[^.]*/.raised/}")"
   mark loaded "$(basename "$rev")"
   # shellcheck disable=SC2086 # options without spaces
@@ -128,7 +135,7 @@ rejoin() {
 }
 
 case $(readlink "$home/serves" || :) in fenced*) refuse 'another node leads or is to: not starting' ;; esac
-read -r role system <"$rev/role"
+read -r role system number <"$rev/role"
 state=$(readlink "$home/state" || :)
 case "$role $state" in
   *' 'data.*)

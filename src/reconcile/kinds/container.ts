@@ -53,6 +53,7 @@ export const containerActions = {
     // `start` does nothing for a container that waits for its next automatic restart: stopping skips the wait.
     if (container?.state === 'restarting') await context.engine.stopContainer(container.id, 0);
     if (container?.state === 'running') return;
+    await context.verifyLock();
     await start(action.container, context, container?.name).catch(async (error: unknown) => {
       // No start helps it any more. A server that the engine forgot keeps its volume to itself by a lock in it.
       if (hasCode(error, 'task-stuck') && container !== undefined) {
@@ -81,6 +82,7 @@ export const containerActions = {
       engine.inspectNetwork(action.network),
     ]);
     if (container === undefined) throw gone(action.container);
+    await context.verifyLock();
     const endpoint = container.networks[action.network];
     // A running container whose connection was refused keeps the name of the network, and is not on it.
     const isHalf = container.state === 'running' && endpoint?.networkId === '';

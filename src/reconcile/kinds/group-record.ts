@@ -1,11 +1,12 @@
 import { PgherdError } from '../../base/error.ts';
 import type { NodeConfig, Role } from '../../postgres/config.ts';
-import { formatRecordName, type RecordName } from '../../postgres/layout.ts';
+import { compareRecords, formatRecordName, type RecordName } from '../../postgres/layout.ts';
 import {
   keptChanges,
   nameOfRecord,
   parseRecord,
   recordEntries,
+  recordsFolder,
   type GroupRecord,
   type LeaderChange,
 } from '../../postgres/record.ts';
@@ -28,10 +29,10 @@ export type RecordTarget = Placed & {
 /** A group's record, from what was last written or from a volume. */
 export async function readRecord(group: string, source: RecordSource, context: ActionContext): Promise<GroupRecord> {
   const known = context.records.get(group);
-  if (known !== undefined && known.version >= source.record.version) return known;
+  if (known !== undefined && compareRecords(known, source.record) >= 0) return known;
   const remembered = context.remembered.get(group);
   if (remembered !== undefined && nameOfRecord(remembered) === formatRecordName(source.record)) return remembered;
-  const path = `${source.layout.home}/${formatRecordName(source.record)}`;
+  const path = `${source.layout.home}/${recordsFolder}/${formatRecordName(source.record)}`;
   const record = parseRecord(await readText(context, source.container, path));
   if (record === undefined) {
     throw new PgherdError('node-failed', `the group record ${path} in ${source.container} cannot be read`, {
@@ -40,6 +41,13 @@ export async function readRecord(group: string, source: RecordSource, context: A
   }
   keepInMind(group, record, context);
   return record;
+}
+
+/** Under which the holder of the lock writes records. */
+export function ownEpoch({ epoch }: ActionContext): number {
+  const own = epoch();
+  if (own === undefined) throw new Error('a record was to be written before the group was claimed');
+  return own;
 }
 
 /** Writes a record into volumes, a majority of them at least. */
@@ -68,7 +76,8 @@ export function firstRecord(group: string, slot: number, context: ActionContext)
   const generate = (): string => context.randomBytes(24).toString('base64url');
   const given = context.passwordOf(group);
   return {
-    format: 1,
+    format: 2,
+    epoch: ownEpoch(context),
     version: 1,
     systemIdentifier: undefined,
     leader: slot,

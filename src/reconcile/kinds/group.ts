@@ -5,7 +5,7 @@ import { groupResource, nodeResource } from '../names.ts';
 import { mergeParts, type Part } from '../plan.ts';
 import { planBalancer } from './balancer.ts';
 import { planCommits } from './commits.ts';
-import { decideFor, planFence, type Known } from './leadership.ts';
+import { decideFor, planDismissal, planFence, type Known } from './leadership.ts';
 import { planMembership } from './membership.ts';
 import { wantedRevision } from './node-config.ts';
 import { planNodes } from './node.ts';
@@ -23,7 +23,8 @@ export function planGroup(context: GroupContext): Part {
     if (decision?.is === 'fence') return planFence(context, view, decision);
     if (decision?.is === 'promote') return planPromotion(context, view, decision);
   }
-  const part = planMembers(context, decision?.is === 'dismiss');
+  const part = planMembers(context);
+  if (decision?.is === 'dismiss') return mergeParts([planDismissal(context, decision.why), part]);
   if (decision?.is !== 'kept') return part;
   const { blocked, recheck } = decision;
   const resource = groupResource(context.group.name);
@@ -43,15 +44,15 @@ export function planGroup(context: GroupContext): Part {
 // Everything is what the group is to be like once the new leader is written down.
 function planPromotion(context: GroupContext, view: Known, decision: Extract<Decision, { is: 'promote' }>): Part {
   const { record, change, next } = planSuccession(context, view, decision);
-  const part = planMembers(next, false, view.record.leader);
+  const part = planMembers(next, view.record.leader);
   return mergeParts([
     { changes: [change] },
     { ...part, steps: orderSuccession(next, decision, record, part.steps ?? []) },
   ]);
 }
 
-// `dismisses`: a change of leaders that was asked for is over. `returning`: a slot that comes back as another than it was.
-function planMembers(context: GroupContext, dismisses: boolean, returning?: number): Part {
+// `returning`: a slot that comes back as another than it was.
+function planMembers(context: GroupContext, returning?: number): Part {
   const { view, group } = context;
   const resource = groupResource(group.name);
   const isStuck = view.phase === 'blocked';
@@ -65,12 +66,12 @@ function planMembers(context: GroupContext, dismisses: boolean, returning?: numb
   if (view.phase !== 'led') {
     return mergeParts([{ blocked }, nodes, balancer]);
   }
-  const membership = planMembership(context, view, balancer, dismisses);
+  const membership = planMembership(context, view, balancer);
   const resuming = planStreaming(context, view, nodes.steps);
   const ordered = [...membership.before, ...nodes.steps, ...resuming];
   const isRecorded =
     membership.before.some(({ action }) => action.do === 'write-record') || membership.after.length > 0;
-  const commits = isRecorded || dismisses ? {} : planCommits(context, view, isLoaded(context, view));
+  const commits = isRecorded ? {} : planCommits(context, view, isLoaded(context, view));
   const steps = orderSteps(context, view, [...ordered, ...(commits.steps ?? [])], balancer.steps ?? []);
   return mergeParts([
     { changes: membership.changes, steps: [...steps, ...membership.after] },

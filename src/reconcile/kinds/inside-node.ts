@@ -7,6 +7,9 @@ import type { Placed } from './node-folder.ts';
 /** The exit code of the bootstrap script where an init script failed. */
 const initScriptFailed = 65;
 
+/** The exit code of scripts that refuse since a later holder of the lock has been there. */
+const superseded = 75;
+
 /** Milliseconds that init scripts may take together; where the server ends before, so does the wait. */
 const bootstrapDeadline = 24 * 3600 * 1000;
 
@@ -52,12 +55,13 @@ export async function runScript(
   input?: string,
 ): Promise<string> {
   const result = await context.engine.exec(node.container, {
-    command: ['sh', `${node.layout.home}/${script}`, ...args],
+    command: [...underEpoch(context), 'sh', `${node.layout.home}/${script}`, ...args],
     deadline: deadlineOf(script),
     ...(script.endsWith('/await') || script.endsWith('/caught-up') ? { signal: context.signal } : {}),
     ...(input === undefined ? {} : { input }),
   });
   if (result.code === 0) return result.stdout.trim();
+  if (result.code === superseded) throw await explainSuperseded(context, result.stderr);
   throw await explain(
     context,
     node.container,
@@ -65,6 +69,18 @@ export async function runScript(
     result.stderr,
     script === 'config/bootstrap' && result.code === initScriptFailed,
   );
+}
+
+// Scripts refuse what an earlier holder of the lock instructs.
+function underEpoch(context: ActionContext): readonly string[] {
+  const epoch = context.epoch();
+  return epoch === undefined ? [] : ['env', `PGHERD_EPOCH=${String(epoch)}`];
+}
+
+// Where the lock is still held, what the node has seen is claimed again, and the step planned anew.
+async function explainSuperseded(context: ActionContext, said: string): Promise<PgherdError> {
+  await context.verifyLock();
+  return new PgherdError('in-progress', said.trim(), { retry: true });
 }
 
 function deadlineOf(script: string): number {

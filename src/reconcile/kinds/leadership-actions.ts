@@ -1,7 +1,7 @@
 import { hasCode, PgherdError } from '../../base/error.ts';
 import { slotName } from '../../postgres/config.ts';
 import type { Container } from '../../docker/types.ts';
-import { formatFence, type FenceCause, type Fork } from '../../postgres/layout.ts';
+import { formatFence, formatHandover, type FenceCause, type Fork } from '../../postgres/layout.ts';
 import type { ActionContext } from '../actions.ts';
 import { writeFolder, type Placed } from './node-folder.ts';
 import { runScript, runSql } from './inside-node.ts';
@@ -19,7 +19,20 @@ export type LeadershipAction =
       readonly superuser: string;
     }
   /** One that was taken out of service may be started again as it was. */
-  | { readonly do: 'unfence'; readonly node: Placed; readonly image: string }
+  | {
+      readonly do: 'unfence';
+      readonly node: Placed;
+      readonly image: string;
+      /** It was never stopped: it leads still. */
+      readonly runs: boolean;
+    }
+  /** A request of that time, and what was requested before, is over. */
+  | {
+      readonly do: 'end-request';
+      /** Epoch milliseconds. */
+      readonly at: number;
+      readonly targets: readonly (Placed & { readonly image: string })[];
+    }
   /** A standby follows nobody from now on; the `loaded` link of its volume then tells how far it came. */
   | { readonly do: 'detach'; readonly node: Placed; readonly name: string }
   | {
@@ -73,10 +86,20 @@ export const leadershipActions = {
     // Between the proof and the mark somebody may have started it by hand.
     await proveDead(action, context);
   },
-  unfence: async ({ node, image }: Of<'unfence'>, context: ActionContext) => {
-    await writeFolder(node, image, context, [{ type: 'link', path: 'serves', target: 'ended' }]);
+  unfence: async ({ node, image, runs }: Of<'unfence'>, context: ActionContext) => {
+    await context.verifyLock();
+    await writeFolder(node, image, context, [{ type: 'link', path: 'serves', target: runs ? 'lead' : 'ended' }]);
+  },
+  'end-request': async ({ at, targets }: Of<'end-request'>, context: ActionContext) => {
+    const target = formatHandover({ is: 'ended', at });
+    await Promise.all(
+      targets.map(({ image, ...node }) =>
+        writeFolder(node, image, context, [{ type: 'link', path: 'handover', target }]),
+      ),
+    );
   },
   detach: async (action: Of<'detach'>, context: ActionContext) => {
+    await context.verifyLock();
     await runScript(context, action.node, 'config/detach', [String(detachSeconds)]).catch((error: unknown) => {
       const isOfEngine = hasCode(error, 'engine-unreachable', 'engine-permission', 'interrupted', 'reply-lost');
       if (!(error instanceof PgherdError) || isOfEngine) throw error;

@@ -1,8 +1,9 @@
-import type { FenceCause } from '../../postgres/layout.ts';
+import type { FenceCause, Handover } from '../../postgres/layout.ts';
 import type { GroupContext } from '../context.ts';
 import { isOfReign, type GroupView } from '../group.ts';
 import { decideLeadership } from '../leadership.ts';
 import { groupResource, nodeResource } from '../names.ts';
+import { findHandover } from '../requests.ts';
 import { inOrder, step, type Change, type Part, type Step } from '../plan.ts';
 import type { Heard } from '../reports.ts';
 import type { Decision, Member } from '../situation.ts';
@@ -26,8 +27,7 @@ export function decideFor(context: GroupContext): Decision | undefined {
     leader: view.record.leader,
     policy: { mode: group.failover.mode, delay: group.failover.delay * 1000, maxLag: group.failover.maxLag },
     sync: group.replication.mode === 'quorum' ? (view.record.sync ?? { num: 1, listed: [] }) : undefined,
-    handover: view.record.handover,
-    isOverdue: isOverdue(context, view),
+    handover: findRequest(context, view),
     lostFor: snapshot.lost.get(group.name),
     isHung: leader !== undefined && (snapshot.hung.has(leader.container.id) || leader.container.state === 'restarting'),
     redo: report?.redo ?? undefined,
@@ -36,9 +36,13 @@ export function decideFor(context: GroupContext): Decision | undefined {
   });
 }
 
-/** What was asked for is not done any more. */
-function isOverdue({ snapshot }: GroupContext, { record }: Known): boolean {
-  return snapshot.takenAt >= (record.handover?.until ?? Infinity);
+// One that has expired was never made.
+function findRequest({ group, snapshot }: GroupContext, { record }: Known): Handover | undefined {
+  const request = findHandover(
+    snapshot.nodes.filter((each) => each.group === group.name),
+    record,
+  );
+  return request === undefined || snapshot.takenAt >= request.until ? undefined : request;
 }
 
 function findMembers(context: GroupContext, view: Known): readonly Member[] {
@@ -114,6 +118,23 @@ export function planFence(context: GroupContext, view: Known, decision: Extract<
   };
 }
 
+/** Ends a request that cannot be carried out. */
+export function planDismissal(context: GroupContext, why: string): Part {
+  const { group, snapshot } = context;
+  const resource = groupResource(group.name);
+  const nodes = snapshot.nodes.filter((each) => each.group === group.name);
+  const at = Math.max(...nodes.map(({ facts }) => facts.handover?.at ?? 0));
+  const targets = nodes.map((each) => ({ ...placed(each), image: each.container.image }));
+  const change: Change = {
+    resource,
+    kind: 'group',
+    actions: ['update'],
+    reason: { code: 'handover', detail: `the requested change of leaders cannot be carried out: ${why}` },
+    fields: [],
+  };
+  return { changes: [change], steps: [step(resource, { do: 'end-request', at, targets })] };
+}
+
 function fenceSteps(
   context: GroupContext,
   view: Known,
@@ -124,17 +145,20 @@ function fenceSteps(
   const { state, networks, id: container, image } = old.container;
   const resource = nodeResource(nameOf(context, old));
   const isOrderly = decision.cause !== 'failover' && state === 'running';
+  const cause = fenceCause(context, view, decision, old);
   const fence = step(resource, {
     do: 'fence',
     node: placed(old),
     image,
     name: nameOf(context, old),
     stopSeconds: isOrderly ? nodeStopSeconds : undefined,
-    cause: fenceCause(context, view, decision, old),
+    cause,
     superuser: group.user,
   });
   const network = topology.network.writeName;
-  const isFenced = isDead(state) && old.facts.serves === 'fenced';
+  // What a forced failover leaves behind is kept: its mark says so, also of one that had been fenced before.
+  const isFenced =
+    isDead(state) && old.facts.serves === 'fenced' && (cause !== 'forced' || old.facts.fencedFor === cause);
   return inOrder([
     ...(isFenced ? [] : [fence]),
     ...(networks[network] === undefined ? [] : [endpointStep(resource, { do: 'disconnect', container, network })]),
@@ -147,7 +171,7 @@ function fenceCause(
   { cause }: Extract<Decision, { is: 'fence' }>,
   { container }: ObservedNode,
 ): FenceCause {
-  if (view.record.handover?.kind === 'failover-lossy' && !isOverdue(context, view)) return 'forced';
+  if (findRequest(context, view)?.kind === 'failover-lossy') return 'forced';
   if (cause === 'removed') return 'removed';
   if (cause === 'switchover') return 'asked';
   return isDead(container.state) ? 'ended' : 'hung';

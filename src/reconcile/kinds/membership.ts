@@ -20,7 +20,7 @@ export type Membership = {
 };
 
 /** Who is a member: the recorded list grows before anything relies on a new one, and shrinks after a departed one is gone. */
-export function planMembership(context: GroupContext, view: Led, balancer: Part, dismisses: boolean): Membership {
+export function planMembership(context: GroupContext, view: Led, balancer: Part): Membership {
   const { group, fingerprint } = context;
   const resource = groupResource(group.name);
   const wanted = group.nodes.map(({ slot }) => slot).sort((a, b) => a - b);
@@ -55,7 +55,6 @@ export function planMembership(context: GroupContext, view: Led, balancer: Part,
   }
   const removal = planRemoval(context, departed, balancer);
   const after = [...removal.steps];
-  if (dismisses && before.length === 0) before.push(dismissal(context, view));
   if (before.length === 0 && leaving.length > 0) {
     const removed = removal.steps.map(({ id }) => id);
     const slots = setSlots(context, view, wanted, removed);
@@ -66,7 +65,6 @@ export function planMembership(context: GroupContext, view: Led, balancer: Part,
   if (forgotten.length > 0) changes.push(membershipChange(resource, known, wanted));
   if (lacking.length > 0) changes.push(slotsChange(resource, lacking));
   if (renew) changes.push(passwordChange(resource));
-  if (dismisses) changes.push(dismissalChange(resource));
   return { before, after, changes };
 }
 
@@ -144,28 +142,11 @@ function departedNodes({ group, snapshot }: GroupContext): readonly ObservedNode
 function planReturn(node: ObservedNode): readonly Step[] {
   if (node.facts.serves !== 'fenced') return [];
   const resource = nodeResource(nodeName(node));
+  const { image, state } = node.container;
   return inOrder([
-    step(resource, { do: 'unfence', node: placed(node), image: node.container.image }),
+    step(resource, { do: 'unfence', node: placed(node), image, runs: state === 'running' }),
     step(resource, { do: 'start', container: node.container.id }),
   ]);
-}
-
-/** The step that ends a change of leaders that was asked for. */
-export function dismissalId(group: string): string {
-  return `${groupResource(group)}: dismiss`;
-}
-
-// A leader that was taken out of service leads again before it is forgotten what for.
-function dismissal(context: GroupContext, view: Led): Step {
-  const action = recordAction(context, view, view.record.members, false, { handover: undefined });
-  return {
-    ...step(groupResource(context.group.name), action),
-    id: dismissalId(context.group.name),
-  };
-}
-
-function dismissalChange(resource: string): Change {
-  return updateOf(resource, 'handover', 'the change of leaders that was asked for is over', []);
 }
 
 function membershipChange(resource: string, known: readonly number[], wanted: readonly number[]): Change {

@@ -7,6 +7,7 @@ import type { ActionContext } from '../actions.ts';
 import {
   firstRecord,
   keepInMind,
+  ownEpoch,
   readRecord,
   remember,
   renewSecrets,
@@ -47,8 +48,11 @@ export type NodeAction =
       readonly atStart: boolean;
       /** With the group's record, for a volume that has none. */
       readonly record: RecordSource | undefined;
-      /** It was taken out of service, and may be started again; `kept`: what it wrote last may have been acknowledged. */
-      readonly unfence: 'ended' | 'kept' | undefined;
+      /**
+       * It was taken out of service, and may serve again: `lead` as the leader that it still is, `ended` or `kept` once it
+       * has been started; `kept`: what it wrote last may have been acknowledged.
+       */
+      readonly unfence: 'lead' | 'ended' | 'kept' | undefined;
     }
   | { readonly do: 'reload'; readonly node: Placed; readonly revision: string }
   | { readonly do: 'await-node'; readonly node: Placed; readonly name: string; readonly revision: string }
@@ -62,7 +66,7 @@ export type NodeAction =
       /** A password of the file to be recorded. */
       readonly renewPassword: boolean;
       /** What else is to be known from now on; what is absent stays what it was. */
-      readonly known: Pick<GroupRecord, 'sync' | 'handover' | 'fork'>;
+      readonly known: Pick<GroupRecord, 'sync' | 'fork'>;
       /** A change of leaders, to be remembered. */
       readonly change?: Omit<LeaderChange, 'at'> | undefined;
       readonly targets: readonly RecordTarget[];
@@ -126,6 +130,7 @@ export const nodeActions = {
   'write-config': async (action: Of<'write-config'>, context: ActionContext) => {
     const record = action.record === undefined ? undefined : await readRecord(action.group, action.record, context);
     const revision = nodeRevision({ ...action.settings, role: action.role }, action.node.layout);
+    if (action.role.is === 'lead' || action.unfence !== undefined) await context.verifyLock();
     await writeFolder(action.node, action.image, context, [
       ...(record === undefined ? [] : recordEntries(record)),
       ...revisionEntries(revision, action.atStart),
@@ -142,6 +147,7 @@ export const nodeActions = {
     const old = await readRecord(action.group, action.source, context);
     const record: GroupRecord = {
       ...old,
+      epoch: ownEpoch(context),
       version: action.source.record.version + 1,
       leader: action.leader,
       members: action.members,
@@ -150,6 +156,7 @@ export const nodeActions = {
       ...action.known,
       ...(action.change === undefined ? {} : { changes: remember(old, action.change) }),
     };
+    await context.verifyLock();
     await writeRecord(record, action.targets, context);
     keepInMind(action.group, record, context);
   },

@@ -9,7 +9,7 @@ import type { NodeSettings } from './group-record.ts';
 
 export function nodeSettings(context: GroupContext, node: Node): NodeSettings {
   const { user, database } = context.group;
-  return { name: node.name, superuser: user, database, parameters: node.parameters, hba: node.hba };
+  return { name: node.name, number: node.slot, superuser: user, database, parameters: node.parameters, hba: node.hba };
 }
 
 /** What a node is to be, undefined while nobody can know. */

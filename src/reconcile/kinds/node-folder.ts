@@ -5,11 +5,14 @@ import type { ActionContext } from '../actions.ts';
 /** A container with the layout of its volume. `container` is an id where it was seen, else its name. */
 export type Placed = { readonly container: string; readonly layout: Layout };
 
+/** What reading and writing the files of a container takes. */
+type Files = Pick<ActionContext, 'engine' | 'owners'>;
+
 /** Writes entries into the folder that pgherd has in a node's volume. */
 export async function writeFolder(
   node: Placed,
   image: string,
-  context: ActionContext,
+  context: Files,
   entries: Parameters<typeof context.engine.writeArchive>[2],
 ): Promise<void> {
   const owner = await ownerOf(context, node.container, image, 'postgres');
@@ -26,7 +29,7 @@ export async function writeFolder(
 }
 
 /** The number of a user in an image, read from a container of it. */
-export async function ownerOf(context: ActionContext, container: string, image: string, user: string): Promise<number> {
+export async function ownerOf(context: Files, container: string, image: string, user: string): Promise<number> {
   const key = `${image} ${user}`;
   const known = context.owners.get(key);
   if (known !== undefined) return known;
@@ -43,7 +46,7 @@ export async function ownerOf(context: ActionContext, container: string, image: 
 }
 
 /** A file in a container, empty where there is none; a container that is gone is no file that is empty. */
-export async function readText({ engine }: ActionContext, container: string, path: string): Promise<string> {
+export async function readText({ engine }: Pick<Files, 'engine'>, container: string, path: string): Promise<string> {
   const files = await engine.readArchive(container, path);
   if (files === undefined && (await engine.inspectContainer(container)) === undefined) {
     throw new PgherdError('not-found', `the container ${container} went away meanwhile`, { retry: true });

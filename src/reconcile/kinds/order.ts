@@ -7,7 +7,6 @@ import { groupResource, nodeResource } from '../names.ts';
 import type { Step } from '../plan.ts';
 import { isOfCommits } from './commits.ts';
 import { findNode } from './find-node.ts';
-import { dismissalId } from './membership.ts';
 import { nodeSettings, roleOf } from './node-config.ts';
 import { findPromotion } from './revisions.ts';
 
@@ -57,7 +56,6 @@ export function orderSteps(
     if (!isLeader && each.action.do === 'start') waits.push(...membership, ...(followersFirst ? [] : leaderUp));
     // Whoever follows a new leader does so when it leads, and has its slot there.
     if (!isLeader && promotion !== undefined && each.action.do === 'reload') waits.push(promotion);
-    if (each.id === dismissalId(group.name) && view.leader.facts.serves === 'fenced') waits.push(...leaderUp);
     return waits.length === 0 ? each : { ...each, after: [...new Set([...each.after, ...waits])] };
   });
   // Sessions need a leader, and replicas that are at least there to refuse: one not started yet would be waited for.

@@ -1,6 +1,7 @@
 import { needsRestart } from '../../postgres/parameters.ts';
 import { nodeScripts } from '../../postgres/scripts.ts';
-import { parseSettings } from '../../postgres/config.ts';
+import { compareRecords } from '../../postgres/layout.ts';
+import { parseSettings, type Role } from '../../postgres/config.ts';
 import { revisionNeedsRestart } from '../../base/revision.ts';
 import type { Revision } from '../../postgres/revision.ts';
 import type { Container } from '../../docker/types.ts';
@@ -19,7 +20,7 @@ const hungStopSeconds = 2;
 
 /** Whether a server that is to lead has only followed so far. */
 function mustPromote({ facts }: ObservedNode): boolean {
-  return facts.serves === 'follow';
+  return facts.serves === 'follow' || facts.serves === 'promoting';
 }
 
 /** The step that promotes the leader, where it has only followed so far. */
@@ -65,7 +66,7 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   const differs = facts.config !== wanted.name;
   const isFenced = facts.serves === 'fenced';
   const promotes = role.is === 'lead' && mustPromote(observed);
-  const lacksRecord = facts.record?.version !== view.record.version;
+  const lacksRecord = facts.record === undefined || compareRecords(facts.record, view.record) !== 0;
   const restart = isRunning && facts.started !== undefined && revisionNeedsRestart(facts.started, wanted.name);
   const steps: Step[] = [];
   if (differs || lacksRecord || isFenced) {
@@ -77,8 +78,9 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
         image: node.image,
         settings: nodeSettings(context, node),
         role,
-        atStart: !isRunning || restart,
-        unfence: isFenced ? (facts.fencedFor === 'forced' ? 'kept' : 'ended') : undefined,
+        // Whoever was fenced may be started by anybody as soon as it is no more.
+        atStart: !isRunning || restart || isFenced,
+        unfence: isFenced ? unfencedAs(role, observed) : undefined,
         record: lacksRecord
           ? { container: view.source.container.id, layout: view.source.layout, record: view.record }
           : undefined,
@@ -121,6 +123,12 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
     reason: steps.length > 0 ? reasonOf(container, { differs, restart, isRunning, promotes, isHung }) : undefined,
     checks: isHealthy || isInterrupted ? [] : [{ resource, action: wait.action }],
   };
+}
+
+// What is to become of a server that was fenced. One that leads by the record and was never stopped leads on.
+function unfencedAs(role: Role, { facts, container }: ObservedNode): 'lead' | 'ended' | 'kept' {
+  if (role.is === 'lead' && container.state === 'running') return 'lead';
+  return facts.fencedFor === 'forced' ? 'kept' : 'ended';
 }
 
 // Whoever led before was stopped in order for it.

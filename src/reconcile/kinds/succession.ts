@@ -28,7 +28,6 @@ export function planSuccession(
   const { record } = view;
   const sync = group.replication.mode === 'quorum' ? firstList(context, view, decision) : undefined;
   const known = {
-    handover: undefined,
     fork: { timeline: decision.position.timeline, lsn: decision.position.lsn },
     ...(sync === undefined ? {} : { sync }),
   };
