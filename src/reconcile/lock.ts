@@ -160,7 +160,7 @@ async function create(
 // Attached before it is started, so that there is no moment at which it runs and nobody holds it.
 async function hold(engine: Engine, id: string, name: string): Promise<Lock | undefined> {
   let attachment: Attachment | undefined;
-  let since = 0;
+  let since: number;
   try {
     attachment = await engine.attachInput(id);
     await engine.startContainer(id);

@@ -209,14 +209,16 @@ describe('a pause', () => {
     const world = await start();
     await request(world, toFirst);
     let isWritten = false;
+    let written: Promise<unknown> = Promise.resolve();
     const hooks: FakeHooks = {
-      after: async ({ method, args }) => {
+      after: ({ method, args }) => {
         if (isWritten || method !== 'exec' || !JSON.stringify(args[1]).includes('/promote')) return;
         isWritten = true;
-        await pause(world, 'ann');
+        written = pause(world, 'ann');
       },
     };
     await run(world, file, () => hooks);
+    await written;
     expect(isWritten).toBe(true);
     expect(await isPaused(world)).toBe(true);
     await pause(world, undefined);
