@@ -33,6 +33,14 @@ export function findAmiss(topology: Topology, snapshot: Snapshot, reports: Repor
   });
 }
 
+/** What commits of the cluster's groups may wait for in vain. */
+export function findHeldCommits(topology: Topology, snapshot: Snapshot, reports: Reports): readonly string[] {
+  return topology.groups.flatMap((group) => {
+    const view = viewGroup(group, snapshot);
+    return view.phase === 'led' ? findUnlisted(group, view, snapshot, reports) : [];
+  });
+}
+
 // Commits wait for those who stream: whoever comes or goes changes whom they wait for.
 function findUnlisted(
   group: Group,
@@ -42,8 +50,9 @@ function findUnlisted(
 ): readonly string[] {
   const lead = reports.get(leader.container.id);
   if (group.replication.mode !== 'quorum' || lead?.recovery !== false) return [];
-  const listed = record.sync?.listed ?? [];
-  return group.nodes.flatMap(({ name, slot }) => {
+  const { num, listed } = record.sync ?? { num: 0, listed: [] };
+  const differs = listed.length > 0 && num !== group.replication.syncReplicas;
+  const unlisted = group.nodes.flatMap(({ name, slot }) => {
     if (slot === leader.slot) return [];
     const id = snapshot.nodes.find((each) => each.group === group.name && each.slot === slot)?.container.id ?? '';
     const streams = streamsFrom(lead, reports.get(id), name);
@@ -51,4 +60,5 @@ function findUnlisted(
       ? []
       : [`${name}: ${streams ? 'not listed' : 'listed, and does not stream'}`];
   });
+  return differs ? [...unlisted, `${group.name}: commits wait for ${String(num)}`] : unlisted;
 }

@@ -9,7 +9,25 @@ export type Heard = Report & {
   readonly at: number;
   /** It has not replayed or written anything since a second ago at least. */
   readonly isStill: boolean;
+  /** Of a leader that is listened to: when its followers were last seen to stream. */
+  readonly streamed?: Streamed;
 };
+
+/** Milliseconds of the clock of the reports. */
+export type Streamed = {
+  /** When the leader was first heard: what was before, nobody knows. */
+  readonly since: number;
+  /** By application_name. */
+  readonly at: ReadonlyMap<string, number>;
+};
+
+/**
+ * Milliseconds since a follower was last seen to stream from this leader; infinite where nobody listened, and what is seen
+ * now is all that is known.
+ */
+export function unlinkedFor({ streamed }: Heard, name: string, now: number): number {
+  return streamed === undefined ? Infinity : Math.max(0, now - (streamed.at.get(name) ?? streamed.since));
+}
 
 /** What servers said last, by container id. */
 export type Reports = ReadonlyMap<string, Heard>;
@@ -30,8 +48,13 @@ export function streamsFrom(leader: Report | undefined, follower: Report | undef
 
 function isListedStreaming({ senders }: Report, name: string): boolean {
   // A revision of an earlier version does not tell.
-  if (senders === undefined || senders === null) return true;
-  return senders[name]?.state === 'streaming';
+  return senders === undefined || senders === null || listStreaming(senders).includes(name);
+}
+
+/** The names of those that a leader lists as streaming. */
+export function listStreaming(senders: Report['senders']): readonly string[] {
+  const streaming = Object.entries(senders ?? {}).filter(([, { state }]) => state === 'streaming');
+  return streaming.map(([name]) => name).sort();
 }
 
 /** Why a follower cannot go on from the data it has. */

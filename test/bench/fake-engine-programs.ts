@@ -1,6 +1,7 @@
 import type { ExecCommand } from '../../src/docker/engine.ts';
 import type { ExecResult } from '../../src/docker/types.ts';
 import { reportSql, type Report, type Sender } from '../../src/postgres/report.ts';
+import { parseSettings } from '../../src/postgres/config.ts';
 import { baseName, parent } from './fake-engine-files.ts';
 import type { FakeContainer, FakeDatabase, FakeProcess } from './fake-engine-state.ts';
 
@@ -360,7 +361,17 @@ export function reportOf(container: FakeContainer, script: string, around: Surro
     slots: isFollower ? {} : Object.fromEntries([...database.slots].map((name) => [name, 'reserved'])),
     oldest: null,
     senders: isFollower ? null : sendersOf(database, around),
+    waitsFor: waitsFor(container, script),
+    unsafe: [],
   };
+}
+
+/** The `synchronous_standby_names` that a server has loaded. */
+function waitsFor(container: FakeContainer, script: string): string {
+  const node = openNode(container, script);
+  const loaded = baseName(node?.link('loaded') ?? '');
+  const config = container.view.read(`${node?.home ?? ''}/${loaded}/postgresql.conf`) ?? '';
+  return parseSettings(config)['synchronous_standby_names'] ?? '';
 }
 
 /** Whom a leader sends to, as pg_stat_replication lists them. */
@@ -512,12 +523,12 @@ function promote(node: OpenNode, slots: readonly string[]): Ran {
   return ok();
 }
 
-// src/postgres/scripts/caught-up.sh: who streams has everything.
-function isCaughtUp(leader: OpenNode, names: readonly string[], around: Surroundings): boolean {
+// src/postgres/scripts/caught-up.sh
+function isCaughtUp(leader: OpenNode, [num, , ...names]: readonly string[], around: Surroundings): boolean {
   const { database } = leader.volume;
   if (database === undefined) return false;
   const senders = sendersOf(database, around);
-  return names.every((name) => (senders[name]?.lsn ?? 0) >= lsnOf(database));
+  return names.filter((name) => (senders[name]?.lsn ?? 0) >= lsnOf(database)).length >= Number(num);
 }
 
 function finishBootstrap(node: OpenNode, sql: string): Ran {
