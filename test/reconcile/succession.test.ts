@@ -786,11 +786,8 @@ describe('the list of those who may hold what was acknowledged is never less tha
 
   it('also where a replica runs and does not stream, unless it did a moment ago', () => {
     const one = on(listed(1, [1, 2], preferred), 2, ended);
-    const away = (ago: number, replica1: Heard | undefined = waits): Plan =>
-      plan(
-        at(heard(one, { primary: last('replica1', ago), ...(replica1 === undefined ? {} : { replica1 }) })),
-        preferred,
-      );
+    const away = (ago: number): Plan =>
+      plan(at(heard(one, { primary: last('replica1', ago), replica1: waits })), preferred);
     expect(away(2000)).toMatchObject({ recheck: 1000 });
     expect([told(away(2000)), written(away(2000))]).toEqual([undefined, undefined]);
     expect(written(away(3000))).toEqual({ num: 0, listed: [] });
