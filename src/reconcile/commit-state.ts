@@ -33,7 +33,14 @@ export function findCommitState(
   const nameAll = (slots: readonly number[]): readonly string[] =>
     group.nodes.filter(({ slot }) => slots.includes(slot)).map(({ name }) => name);
   const listed = nameAll(recorded?.listed ?? []);
-  const override = leader === undefined ? undefined : describeOverride(leader);
+  const reportOf = (slot: number): Report | undefined => {
+    const node = nodes.find((each) => each.group === group.name && each.slot === slot);
+    return reports.get(node?.container.id ?? '');
+  };
+  const ofReplicas = group.nodes.flatMap(({ name, slot }) =>
+    slot === view.leader.slot ? [] : listOwnUnsafe(reportOf(slot)).map((setting) => `${name}: ${setting}`),
+  );
+  const override = leader === undefined ? undefined : describeOverride(leader, ofReplicas);
   if (override !== undefined) return { state: 'overridden', listed, message: override };
   const commits = commitsInForce(leader) ?? {
     num: Math.max(recorded?.num ?? 0, group.replication.syncReplicas),
@@ -45,10 +52,9 @@ export function findCommitState(
   }
   const { num, names } = commits;
   const of = `${String(num)} of ${names.join(', ')}`;
-  const streaming = group.nodes.filter(({ slot, name }) => {
-    const node = nodes.find((each) => each.group === group.name && each.slot === slot);
-    return names.includes(name) && streamsFrom(leader, reports.get(node?.container.id ?? ''), name);
-  });
+  const streaming = group.nodes.filter(
+    ({ slot, name }) => names.includes(name) && streamsFrom(leader, reportOf(slot), name),
+  );
   if (streaming.length < num) {
     const whom = names.length === 0 ? `${String(num)} ${num === 1 ? 'replica' : 'replicas'}` : of;
     return { state: 'waiting', listed, message: `commits wait: too few replicas stream, they need ${whom}` };
@@ -64,10 +70,17 @@ function commitsInForce(leader: Report | undefined): Commits | undefined {
   return parseStandbyNames(leader.waitsFor);
 }
 
-function describeOverride({ recovery, waitsFor, unsafe = [] }: Report): string | undefined {
+/** Of a replica that counts what costs it its data in a crash; the rest it has of its leader, or does not matter yet. */
+function listOwnUnsafe(replica: Report | undefined): readonly string[] {
+  return (replica?.unsafe ?? []).filter((setting) => /^(?:fsync|full_page_writes)=/.test(setting));
+}
+
+function describeOverride(leader: Report, ofReplicas: readonly string[]): string | undefined {
+  const { recovery, waitsFor, unsafe = [] } = leader;
   if (recovery) return undefined;
   const isForeign = waitsFor !== undefined && parseStandbyNames(waitsFor) === undefined;
-  const found = isForeign ? [...unsafe, `synchronous_standby_names=${waitsFor}`] : unsafe;
+  const foreign = isForeign ? [`synchronous_standby_names=${waitsFor}`] : [];
+  const found = [...unsafe, ...foreign, ...ofReplicas];
   if (found.length === 0) return undefined;
   return `commits may be lost with the leader by settings made inside the server: ${found.join('; ')}. Take them back with ALTER SYSTEM, ALTER ROLE or ALTER DATABASE … RESET`;
 }

@@ -29,14 +29,14 @@ const leads: Report = {
 const streams: Report = { ...leads, recovery: true, receiver: 'streaming', senders: null };
 
 /** State and message where the record lists these, and the leader says this; null: it says nothing. */
-function stateOf(sync: SyncList, leader: Partial<Report> | null): string {
+function stateOf(sync: SyncList, leader: Partial<Report> | null, replica2: Partial<Report> = {}): string {
   const snapshot = convergedSnapshot(topology);
   const record = { version: 3, leader: 0, members: [0, 1, 2], paused: false, sync };
   const nodes = snapshot.nodes.map((node) => withFacts(node, { record }));
   const reports = new Map<string, Report>([
     ...(leader === null ? [] : [['id-shop-lb1-primary', { ...leads, ...leader }] as const]),
     ['id-shop-lb1-replica1', streams],
-    ['id-shop-lb1-replica2', streams],
+    ['id-shop-lb1-replica2', { ...streams, ...replica2 }],
   ]);
   const state = findCommitState(group, viewGroup(group, { ...snapshot, nodes }), nodes, reports);
   return `${state?.state ?? 'unknown'}: ${state?.message ?? ''}`;
@@ -94,6 +94,9 @@ describe('commits are', () => {
   it('overridden where settings made inside the server have them not wait', () => {
     expect(stateOf(both, { unsafe: ['fsync=off', 'role app: synchronous_commit=off'] })).toContain(
       'overridden: commits may be lost with the leader by settings made inside the server: fsync=off; role app: synchronous_commit=off.',
+    );
+    expect(stateOf(both, {}, { unsafe: ['fsync=off', 'role app: synchronous_commit=off'] })).toContain(
+      'inside the server: lb1-replica2: fsync=off.',
     );
     expect(stateOf(both, { waitsFor: '*' })).toContain('synchronous_standby_names=*');
   });
