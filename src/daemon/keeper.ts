@@ -313,9 +313,10 @@ export class ClusterKeeper {
     // One that was left and joined again says what it said before, and was unknown meanwhile.
     this.#refresh();
     const isLost = report === undefined;
+    const isUrgent = this.#news.isUrgent(this.#source.topology, snapshot, this.#listeners);
     if (!this.#news.isWorthATurn(this.#source.topology, snapshot, this.#listeners, isLost)) return;
     // Who waits for something else may wait for long.
-    if (isLost) this.#wake.fire();
+    if (isLost || isUrgent) this.#wake.fire();
     this.#options.ask();
   }
 

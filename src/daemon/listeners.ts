@@ -1,6 +1,6 @@
 import type { Engine } from '../docker/engine.ts';
 import type { Report } from '../postgres/report.ts';
-import type { Heard, Reports, Voices } from '../reconcile/reports.ts';
+import { listStreaming, type Heard, type Reports, type Streamed, type Voices } from '../reconcile/reports.ts';
 import { nodeKey, type ObservedNode } from '../reconcile/snapshot.ts';
 import { listen } from './heartbeat.ts';
 
@@ -26,6 +26,8 @@ export class Listeners {
   readonly #past = new Map<string, Heard>();
   /** When a server's LSN became what it is. */
   readonly #stillSince = new Map<string, number>();
+  /** By leader, over its silences. */
+  readonly #streamed = new Map<string, Streamed>();
   /** Those that were just joined and have said nothing yet, with the timers that end that. */
   readonly #awaited = new Map<string, NodeJS.Timeout>();
 
@@ -95,6 +97,7 @@ export class Listeners {
     this.#awaitNoMore(id);
     this.#reports.delete(id);
     this.#stillSince.delete(id);
+    this.#streamed.delete(id);
   }
 
   #awaitNoMore(id: string): void {
@@ -108,18 +111,25 @@ export class Listeners {
     if (this.#reports.get(id)?.lsn !== report.lsn) this.#stillSince.set(id, now);
     const isStill = now - (this.#stillSince.get(id) ?? now) >= stillAfter;
     const before = this.#reports.get(id);
-    const heard = { ...report, at: now, isStill };
+    const heard = { ...report, at: now, isStill, streamed: this.#noteStreaming(id, report, now) };
     this.#reports.set(id, heard);
     this.#past.set(key, heard);
     if (before === undefined || isNews(before, report)) this.#options.onHeard(id);
+  }
+
+  #noteStreaming(id: string, { senders }: Report, now: number): Streamed {
+    const { since, at } = this.#streamed.get(id) ?? { since: now, at: new Map() };
+    const streamed = { since, at: new Map([...at, ...listStreaming(senders).map((name) => [name, now] as const)]) };
+    this.#streamed.set(id, streamed);
+    return streamed;
   }
 }
 
 // Of a server that is well, how far it has come is no news; of one that does not stream it may be.
 function isNews(before: Heard, report: Report): boolean {
   if (report.recovery && report.receiver !== 'streaming') return true;
-  const essence = ({ recovery, timeline, receiver, slots, oldest }: Report): string =>
-    JSON.stringify([recovery, timeline, receiver, slots, oldest]);
+  const essence = ({ recovery, timeline, receiver, slots, oldest, senders, waitsFor, unsafe }: Report): string =>
+    JSON.stringify([recovery, timeline, receiver, slots, oldest, listStreaming(senders), waitsFor, unsafe]);
   return essence(before) !== essence(report);
 }
 

@@ -1,13 +1,22 @@
 import type { Snapshot } from '../reconcile/snapshot.ts';
 import type { Topology } from '../topology/model.ts';
 import type { Listeners } from './listeners.ts';
-import { findAmiss } from './servers.ts';
+import { findAmiss, findHeldCommits } from './servers.ts';
 
 /** Remembers in short what the servers of a cluster said last. */
 export class ServerNews {
   #amiss = '';
   #silent = '';
   #heard = '';
+  #held = '';
+
+  /** Whether commits may wait for others than they did: whoever waits for something else is to look at once. */
+  isUrgent(topology: Topology, snapshot: Snapshot, { reports }: Listeners): boolean {
+    const held = findHeldCommits(topology, snapshot, reports).join('; ');
+    const isOther = held !== this.#held;
+    this.#held = held;
+    return isOther && held !== '';
+  }
 
   /** Whether what they say by now is other than it was, and such that the cluster is to be looked at. */
   isWorthATurn(topology: Topology, snapshot: Snapshot, listeners: Listeners, isLost: boolean): boolean {

@@ -80,16 +80,29 @@ export function nodeSettings(config: NodeConfig, layout: Layout): Readonly<Recor
   };
 }
 
-// Source: https://www.postgresql.org/docs/17/runtime-config-replication.html#GUC-SYNCHRONOUS-STANDBY-NAMES
 function syncSettings(role: Role): Readonly<Record<string, string>> {
-  if (role.is === 'follow' && role.held === true) return { synchronous_standby_names: syncNames(1, []) };
-  if (role.is !== 'lead' || role.commits === undefined || role.commits === 'local') return {};
-  return { synchronous_standby_names: syncNames(role.commits.num, role.commits.names) };
+  const held: Commits = { num: 1, names: [] };
+  const commits = role.is === 'lead' ? role.commits : role.is === 'follow' && role.held === true ? held : undefined;
+  return commits === undefined || commits === 'local' ? {} : { synchronous_standby_names: standbyNames(commits) };
 }
 
-function syncNames(num: number, names: readonly string[]): string {
-  const listed = names.length === 0 ? [nobody] : names;
-  return `ANY ${String(num)} (${listed.map(quoteName).join(', ')})`;
+/**
+ * The value of `synchronous_standby_names`.
+ * Source: https://www.postgresql.org/docs/17/runtime-config-replication.html#GUC-SYNCHRONOUS-STANDBY-NAMES
+ */
+export function standbyNames(commits: Commits): string {
+  if (commits === 'local') return '';
+  const listed = commits.names.length === 0 ? [nobody] : commits.names;
+  return `ANY ${String(commits.num)} (${listed.map(quoteName).join(', ')})`;
+}
+
+/** What `standbyNames` wrote; undefined: somebody else wrote it. */
+export function parseStandbyNames(text: string): Commits | undefined {
+  if (text === '') return 'local';
+  const [, num, listed = ''] = /^ANY (\d+) \((("(?:[^"]|"")+"(?:, )?)+)\)$/.exec(text) ?? [];
+  if (num === undefined) return undefined;
+  const names = [...listed.matchAll(/"((?:[^"]|"")+)"/g)].map(([, name = '']) => name.replaceAll('""', '"'));
+  return { num: Number(num), names: names.filter((name) => name !== nobody) };
 }
 
 /** The connection of a follower to its leader; it hangs on a vanished address for seconds, not for ever. */

@@ -14,12 +14,31 @@ export type Report = {
   readonly slots: Readonly<Record<string, string>>;
   /** Where a leader's WAL begins, bytes from 0/0; told only while a slot is not in use. */
   readonly oldest: number | null;
+  /** Whom a leader sends WAL to, by application_name; null: it is none, absent: a revision of an earlier version reports. */
+  readonly senders?: Readonly<Record<string, Sender>> | null;
+  /** What `synchronous_standby_names` is in force; absent as `senders` is. */
+  readonly waitsFor?: string;
+  /** Settings by which an acknowledged commit may be lost: `fsync=off`, `role app: synchronous_commit=off`. */
+  readonly unsafe?: readonly string[];
+};
+
+/** A standby as its leader sees it. */
+export type Sender = {
+  /** `startup`, `catchup`, `streaming`, `backup` or `stopping`. */
+  readonly state: string;
+  /** Bytes from 0/0 that it has reported to be on its disk. */
+  readonly lsn: number | null;
 };
 
 /**
  * Asks for a report, as one JSON object. pgherd's monitor may run it. The timeline of a standby that receives nothing is
- * that of its newest WAL file where it has come to: its last checkpoint may be of a timeline before.
- * Sources: https://www.postgresql.org/docs/17/view-pg-replication-slots.html, …/functions-admin.html
+ * that of its newest WAL file where it has come to: its last checkpoint may be of a timeline before. Two senders of one
+ * name are a connection that has ended without notice and its successor.
+ * Sources: https://www.postgresql.org/docs/17/view-pg-replication-slots.html, …/functions-admin.html,
+ * …/monitoring-stats.html#MONITORING-PG-STAT-REPLICATION-VIEW
+ *
+ * What counts of `synchronous_commit` is what sessions begin with: the server's value, unless its own role or database
+ * has another, and those of roles and databases. Sources: …/runtime-config-wal.html, …/catalog-pg-db-role-setting.html
  */
 export const reportSql = `SELECT json_build_object(
   'recovery', recovery,
@@ -40,15 +59,32 @@ export const reportSql = `SELECT json_build_object(
   'oldest', CASE WHEN NOT recovery AND EXISTS (SELECT FROM pg_replication_slots WHERE NOT active)
     THEN (SELECT min(('x' || substr(name, 9, 8))::bit(32)::bigint * 4294967296
       + ('x' || substr(name, 17, 8))::bit(32)::bigint * pg_size_bytes(current_setting('wal_segment_size')))
-      FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$') END)
+      FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$') END,
+  'senders', CASE WHEN NOT recovery THEN (SELECT coalesce(json_object_agg(application_name,
+      json_build_object('state', state, 'lsn', (flush_lsn - '0/0')::bigint)), '{}')
+    FROM (SELECT DISTINCT ON (application_name) application_name, state, flush_lsn FROM pg_stat_replication
+      ORDER BY application_name, state = 'streaming' DESC, flush_lsn DESC NULLS LAST) AS sender) END,
+  'waitsFor', current_setting('synchronous_standby_names'),
+  'unsafe', (SELECT coalesce(json_agg(found ORDER BY found), '[]') FROM (
+      SELECT name || '=off' AS found FROM unnest(ARRAY['fsync', 'full_page_writes']) AS name WHERE current_setting(name) = 'off'
+      UNION ALL SELECT 'synchronous_commit=' || current_setting('synchronous_commit')
+        WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write') AND NOT EXISTS (SELECT FROM pg_db_role_setting,
+          unnest(setconfig) AS setting WHERE setting LIKE 'synchronous\\_commit=%'
+            AND setrole IN (0, current_user::regrole)
+            AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())))
+      UNION ALL SELECT concat_ws(' in ', CASE WHEN setrole <> 0 THEN 'role ' || setrole::regrole WHEN setdatabase = 0 THEN 'all roles' END,
+          (SELECT 'database ' || quote_ident(datname) FROM pg_database WHERE oid = setdatabase)) || ': ' || setting
+        FROM pg_db_role_setting, unnest(setconfig) AS setting
+        WHERE setting ~* '^synchronous_commit=(off|local|remote_write|false|no|0)$') AS settings))
   FROM (SELECT pg_is_in_recovery() AS recovery) AS is_in`;
 
 /**
- * Reports every half second, for `psql -f`. What an earlier one left behind is ended first; roles may end their own.
+ * Reports every half second, for `psql -f`, planned once. What an earlier one left behind is ended first.
  */
 export const heartbeatSql = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
   WHERE application_name = 'pgherd_heartbeat' AND pid <> pg_backend_pid() \\g /dev/null
-${reportSql} \\watch 0.5
+PREPARE report AS ${reportSql};
+EXECUTE report \\watch 0.5
 `;
 
 /** Reads what `reportSql` gave; undefined where it is no report. */

@@ -19,6 +19,23 @@ export function serverProgram(program: string, ...args: readonly string[]): read
 }
 
 /**
+ * psql with these arguments, as the superuser of the node whose files are in `home`. Where clients hold every connection, and
+ * try for more, those of WAL senders are left, which are counted apart:
+ * https://www.postgresql.org/docs/17/runtime-config-replication.html#GUC-MAX-WAL-SENDERS
+ */
+export function ownPsql(home: string, ...args: readonly string[]): readonly string[] {
+  const script = `${programs}PGUSER=$(cat ${home}/config/superuser) PGHOST=/var/run/postgresql
+PGOPTIONS='-c search_path=pg_catalog -c statement_timeout=0'
+export PGUSER PGHOST PGOPTIONS
+"$0" "$@" -d postgres && exit
+code=$?
+[ "$code" = 2 ] || exit "$code"
+set -- "$@" -d 'dbname=postgres replication=database'
+exec "$0" "$@"`;
+  return ['sh', '-c', script, 'psql', ...args];
+}
+
+/**
  * The shell scripts of a node's revision, by file name. They take no argument that a user wrote: names and addresses
  * reach them through files beside them.
  */

@@ -1,17 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode } from '../base/error.ts';
 import type { Engine } from '../docker/engine.ts';
-import { monitorRole } from '../postgres/config.ts';
 import { parseReport, reportSql, type Report } from '../postgres/report.ts';
-import { serverProgram } from '../postgres/scripts.ts';
+import { ownPsql } from '../postgres/scripts.ts';
 import type { Group, Topology } from '../topology/model.ts';
 import { newestRecord } from './group.ts';
+import { streamsFrom, type Heard, type Voices } from './reports.ts';
 import { findHandover } from './requests.ts';
-import type { Heard, Voices } from './reports.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 
 /** Milliseconds a server may take to say how it is. */
 const deadline = 10_000;
+
+/** Milliseconds in which a leader comes to list a follower that says it streams, and between two questions for that. */
+const listedWithin = 1000;
+const listedPause = 50;
 
 /** Milliseconds between two questions that tell whether a server stands still. */
 const stillAfter = 1000;
@@ -19,8 +22,7 @@ const stillAfter = 1000;
 /** Asks a server how it is; undefined where it does not answer. */
 export async function askReport(engine: Engine, node: ObservedNode): Promise<Report | undefined> {
   if (node.container.state !== 'running') return undefined;
-  const options = ['-XAtq', '-h', '/var/run/postgresql', '-U', monitorRole, '-d', 'postgres'];
-  const command = serverProgram('psql', ...options, '-c', reportSql);
+  const command = ownPsql(node.layout.home, '-XAtq', '-c', reportSql);
   try {
     const { code, stdout } = await engine.exec(node.container.id, { command, deadline });
     return code === 0 ? parseReport(stdout) : undefined;
@@ -41,9 +43,37 @@ export async function askDeciding(engine: Engine, topology: Topology, snapshot: 
     .map(({ name }) => name);
   if (groups.length === 0) return undefined;
   const nodes = snapshot.nodes.filter(({ group }) => groups.includes(group));
-  const answers = await askAll(engine, nodes);
+  const answers = new Map(await askAll(engine, nodes));
+  const until = Date.now() + listedWithin;
+  let late = findLateLeaders(topology, nodes, answers);
+  while (late.length > 0 && Date.now() < until) {
+    await sleep(listedPause);
+    for (const [id, report] of await askAll(engine, late)) answers.set(id, report);
+    late = findLateLeaders(topology, nodes, answers);
+  }
   const reports = new Map([...answers].map(([id, report]) => [id, { ...report, at: 0, isStill: false }]));
   return { reports, silent: new Set(), past: new Map(), heardUntil: 0 };
+}
+
+/** Leaders that do not list a follower yet which says that it streams. */
+function findLateLeaders(
+  topology: Topology,
+  nodes: readonly ObservedNode[],
+  answers: ReadonlyMap<string, Report>,
+): readonly ObservedNode[] {
+  return topology.groups.flatMap((group) => {
+    const leader = nodes.find(
+      (each) => each.group === group.name && answers.get(each.container.id)?.recovery === false,
+    );
+    const leads = leader === undefined ? undefined : answers.get(leader.container.id);
+    const isLate = group.nodes.some(({ name, slot }) => {
+      const observed = nodes.find((each) => each.group === group.name && each.slot === slot);
+      const report = answers.get(observed?.container.id ?? '');
+      const isOfTimeline = report?.timeline === leads?.timeline;
+      return isOfTimeline && streamsFrom(undefined, report, name) && !streamsFrom(leads, report, name);
+    });
+    return leader !== undefined && isLate ? [leader] : [];
+  });
 }
 
 function isHandingOver({ name, nodes }: Group, snapshot: Snapshot): boolean {

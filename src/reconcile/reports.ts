@@ -9,13 +9,53 @@ export type Heard = Report & {
   readonly at: number;
   /** It has not replayed or written anything since a second ago at least. */
   readonly isStill: boolean;
+  /** Of a leader that is listened to: when its followers were last seen to stream. */
+  readonly streamed?: Streamed;
 };
+
+/** Milliseconds of the clock of the reports. */
+export type Streamed = {
+  /** When the leader was first heard: what was before, nobody knows. */
+  readonly since: number;
+  /** By application_name. */
+  readonly at: ReadonlyMap<string, number>;
+};
+
+/**
+ * Milliseconds since a follower was last seen to stream from this leader; infinite where nobody listened, and what is seen
+ * now is all that is known.
+ */
+export function unlinkedFor({ streamed }: Heard, name: string, now: number): number {
+  return streamed === undefined ? Infinity : Math.max(0, now - (streamed.at.get(name) ?? streamed.since));
+}
 
 /** What servers said last, by container id. */
 export type Reports = ReadonlyMap<string, Heard>;
 
 /** All that is known from listening to servers. */
 export type Voices = Pick<Snapshot, 'reports' | 'silent' | 'past' | 'heardUntil'>;
+
+/**
+ * Whether a follower streams from this leader: both say so, on the leader's timeline. The follower's word alone counts
+ * while nobody hears the leader, or it does not lead yet. Of two reports one is a moment older: what both must say is seen a
+ * moment later for that, and does not come and go.
+ */
+export function streamsFrom(leader: Report | undefined, follower: Report | undefined, name: string): boolean {
+  if (follower?.recovery !== true || follower.receiver !== 'streaming') return false;
+  if (leader === undefined || leader.recovery) return true;
+  return leader.timeline === follower.timeline && isListedStreaming(leader, name);
+}
+
+function isListedStreaming({ senders }: Report, name: string): boolean {
+  // A revision of an earlier version does not tell.
+  return senders === undefined || senders === null || listStreaming(senders).includes(name);
+}
+
+/** The names of those that a leader lists as streaming. */
+export function listStreaming(senders: Report['senders']): readonly string[] {
+  const streaming = Object.entries(senders ?? {}).filter(([, { state }]) => state === 'streaming');
+  return streaming.map(([name]) => name).sort();
+}
 
 /** Why a follower cannot go on from the data it has. */
 export type Ailment = { readonly code: 'writable' | 'diverged' | 'wal-gone'; readonly detail: string };

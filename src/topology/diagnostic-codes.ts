@@ -48,6 +48,10 @@ export const diagnosticCodes = {
   'too-many-containers': { means: 'more containers than a cluster may have', remedy: 'use several clusters' },
   'too-few-replicas': { means: 'sync_replicas is more than there are replicas', remedy: 'lower it, or add replicas' },
   parameter: { means: 'a parameter that PostgreSQL or the balancer would not take', remedy: 'see the hint' },
+  'unsafe-parameter': {
+    means: 'a parameter by which acknowledged commits may be lost (an error with a quorum, else a warning)',
+    remedy: 'see the hint',
+  },
   'owned-parameter': { means: 'a parameter that pgherd sets itself', remedy: 'leave it out' },
   'duplicate-parameter': { means: 'a parameter occurs twice, in other letters', remedy: 'keep one of them' },
   'connection-budget': {

@@ -153,3 +153,49 @@ function findLayer(raw: TopologyFile, group: number, origin: Path, name: string)
   }
   return undefined;
 }
+
+/** Of which values a quorum cannot be had. Booleans may be shortened: https://www.postgresql.org/docs/current/config-setting.html */
+const off = /^(?:of|off|0|f|fa|fal|fals|false|n|no)$/i;
+const unsafe: Readonly<Record<string, { readonly value: RegExp; readonly why: string; readonly remedy: string }>> = {
+  synchronous_commit: {
+    value: /^(?:off|local|remote_write|false|no|0)$/i,
+    why: 'a commit is acknowledged before a replica has it on disk',
+    remedy: 'leave it out, or use on or remote_apply; a transaction that may be lost can turn it off for itself',
+  },
+  fsync: {
+    value: off,
+    why: 'what is acknowledged is not on disk, and a server that crashes may come back without it, or not at all',
+    remedy: 'leave it out',
+  },
+  full_page_writes: {
+    value: off,
+    why: 'a crash of the host may tear pages that cannot be repaired from WAL',
+    remedy: 'leave it out; wal_compression makes it cheaper',
+  },
+};
+
+/** Parameters that break what a quorum promises; without one, those that may break the data of a node itself. */
+export function checkDurability(raw: TopologyFile, { topology, origins }: Resolved): Issue[] {
+  // A parameter of an outer layer is in force for several nodes, and reported once.
+  const issues = new Map<string, Issue>();
+  for (const [index, group] of topology.groups.entries()) {
+    const isQuorum = group.replication.mode === 'quorum';
+    for (const node of group.nodes) {
+      for (const [name, { value, why, remedy }] of Object.entries(unsafe)) {
+        const given = node.parameters[name];
+        const path = findLayer(raw, index, origins.get(node) ?? [], name);
+        if (path === undefined || given === undefined || !value.test(given)) continue;
+        if (!isQuorum && name === 'synchronous_commit') continue;
+        const key = formatPath(path);
+        if (issues.get(key)?.severity === undefined && issues.has(key)) continue;
+        const message = isQuorum
+          ? `${given} breaks the quorum of ${group.name}: ${why}`
+          : `${given} may cost data: ${why}`;
+        const hint = isQuorum ? `${remedy}; or use mode: async` : remedy;
+        const severity = isQuorum ? {} : ({ severity: 'warning' } as const);
+        issues.set(key, { path, at: 'value', code: 'unsafe-parameter', message, hint, ...severity });
+      }
+    }
+  }
+  return [...issues.values()];
+}

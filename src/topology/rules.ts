@@ -7,7 +7,7 @@ import { formatPath, startsWithPath, type Path } from './path.ts';
 import type { Resolved } from './resolve.ts';
 import { checkHba } from './rules-hba.ts';
 import { checkNetwork } from './rules-network.ts';
-import { checkConnections, checkParameters } from './rules-parameters.ts';
+import { checkConnections, checkDurability, checkParameters } from './rules-parameters.ts';
 import { checkSizes } from './rules-sizes.ts';
 import { checkReplication } from './rules-replication.ts';
 import { checkVersion } from './rules-version.ts';
@@ -27,6 +27,7 @@ export function checkRules(raw: TopologyFile, resolved: Resolved, removed: reado
     ),
     ...checkParameters(raw),
     ...checkConnections(raw, resolved),
+    ...checkDurability(raw, resolved),
     ...checkNames(resolved),
     ...checkSizes(raw),
     ...checkHba(raw),

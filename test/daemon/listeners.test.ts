@@ -93,6 +93,20 @@ describe('listeners', () => {
     expect(heard).toContain(replica);
   });
 
+  it('tell when a leader lists another set of followers as streaming, and remember when each was last among them', async () => {
+    const { hand, heard, listeners, idOf, follow } = await start();
+    await follow();
+    const streamed = (): ReadonlyMap<string, number> | undefined => listeners.reports.get(idOf(primary))?.streamed?.at;
+    await vi.advanceTimersByTimeAsync(1000);
+    const before = streamed()?.get('lb1-replica1') ?? NaN;
+    heard.length = 0;
+    await hand.stopContainer(replica, 1);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(heard).toContain(primary);
+    expect(streamed()?.get('lb1-replica1')).toBe(before);
+    expect(streamed()?.get('lb1-replica2')).toBeGreaterThan(before);
+  });
+
   it('forget what a server said that ended', async () => {
     const { hand, follow, names } = await start();
     await follow();

@@ -134,6 +134,23 @@ balancers: [{ name: lb1, replicas: 2 }]
     expect(findListed([1, 2], { replica1: null })).toEqual(['lb1-replica1: listed, and does not stream']);
   });
 
+  it('one whose leader does not list it is amiss, whatever it says itself', () => {
+    const senders = { 'lb1-replica1': { state: 'streaming', lsn: 1 }, 'lb1-replica2': { state: 'catchup', lsn: 1 } };
+    expect(findListed([1, 2], { primary: { senders } })).toEqual([
+      'lb1-replica2: does not stream',
+      'lb1-replica2: listed, and does not stream',
+    ]);
+  });
+
+  it('a list of which commits wait for another number than the file says is amiss', () => {
+    const two = topologyOf(`
+cluster_name: shop
+replication: { mode: quorum, sync_replicas: 2 }
+balancers: [{ name: lb1, replicas: 2 }]
+`);
+    expect(findListed([1, 2], {}, two)).toEqual(['lb1: commits wait for 1']);
+  });
+
   it('nobody is amiss for that while the leader says nothing, or does not lead yet', () => {
     expect(findListed([1], { primary: null })).toEqual([]);
     expect(findListed([1], { primary: { recovery: true, slots: {} } })).toEqual([]);

@@ -7,6 +7,8 @@ import {
   formatSettings,
   nodeSettings,
   parseSettings,
+  parseStandbyNames,
+  standbyNames,
   type NodeConfig,
 } from '../../src/postgres/config.ts';
 import { layoutOf } from '../../src/postgres/layout.ts';
@@ -33,6 +35,18 @@ describe('settings', () => {
         expect(parseSettings(formatSettings(settings))).toEqual({ ...settings });
       }),
     );
+  });
+
+  it('of whom commits wait for read back as they were written', () => {
+    const names = fc.array(fc.string({ minLength: 1 }), { minLength: 1 });
+    fc.assert(
+      fc.property(fc.nat(), names, (num, each) => {
+        expect(parseStandbyNames(standbyNames({ num, names: each }))).toEqual({ num, names: each });
+      }),
+    );
+    expect(parseStandbyNames(standbyNames({ num: 2, names: [] }))).toEqual({ num: 2, names: [] });
+    expect(parseStandbyNames(standbyNames('local'))).toBe('local');
+    for (const other of ['*', 'a, b', 'FIRST 1 ("a")', 'ANY 1 (a)']) expect(parseStandbyNames(other)).toBeUndefined();
   });
 
   it('are quoted as postgresql.conf asks for', () => {

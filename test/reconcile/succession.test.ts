@@ -394,7 +394,7 @@ describe('when it is known who has most', () => {
         group/lb1: await-caught-up <- node/lb1-replica2: promote
         group/lb1: write-quorum <- group/lb1: await-caught-up
         group/lb1: write-commits <- group/lb1: write-leader
-        group/lb1: release-commits <- group/lb1: write-quorum, group/lb1: write-commits
+        group/lb1: load-commits <- group/lb1: write-quorum, group/lb1: write-commits
       `),
     );
   });
@@ -415,7 +415,7 @@ describe('when it is known who has most', () => {
         .flatMap((id) => [id, ...waitsOf(made, id)])
         .concat('group/lb1: write-leader', 'balancer/lb1: write-readers'),
     );
-    const chain = /await-caught-up|write-quorum|write-commits|release-commits/;
+    const chain = /await-caught-up|write-quorum|write-commits|load-commits/;
     const rest = made.steps.map(({ id }) => id).filter((id) => !needed.has(id) && !chain.test(id));
     expect(rest).toEqual(
       expect.arrayContaining(['volume/shop_lb1_3_1: create-volume', 'group/lb1: set-slots', 'node/lb1-primary: start']),
@@ -635,25 +635,63 @@ describe('the list of those who may hold what was acknowledged is never less tha
 
   it('one that goes is waited for no more, and struck off when those that stay have all that it may have acknowledged', () => {
     const gone = heard(listed(1, [1, 2]), { primary: leads, replica1: streams });
-    const first = plan(gone, quorum);
-    expect(told(first)).toEqual({ num: 1, names: ['lb1-replica1'] });
-    expect(written(first)).toBeUndefined();
-    const second = plan(settled(gone, quorum), quorum);
-    expect(formatSteps(second)).toContain(
+    const made = plan(gone, quorum);
+    expect(told(made)).toEqual({ num: 1, names: ['lb1-replica1'] });
+    expect(formatSteps(made)).toContain(
+      lines(`
+        group/lb1: await-caught-up <- node/lb1-primary: reload
+        group/lb1: write-quorum <- group/lb1: await-caught-up
+      `),
+    );
+    expect(find(made, 'group/lb1: await-caught-up', 'await-caught-up')).toMatchObject({
+      num: 1,
+      names: ['lb1-replica1'],
+      meanwhile: { num: 1, names: ['lb1-replica1'] },
+    });
+    expect(written(made)).toEqual({ num: 1, listed: [1] });
+    expect(formatSteps(plan(settled(gone, quorum), quorum))).toContain(
       'group/lb1: await-caught-up\ngroup/lb1: write-quorum <- group/lb1: await-caught-up',
     );
-    expect(find(second, 'group/lb1: await-caught-up', 'await-caught-up').names).toEqual(['lb1-replica1']);
-    expect(written(second)).toEqual({ num: 1, listed: [1] });
   });
 
+  /** A leader that is listened to and last listed this replica so many milliseconds ago. */
+  const last = (name: string, ago: number): Heard => ({
+    ...leads,
+    at: 10_000,
+    streamed: { since: 0, at: new Map([[`lb1-${name}`, 10_000 - ago]]) },
+  });
+  const at = (snapshot: Snapshot): Snapshot => ({ ...snapshot, silent: new Set(), heardUntil: 10_000 });
+
   it('one that only connects anew, or has not been heard yet, is not struck off', () => {
-    for (const said of [
-      { primary: leads, replica1: streams, replica2: waits },
-      { primary: leads, replica1: streams },
-    ]) {
-      const seen = heard(listed(1, [1, 2]), said);
-      expect(plan({ ...seen, silent: new Set() }, quorum).steps).toEqual([]);
+    for (const primary of [leads, last('replica2', 2000)]) {
+      for (const said of [
+        { primary, replica1: streams, replica2: waits },
+        { primary, replica1: streams },
+      ]) {
+        expect(plan(at(heard(listed(1, [1, 2]), said)), quorum).steps).toEqual([]);
+      }
     }
+  });
+
+  it('it is looked at again when it should be back, and struck off where it is not', () => {
+    const away = (ago: number): Plan =>
+      plan(
+        at(heard(listed(1, [1, 2]), { primary: last('replica2', ago), replica1: streams, replica2: waits })),
+        quorum,
+      );
+    expect(away(2000)).toMatchObject({ steps: [], recheck: 1000 });
+    expect(told(away(3000))).toEqual({ num: 1, names: ['lb1-replica1'] });
+  });
+
+  it('one that says it streams and is not listed by its leader is not waited for', () => {
+    const primary = { ...leads, senders: { 'lb1-replica1': { state: 'streaming', lsn: 1000 } } };
+    expect(told(plan(heard(listed(1, []), { ...all, primary }), quorum))).toEqual({ num: 1, names: ['lb1-replica1'] });
+  });
+
+  it('a leader that was to be stopped and was not has its list kept as any other', () => {
+    const mark: Change = (node) => withFacts(node, { serves: 'released' });
+    const gone = on(heard(listed(1, [1, 2]), { primary: leads, replica1: streams }), 0, mark);
+    expect(told(plan(gone, quorum))).toEqual({ num: 1, names: ['lb1-replica1'] });
   });
 
   it('one that is on another timeline than the leader is not listed, though it streams', () => {
@@ -668,20 +706,28 @@ describe('the list of those who may hold what was acknowledged is never less tha
 
   it('with more to wait for, the leader waits for more first, and the record says so when all have everything', () => {
     const before = listed(1, [1, 2]);
-    const first = plan(before, two);
-    expect(told(first)).toEqual({ num: 2, names: ['lb1-replica1', 'lb1-replica2'] });
-    expect(written(first)).toBeUndefined();
-    const second = plan(settled(before, two), two);
-    expect(formatSteps(second)).toBe(
-      'group/lb1: await-caught-up\ngroup/lb1: write-quorum <- group/lb1: await-caught-up',
+    const made = plan(before, two);
+    expect(told(made)).toEqual({ num: 2, names: ['lb1-replica1', 'lb1-replica2'] });
+    expect(formatSteps(made)).toContain(
+      lines(`
+        group/lb1: await-caught-up <- node/lb1-primary: reload
+        group/lb1: write-quorum <- group/lb1: await-caught-up
+      `),
     );
-    expect(written(second)).toEqual({ num: 2, listed: [1, 2] });
+    expect(find(made, 'group/lb1: await-caught-up', 'await-caught-up').num).toBe(2);
+    expect(written(made)).toEqual({ num: 2, listed: [1, 2] });
   });
 
   it('with fewer to wait for, the record says so first', () => {
     const before = listed(2, [1, 2], two);
     const first = plan(before, quorum);
-    expect(formatSteps(first)).toBe('group/lb1: write-quorum');
+    expect(formatSteps(first)).toBe(
+      lines(`
+        group/lb1: write-quorum
+        group/lb1: write-commits
+        group/lb1: load-commits <- group/lb1: write-quorum, group/lb1: write-commits
+      `),
+    );
     expect(written(first)).toEqual({ num: 1, listed: [1, 2] });
     const second = plan(nowListed(before, 1, [1, 2]), quorum);
     expect(told(second)).toEqual({ num: 1, names: ['lb1-replica1', 'lb1-replica2'] });
@@ -691,21 +737,26 @@ describe('the list of those who may hold what was acknowledged is never less tha
   it('without a quorum in the file any more, the list is forgotten when the leader waits for nobody', () => {
     const before = listed(1, [1, 2]);
     const first = plan(before, file);
-    expect(formatSteps(first)).toContain('node/lb1-primary: reload <- node/lb1-primary: write-config');
+    expect(formatSteps(first)).toContain('group/lb1: write-quorum <- node/lb1-primary: reload');
     expect(told(first)).toBeUndefined();
-    expect(written(first)).toBeUndefined();
     const second = plan(settled(before, file), file);
     expect(formatSteps(second)).toBe('group/lb1: write-quorum');
     expect(written(second)).toBe('none');
   });
 
-  it('with a quorum in the file for the first time, those that stream are listed when they have everything', () => {
+  it('with a quorum in the file for the first time, those that stream are waited for, and listed when any have everything', () => {
     const before = settled(heard(ledBy(0), all), file);
     const made = plan(before, quorum);
-    expect(formatSteps(made)).toContain('group/lb1: write-quorum <- group/lb1: await-caught-up');
+    expect(formatSteps(made)).toContain(
+      lines(`
+        group/lb1: await-caught-up <- node/lb1-primary: reload
+        group/lb1: write-quorum <- group/lb1: await-caught-up
+      `),
+    );
+    expect(find(made, 'group/lb1: await-caught-up', 'await-caught-up').num).toBe(1);
     expect(written(made)).toEqual({ num: 1, listed: [1, 2] });
-    // Until then commits wait for nobody who is there: what is acknowledged must be found in the list.
-    expect(told(made)).toEqual({ num: 1, names: [] });
+    // Nobody is promoted by a list that is not there, and commits need not wait for it.
+    expect(told(made)).toEqual({ num: 1, names: ['lb1-replica1', 'lb1-replica2'] });
   });
 
   const alone = (text: string): Snapshot =>
@@ -718,36 +769,57 @@ describe('the list of those who may hold what was acknowledged is never less tha
 
   it('where the file prefers to go on, the list is emptied first: then nobody is promoted without a human', () => {
     const first = plan(alone(preferred), preferred);
-    expect(written(first)).toEqual({ num: 1, listed: [] });
+    expect(written(first)).toEqual({ num: 0, listed: [] });
     expect(told(first)).toBeUndefined();
-    const second = plan(nowListed(alone(preferred), 1, []), preferred);
+    const local = find(first, 'group/lb1: write-commits', 'write-config').role;
+    expect(local).toMatchObject({ commits: 'local' });
+    expect(formatSteps(first)).toContain(
+      'group/lb1: load-commits <- group/lb1: write-quorum, group/lb1: write-commits',
+    );
+    const second = plan(nowListed(alone(preferred), 0, []), preferred);
     expect(written(second)).toBeUndefined();
     expect(told(second)).toBe('local');
+    // A controller that has just begun, and has heard nobody, leaves it so.
+    expect(told(plan(heard(nowListed(alone(preferred), 0, []), {}), preferred))).toBe('local');
   });
 
-  it('and only where the leader is alone: one that runs and does not stream may be back at once', () => {
+  it('also where a replica runs and does not stream, unless it did a moment ago', () => {
     const one = on(listed(1, [1, 2], preferred), 2, ended);
-    const made = plan(heard(one, { primary: leads, replica1: waits }), preferred);
-    expect([told(made), written(made)]).toEqual([undefined, undefined]);
-    expect(written(plan(heard(one, { primary: leads }), preferred))).toEqual({ num: 1, listed: [] });
+    const away = (ago: number): Plan =>
+      plan(at(heard(one, { primary: last('replica1', ago), replica1: waits })), preferred);
+    expect(away(2000)).toMatchObject({ recheck: 1000 });
+    expect([told(away(2000)), written(away(2000))]).toEqual([undefined, undefined]);
+    expect(written(away(3000))).toEqual({ num: 0, listed: [] });
+    const cloning = on(one, 1, (node) => withFacts(node, { state: { is: 'cloning' } }));
+    expect(written(plan(at(heard(cloning, { primary: last('replica1', 0) })), preferred))).toEqual({
+      num: 0,
+      listed: [],
+    });
+    expect(written(plan(heard(one, { primary: leads }), preferred))).toEqual({ num: 0, listed: [] });
   });
 
   it('and when they come back, they are listed when they have everything, and then waited for', () => {
-    const degraded = settled(nowListed(alone(preferred), 1, []), preferred);
+    const degraded = settled(nowListed(alone(preferred), 0, []), preferred);
     const running: Change = (node) => withContainer(node, { state: 'running' });
     const back = heard(on(on(degraded, 1, running), 2, running), all);
     const first = plan(back, preferred);
-    expect(formatSteps(first)).toContain('group/lb1: write-quorum <- group/lb1: await-caught-up');
+    expect(told(first)).toEqual({ num: 1, names: ['lb1-replica1', 'lb1-replica2'] });
+    // What is acknowledged while they catch up, they have.
+    expect(formatSteps(first)).toContain(
+      lines(`
+        group/lb1: await-caught-up <- node/lb1-primary: reload
+        group/lb1: write-quorum <- group/lb1: await-caught-up
+      `),
+    );
     expect(written(first)).toEqual({ num: 1, listed: [1, 2] });
-    const second = plan(nowListed(back, 1, [1, 2]), preferred);
-    expect(told(second)).toEqual({ num: 1, names: ['lb1-replica1', 'lb1-replica2'] });
+    const settledBack = settled(nowListed(back, 1, [1, 2]), preferred);
+    expect(plan(settledBack, preferred).steps).toEqual([]);
   });
 
   it('one that the file no longer has is waited for no more while it goes, and struck off after that', () => {
     const text = quorum.replace('replicas: 2', 'replicas: 1');
     const first = plan(listed(1, [1, 2]), text);
     expect(told(first)).toEqual({ num: 1, names: ['lb1-replica1'] });
-    expect(written(first)).toBeUndefined();
     expect(formatSteps(first)).toContain('node/lb1-replica2: remove-container');
     const gone = changeNode(listed(1, [1, 2]), 'lb1', 2, () => undefined);
     const left = recorded(
@@ -767,7 +839,7 @@ describe('the list of those who may hold what was acknowledged is never less tha
 describe('with a promotion in quorum mode, those that have exactly what the new leader has are listed at once', () => {
   const three = quorum.replace('replicas: 2', 'replicas: 3');
   const two = three.replace('mode: quorum', 'mode: quorum, sync_replicas: 2');
-  const chain = /await-caught-up|write-quorum|write-commits|release-commits/;
+  const chain = /await-caught-up|write-quorum|write-commits|load-commits/;
 
   /** Replicas have come this far; the first one leads next, as the least slot of those that have most. */
   const promotion = (text: string, replicas: readonly Change[], record: Recorded = {}): Plan => {
@@ -841,9 +913,7 @@ describe('with a promotion in quorum mode, those that have exactly what the new 
     });
     expect(find(made, 'group/lb1: await-caught-up', 'await-caught-up').names).toEqual(['lb1-replica2', 'lb1-replica3']);
     expect(find(made, 'group/lb1: write-quorum', 'write-record').known.sync).toEqual({ num: 2, listed: [2, 3] });
-    expect(formatSteps(made)).toContain(
-      'group/lb1: release-commits <- group/lb1: write-quorum, group/lb1: write-commits',
-    );
+    expect(formatSteps(made)).toContain('group/lb1: load-commits <- group/lb1: write-quorum, group/lb1: write-commits');
   });
 
   it('one on another timeline is never listed, wherever it is there', () => {
@@ -891,7 +961,7 @@ describe('after a promotion with a quorum where too few are equal', () => {
         group/lb1: await-caught-up <- node/lb1-replica2: promote
         group/lb1: write-quorum <- group/lb1: await-caught-up
         group/lb1: write-commits <- group/lb1: write-leader
-        group/lb1: release-commits <- group/lb1: write-quorum, group/lb1: write-commits
+        group/lb1: load-commits <- group/lb1: write-quorum, group/lb1: write-commits
       `),
     );
     expect(find(made, 'group/lb1: write-leader', 'write-record').targets).toMatchObject([
@@ -909,7 +979,7 @@ describe('after a promotion with a quorum where too few are equal', () => {
     // A server that starts anew must not go by it either.
     expect(commits.atStart).toBe(false);
     const revision = nodeRevision({ ...commits.settings, role: commits.role }, commits.node.layout).name;
-    expect(find(made, 'group/lb1: release-commits', 'reload').revision).toBe(revision);
+    expect(find(made, 'group/lb1: load-commits', 'reload').revision).toBe(revision);
     expect(find(made, 'node/lb1-replica2: promote', 'promote').revision).not.toBe(revision);
   });
 
@@ -932,7 +1002,7 @@ describe('after a promotion with a quorum where too few are equal', () => {
 
   it('they go on waiting where too few are left', () => {
     const text = quorum.replace('mode: quorum', 'mode: quorum, sync_replicas: 2');
-    expect(formatSteps(promotion(undefined, text))).not.toContain('release-commits');
+    expect(formatSteps(promotion(undefined, text))).not.toContain('load-commits');
   });
 
   it('one that was ahead, or on another timeline, is not among them', () => {
@@ -942,6 +1012,6 @@ describe('after a promotion with a quorum where too few are equal', () => {
       withFacts(node, { loaded: 'detached.2.1000.open', detached: { timeline: 2, lsn: 1000, shut: false } });
     const made = promotion((snapshot) => on(on(snapshot, 1, other), 2, later));
     expect(find(made, 'group/lb1: write-leader', 'write-record').leader).toBe(2);
-    expect(formatSteps(made)).not.toContain('release-commits');
+    expect(formatSteps(made)).not.toContain('load-commits');
   });
 });

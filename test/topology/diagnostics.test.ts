@@ -589,6 +589,53 @@ balancers: [{ name: lb1, replicas: 5 }]
 });
 
 describe('parameters', () => {
+  it('that break the quorum of a group, wherever they are given, and values that do not', () =>
+    expect(
+      diagnose(`
+cluster_name: shop
+replication: { mode: quorum }
+postgres:
+  parameters: { Synchronous_Commit: local, full_page_writes: off }
+balancers:
+  - name: lb1
+    primary: { parameters: { fsync: false } }
+    replicas: [{ parameters: { synchronous_commit: remote_write } }]
+  - name: lb2
+    postgres: { parameters: { synchronous_commit: remote_apply, full_page_writes: on } }
+    replicas: 1
+`),
+    ).toMatchInlineSnapshot(`
+      "topology.yaml:5:37: postgres.parameters.Synchronous_Commit: local breaks the quorum of lb1: a commit is acknowledged before a replica has it on disk
+          parameters: { Synchronous_Commit: local, full_page_writes: off }
+                                            ^^^^^
+        hint: leave it out, or use on or remote_apply; a transaction that may be lost can turn it off for itself; or use mode: async
+      topology.yaml:5:62: postgres.parameters.full_page_writes: off breaks the quorum of lb1: a crash of the host may tear pages that cannot be repaired from WAL
+          parameters: { Synchronous_Commit: local, full_page_writes: off }
+                                                                     ^^^
+        hint: leave it out; wal_compression makes it cheaper; or use mode: async
+      topology.yaml:8:37: balancers[0].primary.parameters.fsync: off breaks the quorum of lb1: what is acknowledged is not on disk, and a server that crashes may come back without it, or not at all
+            primary: { parameters: { fsync: false } }
+                                            ^^^^^
+        hint: leave it out; or use mode: async
+      topology.yaml:9:52: balancers[0].replicas[0].parameters.synchronous_commit: remote_write breaks the quorum of lb1: a commit is acknowledged before a replica has it on disk
+            replicas: [{ parameters: { synchronous_commit: remote_write } }]
+                                                           ^^^^^^^^^^^^
+        hint: leave it out, or use on or remote_apply; a transaction that may be lost can turn it off for itself; or use mode: async"
+    `));
+  it('that may cost the data of a node without a quorum: a warning', () =>
+    expect(
+      diagnose(`
+cluster_name: shop
+balancers:
+  - name: lb1
+    postgres: { parameters: { synchronous_commit: off, fsync: off } }
+`),
+    ).toMatchInlineSnapshot(`
+      "topology.yaml:5:63: warning: balancers[0].postgres.parameters.fsync: off may cost data: what is acknowledged is not on disk, and a server that crashes may come back without it, or not at all
+            postgres: { parameters: { synchronous_commit: off, fsync: off } }
+                                                                      ^^^
+        hint: leave it out"
+    `));
   it('of PostgreSQL that pgherd sets', () =>
     expect(
       diagnose(`

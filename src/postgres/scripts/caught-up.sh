@@ -1,21 +1,41 @@
-# Waits until these nodes have all that the server has written so far, for the given number of seconds at most.
-# $1: seconds, then names of nodes.
-seconds=$1
-shift
-PGOPTIONS='-c statement_timeout=0' psql -XAtq -v ON_ERROR_STOP=1 -v "seconds=$seconds" -v "names=$*" -h /var/run/postgresql -U pgherd_monitor -d postgres \
-  >/dev/null <<'SQL'
-select set_config('pgherd.seconds', :'seconds', false), set_config('pgherd.names', :'names', false);
+# Waits until so many of these nodes have on disk all that the server has written so far, for the given number of seconds
+# at most. $1: seconds; $2: how many; $3: whom commits are to wait for meanwhile, as `synchronous_standby_names` has it; then
+# names of nodes.
+superuser=$(cat "$rev/superuser")
+seconds=$1 num=$2 meanwhile=$3
+shift 3
+# What is acknowledged later must be so by that setting, or what they have now says nothing. No snapshot is held while it waits.
+ask() {
+  PGOPTIONS='-c search_path=pg_catalog -c statement_timeout=0 -c lc_messages=C' psql -XAtq -v ON_ERROR_STOP=1 \
+    -v "seconds=$seconds" -v "num=$num" -v "meanwhile=$meanwhile" -v "names=$*" -h /var/run/postgresql -U "$superuser" -d "$database" <<'SQL'
+select set_config('pgherd.seconds', :'seconds', false), set_config('pgherd.num', :'num', false),
+  set_config('pgherd.meanwhile', :'meanwhile', false), set_config('pgherd.names', :'names', false) \g /dev/null
 do $$ declare
   wanted constant pg_lsn := pg_current_wal_flush_lsn();
   until constant timestamptz := clock_timestamp() + make_interval(secs => current_setting('pgherd.seconds')::int);
-  lacking text;
+  names constant text[] := string_to_array(current_setting('pgherd.names'), ' ');
+  has int;
 begin
+  if current_setting('synchronous_standby_names') <> current_setting('pgherd.meanwhile') then
+    raise 'synchronous_standby_names is %, expected %', quote_literal(current_setting('synchronous_standby_names')),
+      quote_literal(current_setting('pgherd.meanwhile'));
+  end if;
   loop
-    select string_agg(name, ', ') into lacking from regexp_split_to_table(current_setting('pgherd.names'), ' ') name
-      where name not in (select application_name from pg_stat_replication where flush_lsn >= wanted);
-    exit when lacking is null;
-    if clock_timestamp() > until then raise '% has not come as far as %', lacking, wanted; end if;
-    perform pg_sleep(0.01), pg_stat_clear_snapshot();
+    select count(distinct application_name) into has from pg_stat_replication
+      where application_name = any (names) and flush_lsn >= wanted;
+    exit when has >= current_setting('pgherd.num')::int;
+    if clock_timestamp() > until then raise '% of % have come as far as %', has, names, wanted; end if;
+    commit;
+    perform pg_sleep(0.01);
   end loop;
 end $$;
+select 'caught up';
 SQL
+}
+# Where clients hold every connection, and try for more, those of WAL senders are left, which are counted apart.
+for database in postgres 'dbname=postgres replication=database'; do
+  said=$(ask "$@" 2>&1) || :
+  case $said in *'caught up') exit 0 ;; *ERROR:*) break ;; esac
+done
+say "$said"
+exit 1

@@ -3,8 +3,13 @@
 exec 3<&0
 (
   until pg_isready -q -h /var/run/postgresql; do sleep 0.1; done
-  export PGAPPNAME=pgherd_heartbeat PGCONNECT_TIMEOUT=5
-  exec psql -XAtq -h /var/run/postgresql -U pgherd_monitor -d postgres -f "$rev/report.sql" </dev/null
+  PGUSER=$(cat "$rev/superuser") PGHOST=/var/run/postgresql PGAPPNAME=pgherd_heartbeat PGCONNECT_TIMEOUT=5
+  PGOPTIONS='-c search_path=pg_catalog -c statement_timeout=0'
+  export PGUSER PGHOST PGAPPNAME PGCONNECT_TIMEOUT PGOPTIONS
+  # Where clients hold every connection, and try for more, those of WAL senders are left, which are counted apart.
+  database=postgres
+  psql -XAtq -d postgres -c 'select' </dev/null >/dev/null 2>&1 || database='dbname=postgres replication=database'
+  exec psql -XAtq -d "$database" -f "$rev/report.sql" </dev/null
 ) &
 beats=$!
 # Where the server ends, so does this, and with it the exec; the reader is left to its input, which then ends.

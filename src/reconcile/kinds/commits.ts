@@ -1,158 +1,81 @@
 import type { Commits } from '../../postgres/config.ts';
 import type { SyncList } from '../../postgres/layout.ts';
+import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
-import { groupResource } from '../names.ts';
-import { step, type Change, type Part, type Step } from '../plan.ts';
-import { placed } from './find-node.ts';
-import { readySeconds } from './inside-node.ts';
-import { recordAction } from './record-action.ts';
+import { streamsFrom, unlinkedFor, type Heard } from '../reports.ts';
+import { findNode } from './find-node.ts';
 
-type Led = Extract<GroupView, { phase: 'led' }>;
+export type Led = Extract<GroupView, { phase: 'led' }>;
 
-/**
- * Whom commits are to wait for in quorum mode, as slots: those that stream; `undefined`: it stays what it is, since
- * nobody knows better or too few stream.
- */
-function findWanted({ group, snapshot }: GroupContext, view: Led): readonly number[] | 'local' | undefined {
+/** Milliseconds that a follower which has lost its leader may take to stream again before commits go on without it. */
+const reconnectTime = 3000;
+
+/** What is recorded before commits are acknowledged without a replica, where the file prefers that to waiting. */
+export const waitsForNobody: SyncList = { num: 0, listed: [] };
+
+/** Whom commits are to wait for, and milliseconds after which that is another matter. */
+type Wanted = {
+  /** Slots, ascending; undefined: it stays what it is. */
+  readonly is: readonly number[] | 'local' | undefined;
+  readonly recheck?: number | undefined;
+};
+
+/** Those that stream, and those of the list that may be back in a moment. */
+export function findWanted(context: GroupContext, view: Led): Wanted {
+  const { group, snapshot } = context;
+  const { syncReplicas: num, durability } = group.replication;
   const leader = snapshot.reports.get(view.leader.container.id);
-  if (leader === undefined || leader.recovery || view.leader.facts.serves !== 'lead') return undefined;
+  // Its own word counts, not what it was started as: one that was to be stopped and was not leads on.
+  if (leader === undefined || leader.recovery) return { is: undefined };
   const followers = group.nodes.filter(({ slot }) => slot !== view.leader.slot);
-  const container = (slot: number) =>
-    snapshot.nodes.find((each) => each.group === group.name && each.slot === slot)?.container;
-  const streaming = followers.flatMap(({ slot }) => {
-    const report = snapshot.reports.get(container(slot)?.id ?? '');
-    const isVerified = report?.recovery === true && report.receiver === 'streaming';
-    return isVerified && report.timeline === leader.timeline ? [slot] : [];
-  });
-  if (streaming.length >= group.replication.syncReplicas) {
-    // One that only connects anew, or has not been heard yet, is not struck off.
-    const listed = view.record.sync?.listed ?? [];
-    const waits = listed.filter((slot) => {
-      const seen = container(slot);
-      const report = snapshot.reports.get(seen?.id ?? '');
-      if (seen?.state !== 'running' || snapshot.silent.has(seen.id)) return false;
-      return report === undefined || (report.recovery && report.timeline === leader.timeline);
-    });
-    return [...new Set([...streaming, ...waits])].sort((a, b) => a - b);
+  const streaming = followers.filter(({ slot, name }) => streamsFrom(leader, reportOf(context, slot), name));
+  const able = followers.filter((node) => !streaming.includes(node) && mayReturn(context, leader, node));
+  const leftFor = ({ name }: Node): number => reconnectTime - unlinkedFor(leader, name, snapshot.heardUntil);
+  const returning = able.filter((node) => leftFor(node) > 0);
+  const recheck = returning.length === 0 ? undefined : Math.min(...returning.map(leftFor));
+  if (streaming.length >= num) {
+    // Where nobody has listened, it is not known for how long one has been away.
+    const kept = (leader.streamed === undefined ? able : returning).filter(
+      ({ slot }) => view.record.sync?.listed.includes(slot) === true,
+    );
+    return { is: [...streaming, ...kept].map(({ slot }) => slot).sort((a, b) => a - b), recheck };
   }
-  const isAlone = followers.every(({ slot }) => {
-    const seen = container(slot);
-    return seen?.state !== 'running' || snapshot.silent.has(seen.id);
-  });
-  return isAlone && group.replication.durability === 'preferred' ? 'local' : undefined;
+  if (durability === 'required') return { is: undefined };
+  return streaming.length + returning.length >= num ? { is: undefined, recheck } : { is: 'local' };
 }
 
-/** What the leader is told: only those whom the record lists already. */
-export function commitsOf(context: GroupContext, view: Led): Commits | undefined {
-  const { group } = context;
-  if (group.replication.mode === 'async') return undefined;
-  if (view.isBootstrapRecord) return 'local';
-  const num = group.replication.syncReplicas;
-  const recorded = view.record.sync ?? { num, listed: [] };
-  const wanted = findWanted(context, view);
-  const isListed = wanted !== 'local' && wanted?.every((slot) => recorded.listed.includes(slot));
-  if (wanted === 'local') return recorded.listed.length === 0 ? 'local' : named(context, recorded.num, recorded.listed);
-  if (wanted !== undefined && isListed === true && recorded.num <= num) return named(context, num, wanted);
-  return named(context, Math.max(num, recorded.num), recorded.listed);
+/** Whether one that does not stream can do so again from where it is. */
+function mayReturn(context: GroupContext, leader: Heard, { slot }: Node): boolean {
+  const observed = findNode(context, slot);
+  if (observed?.container.state !== 'running' || context.snapshot.silent.has(observed.container.id)) return false;
+  const report = reportOf(context, slot);
+  const isOfLeader = report === undefined || (report.recovery && report.timeline === leader.timeline);
+  return isOfLeader && observed.facts.state.is === 'data';
 }
 
-function named(context: GroupContext, num: number, slots: readonly number[]): Commits {
-  return { num, names: namesOf(context, slots) };
-}
-
-function namesOf({ group }: GroupContext, slots: readonly number[]): readonly string[] {
-  return group.nodes.filter(({ slot }) => slots.includes(slot)).map(({ name }) => name);
+function reportOf(context: GroupContext, slot: number): Heard | undefined {
+  return context.snapshot.reports.get(findNode(context, slot)?.container.id ?? '');
 }
 
 /**
- * Keeps the recorded list around the server's: it grows before, and shrinks when all that remain have what those who leave
- * may have acknowledged. `isInForce`: the leader has loaded what `commitsOf` says.
+ * What the leader is told. While the record lists somebody, only those: what is acknowledged is found among them. While it
+ * lists nobody, nobody is promoted by it, and the leader may wait for whoever streams.
  */
-export function planCommits(context: GroupContext, view: Led, isInForce: boolean): Part {
-  const { group } = context;
-  const resource = groupResource(group.name);
-  const recorded = view.record.sync;
-  if (group.replication.mode === 'async') {
-    if (recorded === undefined || !isInForce) return {};
-    return { changes: [changed(context, recorded, undefined)], steps: [recordSync(context, view, undefined)] };
+export function commitsOf(context: GroupContext, view: Led): Commits | undefined {
+  const { mode, syncReplicas: num, durability } = context.group.replication;
+  if (mode === 'async') return undefined;
+  if (view.isBootstrapRecord) return 'local';
+  const recorded = view.record.sync ?? { num, listed: [] };
+  const { is: wanted } = findWanted(context, view);
+  if (wanted !== undefined && wanted !== 'local') {
+    const isListed = wanted.every((slot) => recorded.listed.includes(slot)) && recorded.num <= num;
+    if (recorded.listed.length === 0 || isListed) return { num, names: namesOf(context, wanted) };
   }
-  const wanted = view.isBootstrapRecord ? undefined : findWanted(context, view);
-  if (wanted === undefined) return {};
-  const num = group.replication.syncReplicas;
-  const known = recorded ?? { num, listed: [] };
-  if (wanted === 'local') {
-    if (known.listed.length === 0) return {};
-    const none = { num, listed: [] };
-    return { changes: [changed(context, known, none)], steps: [recordSync(context, view, none)] };
-  }
-  const before: SyncList = { num: Math.min(known.num, num), listed: union(known.listed, wanted) };
-  const last: SyncList = { num, listed: wanted };
-  const caughtUp = step(resource, {
-    do: 'await-caught-up',
-    node: placed(view.leader),
-    names: namesOf(context, wanted),
-    seconds: readySeconds,
-  });
-  if (recorded === undefined || !isSame(before, known)) {
-    // Where nobody was listed, whoever is must first have all that was ever acknowledged.
-    const waits = known.listed.length === 0 ? [caughtUp] : [];
-    return {
-      changes: [changed(context, known, before)],
-      steps: [
-        ...waits,
-        recordSync(
-          context,
-          view,
-          before,
-          waits.map(({ id }) => id),
-        ),
-      ],
-    };
-  }
-  if (isSame(last, known) || !isInForce) return {};
-  return {
-    changes: [changed(context, known, last)],
-    steps: [caughtUp, recordSync(context, view, last, [caughtUp.id])],
-  };
+  if (recorded.num === 0 && durability === 'preferred') return 'local';
+  return { num: Math.max(num, recorded.num), names: namesOf(context, recorded.listed) };
 }
 
-/** Whether a step is about whom commits wait for: nobody else waits for it. */
-export function isOfCommits(id: string): boolean {
-  return id.endsWith(': write-quorum') || id.endsWith(': await-caught-up');
-}
-
-/** Writes down who may hold what was acknowledged. */
-export function recordSync(
-  context: GroupContext,
-  view: Led,
-  sync: SyncList | undefined,
-  after: readonly string[] = [],
-): Step {
-  const resource = groupResource(context.group.name);
-  const action = recordAction(context, view, view.record.members, false, { sync });
-  return { ...step(resource, action, after), id: `${resource}: write-quorum` };
-}
-
-function changed(context: GroupContext, before: SyncList, after: SyncList | undefined): Change {
-  const text = (list: SyncList | undefined): string => {
-    if (list === undefined) return 'none';
-    const names = namesOf(context, list.listed);
-    return names.length === 0 ? 'nobody' : `${String(list.num)} of ${names.join(', ')}`;
-  };
-  return {
-    resource: groupResource(context.group.name),
-    kind: 'group',
-    actions: ['update'],
-    reason: { code: 'quorum', detail: 'commits wait for those replicas that stream' },
-    fields: [{ path: 'quorum', before: text(before), after: text(after), effect: 'live' }],
-  };
-}
-
-function union(a: readonly number[], b: readonly number[]): readonly number[] {
-  return [...new Set([...a, ...b])].sort((x, y) => x - y);
-}
-
-function isSame(a: SyncList, b: SyncList): boolean {
-  return a.num === b.num && a.listed.join() === b.listed.join();
+export function namesOf({ group }: GroupContext, slots: readonly number[]): readonly string[] {
+  return group.nodes.filter(({ slot }) => slots.includes(slot)).map(({ name }) => name);
 }

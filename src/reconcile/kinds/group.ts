@@ -2,9 +2,9 @@ import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
 import type { Decision } from '../situation.ts';
 import { groupResource, nodeResource } from '../names.ts';
-import { mergeParts, type Part } from '../plan.ts';
+import { mergeParts, type Part, type Step } from '../plan.ts';
 import { planBalancer } from './balancer.ts';
-import { planCommits } from './commits.ts';
+import { planCommits } from './commit-steps.ts';
 import { decideFor, planDismissal, planFence, type Known } from './leadership.ts';
 import { planMembership } from './membership.ts';
 import { wantedRevision } from './node-config.ts';
@@ -71,19 +71,27 @@ function planMembers(context: GroupContext, returning?: number): Part {
   const ordered = [...membership.before, ...nodes.steps, ...resuming];
   const isRecorded =
     membership.before.some(({ action }) => action.do === 'write-record') || membership.after.length > 0;
-  const commits = isRecorded ? {} : planCommits(context, view, isLoaded(context, view));
+  const commits: Part = isRecorded ? {} : planCommits(context, view, findLoaded(context, view, nodes.steps));
   const steps = orderSteps(context, view, [...ordered, ...(commits.steps ?? [])], balancer.steps ?? []);
   return mergeParts([
     { changes: membership.changes, steps: [...steps, ...membership.after] },
-    { changes: commits.changes ?? [] },
+    { changes: commits.changes ?? [], recheck: commits.recheck },
     { changes: nodes.changes, blocked: nodes.blocked, checks: nodes.checks },
     { changes: balancer.changes ?? [], blocked: balancer.blocked ?? [], checks: balancer.checks ?? [] },
   ]);
 }
 
-/** Whether the leader goes by the revision it is to have. */
-function isLoaded(context: GroupContext, view: Led): boolean {
+/** Whether the leader goes by the revision it is to have, and the step by which it will. */
+function findLoaded(
+  context: GroupContext,
+  view: Led,
+  steps: readonly Step[],
+): { readonly isInForce: boolean; readonly loads: string | undefined } {
   const node = context.group.nodes.find(({ slot }) => slot === view.leader.slot);
-  if (node === undefined || view.leader.container.state !== 'running') return false;
-  return view.leader.facts.loaded === wantedRevision(context, node)?.name;
+  if (node === undefined || view.leader.container.state !== 'running') return { isInForce: false, loads: undefined };
+  const resource = nodeResource(node.name);
+  return {
+    isInForce: view.leader.facts.loaded === wantedRevision(context, node)?.name,
+    loads: steps.find((each) => each.resource === resource && each.action.do === 'reload')?.id,
+  };
 }

@@ -1,5 +1,5 @@
 import { hasCode, PgherdError } from '../../base/error.ts';
-import { slotName } from '../../postgres/config.ts';
+import { slotName, standbyNames, type Commits } from '../../postgres/config.ts';
 import type { Container } from '../../docker/types.ts';
 import { formatFence, formatHandover, type FenceCause, type Fork } from '../../postgres/layout.ts';
 import type { ActionContext } from '../actions.ts';
@@ -47,11 +47,14 @@ export type LeadershipAction =
       /** Where its predecessor ended. */
       readonly fork: Fork | undefined;
     }
-  /** These nodes have all that the leader has written. */
+  /** So many of these nodes have all that the leader has written. */
   | {
       readonly do: 'await-caught-up';
       readonly node: Placed;
+      readonly num: number;
       readonly names: readonly string[];
+      /** Whom commits are to wait for meanwhile. */
+      readonly meanwhile: Commits;
       /** Seconds that it may take. */
       readonly seconds: number;
     };
@@ -115,7 +118,12 @@ export const leadershipActions = {
     await runScript(context, action.node, `${action.revision}/promote`, action.followers.map(slotName));
   },
   'await-caught-up': async (action: Of<'await-caught-up'>, context: ActionContext) => {
-    await runScript(context, action.node, 'config/caught-up', [String(action.seconds), ...action.names]);
+    await runScript(context, action.node, 'config/caught-up', [
+      String(action.seconds),
+      String(action.num),
+      standbyNames(action.meanwhile),
+      ...action.names,
+    ]);
   },
 };
 

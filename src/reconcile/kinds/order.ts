@@ -5,7 +5,7 @@ import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
 import { groupResource, nodeResource } from '../names.ts';
 import type { Step } from '../plan.ts';
-import { isOfCommits } from './commits.ts';
+import { isOfCommits } from './commit-steps.ts';
 import { findNode } from './find-node.ts';
 import { nodeSettings, roleOf } from './node-config.ts';
 import { findPromotion } from './revisions.ts';

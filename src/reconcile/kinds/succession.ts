@@ -1,14 +1,12 @@
 import type { RecordName, SyncList } from '../../postgres/layout.ts';
-import { nodeRevision } from '../../postgres/revision.ts';
 import type { GroupContext } from '../context.ts';
 import { viewGroup } from '../group.ts';
 import type { Decision } from '../situation.ts';
 import { groupResource, nodeResource } from '../names.ts';
 import { step, type Change, type Step } from '../plan.ts';
-import { recordSync } from './commits.ts';
+import { proveList, recordAndLoad } from './commit-steps.ts';
 import { findNode, findSource, placed } from './find-node.ts';
 import { leaderChange, nameOf, type Known } from './leadership.ts';
-import { nodeSettings } from './node-config.ts';
 
 type Promotion = Extract<Decision, { is: 'promote' }>;
 
@@ -77,7 +75,7 @@ function firstList(context: GroupContext, { record }: Known, decision: Promotion
   const num = context.group.replication.syncReplicas;
   const equals = survivorsOf(context, decision).filter(({ lsn }) => lsn === decision.position.lsn);
   if (equals.length >= num) return { num, listed: equals.map(({ slot }) => slot) };
-  return { num: record.sync?.num ?? 1, listed: [] };
+  return { num: Math.max(1, record.sync?.num ?? 1), listed: [] };
 }
 
 /** Those that were seen not to be ahead of the new leader, on its timeline: they can follow it. */
@@ -149,8 +147,8 @@ function withConfig(record: Step, config: Step): Step {
 }
 
 /**
- * Where nobody could be listed at once: has commits go on as soon as those that turn to the new leader have all it has;
- * whoever else comes is looked at later.
+ * Where nobody could be listed at once: has commits go on as soon as enough of those that turn to the new leader have all
+ * it has; whoever else comes is looked at later.
  */
 function planRelease(next: GroupContext, decision: Promotion, written: Step, promotion: Step): readonly Step[] {
   const { group, view } = next;
@@ -160,28 +158,7 @@ function planRelease(next: GroupContext, decision: Promotion, written: Step, pro
   const num = group.replication.syncReplicas;
   const survivors = survivorsOf(next, decision);
   if (survivors.length < num) return [];
-  const resource = groupResource(group.name);
-  const leader = placed(view.leader);
-  const names = survivors.map(({ name }) => name);
-  const record = recordSync(next, view, { num, listed: survivors.map(({ slot }) => slot) });
-  const role = { is: 'lead', systemIdentifier: view.systemIdentifier, commits: { num, names } } as const;
-  const settings = nodeSettings(next, node);
-  const revision = nodeRevision({ ...settings, role }, leader.layout).name;
-  const config = {
-    do: 'write-config',
-    group: group.name,
-    node: leader,
-    image: node.image,
-    settings,
-    role,
-    atStart: false,
-    unfence: undefined,
-    record: undefined,
-  } as const;
-  const caughtUp = step(resource, { do: 'await-caught-up', node: leader, names, seconds: releaseSeconds }, [
-    promotion.id,
-  ]);
-  const write = { ...step(resource, config), id: `${resource}: write-commits`, after: [written.id] };
-  const load = step(resource, { do: 'reload', node: leader, revision }, [record.id, write.id]);
-  return [caughtUp, { ...record, after: [caughtUp.id] }, write, { ...load, id: `${resource}: release-commits` }];
+  const sync = { num, listed: survivors.map(({ slot }) => slot) };
+  const proof = proveList(next, view, sync, [promotion.id], releaseSeconds);
+  return [proof, ...recordAndLoad(next, view, sync, [proof.id], [written.id])];
 }
