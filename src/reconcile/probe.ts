@@ -10,7 +10,10 @@ import { findHandover } from './requests.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 
 /** Milliseconds a server may take to say how it is. */
-const deadline = 10_000;
+const patientDeadline = 10_000;
+
+/** The same where the group may be without writes meanwhile. */
+const decidingDeadline = 3000;
 
 /** Milliseconds in which a leader comes to list a follower that says it streams, and between two questions for that. */
 const listedWithin = 1000;
@@ -20,9 +23,15 @@ const listedPause = 50;
 const stillAfter = 1000;
 
 /** Asks a server how it is; undefined where it does not answer. */
-export async function askReport(engine: Engine, node: ObservedNode): Promise<Report | undefined> {
+export async function askReport(
+  engine: Engine,
+  node: ObservedNode,
+  deadline: number = patientDeadline,
+): Promise<Report | undefined> {
   if (node.container.state !== 'running') return undefined;
-  const command = ownPsql(node.layout.home, '-XAtq', '-c', reportSql);
+  // Nor does what asks outlive that.
+  const timeout = `PGCONNECT_TIMEOUT=${String(deadline / 1000)}`;
+  const command = ['env', timeout, ...ownPsql(node.layout.home, '-XAtq', '-c', reportSql)];
   try {
     const { code, stdout } = await engine.exec(node.container.id, { command, deadline });
     return code === 0 ? parseReport(stdout) : undefined;
@@ -43,12 +52,12 @@ export async function askDeciding(engine: Engine, topology: Topology, snapshot: 
     .map(({ name }) => name);
   if (groups.length === 0) return undefined;
   const nodes = snapshot.nodes.filter(({ group }) => groups.includes(group));
-  const answers = new Map(await askAll(engine, nodes));
+  const answers = new Map(await askAll(engine, nodes, decidingDeadline));
   const until = Date.now() + listedWithin;
   let late = findLateLeaders(topology, nodes, answers);
   while (late.length > 0 && Date.now() < until) {
     await sleep(listedPause);
-    for (const [id, report] of await askAll(engine, late)) answers.set(id, report);
+    for (const [id, report] of await askAll(engine, late, decidingDeadline)) answers.set(id, report);
     late = findLateLeaders(topology, nodes, answers);
   }
   const reports = new Map([...answers].map(([id, report]) => [id, { ...report, at: 0, isStill: false }]));
@@ -103,9 +112,13 @@ export async function probeReports(engine: Engine, topology: Topology, snapshot:
   return { reports, silent: new Set(asked.filter((id) => !reports.has(id))), past: new Map(), heardUntil: 0 };
 }
 
-async function askAll(engine: Engine, nodes: readonly ObservedNode[]): Promise<ReadonlyMap<string, Report>> {
+async function askAll(
+  engine: Engine,
+  nodes: readonly ObservedNode[],
+  deadline?: number,
+): Promise<ReadonlyMap<string, Report>> {
   const answers = await Promise.all(
-    nodes.map(async (node) => [node.container.id, await askReport(engine, node)] as const),
+    nodes.map(async (node) => [node.container.id, await askReport(engine, node, deadline)] as const),
   );
   return new Map(answers.flatMap(([id, report]) => (report === undefined ? [] : [[id, report] as const])));
 }
