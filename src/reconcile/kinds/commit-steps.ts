@@ -27,15 +27,15 @@ export function planCommits(
   if (next === undefined) return { recheck };
   const loaded = loads === undefined ? [] : [loads];
   const proof = next.isProven && next.sync !== undefined ? [proveList(context, view, next.sync, loaded)] : [];
-  const after = next.sync === undefined ? loaded : proof.map(({ id }) => id);
-  const steps = [...proof, ...recordAndLoad(context, view, next.sync, after, loaded)];
+  const proven = proof.map(({ id }) => id);
+  const steps = [...proof, ...recordAndLoad(context, view, next.sync, proven, loaded)];
   return { changes: [changed(context, view.record.sync, next.sync)], steps, recheck };
 }
 
 function findNext(context: GroupContext, view: Led, isInForce: boolean): Next | undefined {
   const { mode, syncReplicas: num } = context.group.replication;
   const recorded = view.record.sync;
-  if (mode === 'async') return recorded !== undefined && isInForce ? { sync: undefined, isProven: false } : undefined;
+  if (mode === 'async') return recorded === undefined ? undefined : { sync: undefined, isProven: false };
   const wanted = view.isBootstrapRecord ? undefined : findWanted(context, view).is;
   if (wanted === undefined) return undefined;
   if (wanted === 'local')

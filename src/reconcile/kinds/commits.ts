@@ -64,7 +64,11 @@ function reportOf(context: GroupContext, slot: number): Heard | undefined {
  */
 export function commitsOf(context: GroupContext, view: Led): Commits | undefined {
   const { mode, syncReplicas: num, durability } = context.group.replication;
-  if (mode === 'async') return undefined;
+  if (mode === 'async') {
+    // The list is forgotten first: the file may want it back before that.
+    const { sync } = view.record;
+    return sync === undefined || sync.num === 0 ? undefined : { num: sync.num, names: namesOf(context, sync.listed) };
+  }
   if (view.isBootstrapRecord) return 'local';
   const recorded = view.record.sync ?? { num, listed: [] };
   const { is: wanted } = findWanted(context, view);
