@@ -46,6 +46,7 @@ const interrupting: ReadonlySet<Step['action']['do']> = new Set([
   'disconnect',
   'create-container',
   'remove-container',
+  'discard-clone',
   'fence',
   'detach',
   'promote',

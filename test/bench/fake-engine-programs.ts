@@ -133,7 +133,7 @@ function startNode(container: FakeContainer, start: string, around: Surroundings
     };
     return serve(node, newServer(node, around));
   }
-  // A clone goes on when its leader answers and has its slot.
+  // A clone goes on when its leader answers and has its slot: whom that is, it reads from its volume each time.
   const process: FakeProcess = {
     ...newServer(node, around),
     stopCode: 137,
@@ -142,13 +142,14 @@ function startNode(container: FakeContainer, start: string, around: Surroundings
         if (process.serves === 'follower') replay(node, around);
         return;
       }
-      const leader = leaderOf(node, around);
+      const current = openNode(container, start) ?? node;
+      const leader = reachLeader(current, current.read('conninfo'), around);
       if (leader === undefined) return;
       if (leader.system !== system) {
         refuse(`the leader is system ${leader.system}`);
         return;
       }
-      if (!leader.slots.has(node.read('slot'))) return;
+      if (!leader.slots.has(current.read('slot'))) return;
       node.volume.database = {
         ...leader,
         isStandby: true,
@@ -157,7 +158,7 @@ function startNode(container: FakeContainer, start: string, around: Surroundings
         rows: [...leader.rows],
       };
       node.mark('state', `data.${system}`);
-      serve(node, process);
+      serve(current, process);
     },
   };
   return process;
@@ -213,7 +214,6 @@ function rejoin(node: OpenNode, around: Surroundings, refuse: (why: string) => u
       own.forks = leader.forks;
       own.isStandby = true;
       own.isShut = false;
-      own.slots.clear();
       serve(node, process);
       replay(node, around);
     },
@@ -301,6 +301,8 @@ function serve(node: OpenNode, process: FakeProcess): FakeProcess {
   // One that is to lead and has only followed so far is promoted by who knows that nobody else leads.
   if (node.role === 'follow' && database !== undefined) database.isStandby = true;
   const isFollower = database?.isStandby === true;
+  // Nobody follows it any more.
+  if (node.role === 'follow') for (const slot of ownSlots(database)) database?.slots.delete(slot);
   const isRaised = node.role === 'follow' && own.some((value, index) => value < (database?.bounds[index] ?? 0));
   if (!isFollower && database !== undefined) {
     database.bounds = own;
@@ -562,6 +564,11 @@ function runSql(container: FakeContainer, sql: string): Ran {
   return ok(sql.includes('pg_current_wal_insert_lsn') ? `${String(lsnOf(database))}\n` : '');
 }
 
+/** The slots that are pgherd's, and not a user's. */
+function ownSlots(database: FakeDatabase | undefined): readonly string[] {
+  return [...(database?.slots ?? [])].filter((name) => /^pgherd_\d+$/.test(name));
+}
+
 function change(database: FakeDatabase, sql: string): void {
   for (const [, role = '', verifier = ''] of sql.matchAll(/ALTER ROLE "((?:[^"]|"")*)" PASSWORD '([^']*)'/g)) {
     database.passwords.set(role.replaceAll('""', '"'), verifier);
@@ -569,7 +576,7 @@ function change(database: FakeDatabase, sql: string): void {
   const wanted = /ARRAY\[(.*?)\]::text\[\]/.exec(sql)?.[1];
   if (wanted === undefined) return;
   const slots = [...wanted.matchAll(/'([^']*)'/g)].map(([, name = '']) => name);
-  for (const slot of [...database.slots]) if (!slots.includes(slot)) database.slots.delete(slot);
+  for (const slot of ownSlots(database)) if (!slots.includes(slot)) database.slots.delete(slot);
   for (const slot of slots) database.slots.add(slot);
 }
 
