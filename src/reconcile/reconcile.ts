@@ -58,6 +58,9 @@ const longestTimer = 2 ** 31 - 1;
 /** Rounds of the same steps, all done, after which something undoes them. */
 const mostRepeats = 5;
 
+/** Clones of a node that may be cut short in a run that nobody follows up; a daemon waits longer and longer instead. */
+const mostClones = 4;
+
 /** Attempts at a lock that is held, after which its holder may have done what there was to do. */
 const lockAttempts = 5;
 
@@ -103,6 +106,10 @@ class Run {
   #held: readonly Held[] = [];
   /** A server was waited for in vain: what it says of itself tells more. */
   #mustProbe = false;
+  /** Clones that were cut short, by resource. */
+  readonly #discarded = new Map<string, number>();
+  /** What each resource failed with last, by its own words. */
+  readonly #words = new Map<string, string>();
   #backoff = firstBackoff;
   #repeated = { steps: '', times: 0 };
 
@@ -208,9 +215,10 @@ class Run {
     this.#mustProbe = false;
     this.#options.onProgress({ type: 'looked', looked });
     this.#held = this.#options.daemon?.hold(looked) ?? [];
-    const left = new Set([...failed, ...this.#held.map(({ resource }) => resource)]);
+    this.#giveUpClones(looked.plan);
+    const left = new Set([...this.#failures.keys(), ...this.#held.map(({ resource }) => resource)]);
     const plan =
-      this.#held.length === 0
+      left.size === failed.size
         ? looked.plan
         : planCluster(this.#topology, looked.snapshot, this.#passwords.fingerprints, left);
     return { snapshot: looked.snapshot, plan: { ...plan, steps: without(plan.steps, left) } };
@@ -225,6 +233,17 @@ class Run {
     if (isSettled && this.#options.daemon === undefined) return false;
     if (isClaimed(snapshot, this.#tenure)) return false;
     return claim(snapshot, this.#tenure, this.#lock, { ...this.#context, signal: this.#signal });
+  }
+
+  #giveUpClones({ steps }: Plan): void {
+    if (this.#options.daemon !== undefined) return;
+    for (const { resource, action } of steps) {
+      if (action.do !== 'discard-clone' || (this.#discarded.get(resource) ?? 0) < mostClones) continue;
+      const times = String(mostClones + 1);
+      const message = `its clone was cut short ${times} times: ${this.#words.get(resource) ?? 'its container ended'}`;
+      const remedy = 'remove what ends the clone, and run the command again';
+      this.#failures.set(resource, new PgherdError('node-failed', message, { remedy }));
+    }
   }
 
   #checksOf(plan: Plan): readonly Step[] {
@@ -278,6 +297,7 @@ class Run {
     for (const outcome of outcomes) {
       if (outcome.result === 'done') this.#noteDone(outcome.step);
       if (outcome.result !== 'failed' || !(outcome.error instanceof PgherdError)) continue;
+      this.#words.set(outcome.step.resource, outcome.error.message);
       if (hasCode(outcome.error, 'engine-unreachable', 'engine-permission', 'lock-lost')) throw outcome.error;
       if (outcome.step.action.do === 'await-node') this.#mustProbe = this.#options.daemon === undefined;
       if (!outcome.error.retry && outcome.error.code !== 'interrupted') {
@@ -294,6 +314,7 @@ class Run {
   #noteDone({ resource, action }: Step): void {
     const isWait = action.do === 'await-node' || action.do === 'await-balancer';
     if (!isWait) this.#done += 1;
+    if (action.do === 'discard-clone') this.#discarded.set(resource, (this.#discarded.get(resource) ?? 0) + 1);
     if (isWait || action.do === 'finish-bootstrap' || action.do === 'resume-streaming') this.#answered.add(resource);
     else if (interrupting.has(action.do)) this.#answered.delete(resource);
   }

@@ -124,6 +124,7 @@ function startNode(container: FakeContainer, start: string, around: Surroundings
       system: systemIdentifier,
       timeline: 1,
       forks: [],
+      reigns: [],
       isStandby: false,
       isShut: false,
       slots: new Set(),
@@ -212,6 +213,7 @@ function rejoin(node: OpenNode, around: Surroundings, refuse: (why: string) => u
       own.rows.splice(fork.lsn - firstLsn);
       own.timeline = leader.timeline;
       own.forks = leader.forks;
+      own.reigns = leader.reigns;
       own.isStandby = true;
       own.isShut = false;
       serve(node, process);
@@ -229,6 +231,7 @@ function replay(node: OpenNode, around: Surroundings): void {
   own.bounds = leader.bounds;
   own.timeline = leader.timeline;
   own.forks = leader.forks;
+  own.reigns = leader.reigns;
   own.isShut = leader.isShut;
   for (const [role, verifier] of leader.passwords) own.passwords.set(role, verifier);
   own.rows.splice(0, own.rows.length, ...leader.rows);
@@ -237,7 +240,9 @@ function replay(node: OpenNode, around: Surroundings): void {
 /** A leader has what its follower asks for: all that comes after what it has, on its own timeline or one after it. */
 function canStream(own: FakeDatabase, leader: FakeDatabase, slot: string): boolean {
   if (leader.system !== own.system || !leader.slots.has(slot)) return false;
-  if (leader.timeline === own.timeline) return own.rows.length <= leader.rows.length;
+  // Where two timelines have the same number, the records of one do not go on from those of the other.
+  if (leader.timeline === own.timeline)
+    return own.reigns[0] === leader.reigns[0] && own.rows.length <= leader.rows.length;
   const fork = leader.forks.find(({ timeline }) => timeline === own.timeline);
   return fork !== undefined && lsnOf(own) <= fork.lsn;
 }
@@ -367,6 +372,7 @@ export function reportOf(container: FakeContainer, script: string, around: Surro
   return {
     recovery: isFollower,
     timeline: database.timeline,
+    reigns: database.reigns.join(' '),
     lsn: lsnOf(database),
     receiver: isFollower && isHealthyNode(container, script, around) ? 'streaming' : null,
     slots: isFollower ? {} : Object.fromEntries([...database.slots].map((name) => [name, 'reserved'])),
@@ -517,6 +523,10 @@ function promote(node: OpenNode, slots: readonly string[]): Ran {
     process.serves = 'leader';
     database.forks = [...database.forks, { timeline: database.timeline, lsn: lsnOf(database) }];
     database.timeline += 1;
+    database.reigns = [
+      `${node.container.id.slice(0, 8)}${String(database.timeline)}@${String(lsnOf(database))}`,
+      ...database.reigns,
+    ];
     database.isStandby = false;
     database.isShut = false;
   }
