@@ -108,8 +108,6 @@ class Run {
   #mustProbe = false;
   /** Clones that were cut short, by resource. */
   readonly #discarded = new Map<string, number>();
-  /** What each resource failed with last, by its own words. */
-  readonly #words = new Map<string, string>();
   #backoff = firstBackoff;
   #repeated = { steps: '', times: 0 };
 
@@ -215,7 +213,7 @@ class Run {
     this.#mustProbe = false;
     this.#options.onProgress({ type: 'looked', looked });
     this.#held = this.#options.daemon?.hold(looked) ?? [];
-    this.#giveUpClones(looked.plan);
+    await this.#giveUpClones(looked.plan);
     const left = new Set([...this.#failures.keys(), ...this.#held.map(({ resource }) => resource)]);
     const plan =
       left.size === failed.size
@@ -235,13 +233,14 @@ class Run {
     return claim(snapshot, this.#tenure, this.#lock, { ...this.#context, signal: this.#signal });
   }
 
-  #giveUpClones({ steps }: Plan): void {
+  async #giveUpClones({ steps }: Plan): Promise<void> {
     if (this.#options.daemon !== undefined) return;
     for (const { resource, action } of steps) {
       if (action.do !== 'discard-clone' || (this.#discarded.get(resource) ?? 0) < mostClones) continue;
       const times = String(mostClones + 1);
-      const message = `its clone was cut short ${times} times: ${this.#words.get(resource) ?? 'its container ended'}`;
-      const remedy = 'remove what ends the clone, and run the command again';
+      const log = (await this.#engine.readLogs(action.node.container, 5).catch(() => '')).trim().split('\n').join('; ');
+      const message = `its clone was cut short ${times} times; its container's log ends with: ${log}`;
+      const remedy = 'remove the cause, and run the command again';
       this.#failures.set(resource, new PgherdError('node-failed', message, { remedy }));
     }
   }
@@ -297,7 +296,6 @@ class Run {
     for (const outcome of outcomes) {
       if (outcome.result === 'done') this.#noteDone(outcome.step);
       if (outcome.result !== 'failed' || !(outcome.error instanceof PgherdError)) continue;
-      this.#words.set(outcome.step.resource, outcome.error.message);
       if (hasCode(outcome.error, 'engine-unreachable', 'engine-permission', 'lock-lost')) throw outcome.error;
       if (outcome.step.action.do === 'await-node') this.#mustProbe = this.#options.daemon === undefined;
       if (!outcome.error.retry && outcome.error.code !== 'interrupted') {
