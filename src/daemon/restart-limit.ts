@@ -65,19 +65,24 @@ export class RestartLimit {
   find({ snapshot, plan }: Looked, now: number): readonly Restart[] {
     return named(snapshot).flatMap(([resource, container]): readonly Restart[] => {
       const steps = plan.steps.filter((each) => each.resource === resource);
-      if (steps.length === 0 || steps.some(({ action }) => !bringingUp.has(action.do))) return [];
+      // A clone that begins again in another volume may be cut short again as well as a start may fail again.
+      const isClone = steps.some(({ action }) => action.do === 'discard-clone');
+      if (!isClone && (steps.length === 0 || steps.some(({ action }) => !bringingUp.has(action.do)))) return [];
       const common = { resource, container: container.id, name: container.name };
       const ended = `it ended with exit code ${String(container.exitCode)}`;
-      if (container.state === 'restarting') {
+      if (container.state === 'restarting' && !isClone) {
         const times = String(container.restartCount);
         const message = `${ended}, and the engine restarts it (${times} times so far)`;
         return [{ ...common, message, until: undefined }];
       }
       const until = this.#allowedAt(resource);
-      if (container.state !== 'exited' || until <= now) return [];
+      if ((container.state !== 'exited' && !isClone) || until <= now) return [];
       const { failed = 0, times = [] } = this.#counts.get(resource) ?? {};
       const starts = failed >= freeStarts ? `${String(failed)} starts` : `the last ${String(times.length)} starts`;
-      return [{ ...common, message: `${ended} soon after each of ${starts}`, until }];
+      const message = isClone
+        ? `its clone was cut short after each of ${starts}`
+        : `${ended} soon after each of ${starts}`;
+      return [{ ...common, message, until }];
     });
   }
 

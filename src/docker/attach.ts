@@ -6,7 +6,8 @@ import type { Attachment } from './engine.ts';
 export async function attachInput(docker: Docker, ref: string, abortSignal: AbortSignal): Promise<Attachment> {
   const attached = await docker
     .getContainer(ref)
-    .attach({ stream: true, stdin: true, stdout: false, stderr: false, hijack: true, abortSignal });
+    // The engine ends a connection that takes no output only with its client, also where the container is long gone.
+    .attach({ stream: true, stdin: true, stdout: true, stderr: false, hijack: true, abortSignal });
   const stream = attached as Duplex;
   const closed = new Promise<void>((resolve) => {
     stream.once('close', () => {

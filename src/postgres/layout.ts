@@ -52,6 +52,8 @@ export type NodeState =
   | { readonly is: 'empty' }
   /** Bootstrap, clone or rewind under way, or cut short. */
   | { readonly is: 'bootstrapping' | 'cloning' | 'rewinding' | 'half' }
+  /** Written by another version. */
+  | { readonly is: 'unknown' }
   /** It led, and holds transactions that the node which leads now has not. */
   | { readonly is: 'diverged' }
   | { readonly is: 'data'; readonly systemIdentifier: string };
@@ -172,7 +174,7 @@ export type SecretsName = { readonly version: number; readonly fingerprint: stri
 /** Facts from link targets, each undefined where the link is missing. Anything unknown reads as missing. */
 export function readFacts(links: Readonly<Record<FactLink, string | undefined>>): NodeFacts {
   return {
-    state: readState(baseName(links.state)),
+    state: readState(links.state),
     config: baseName(links.config),
     started: baseName(links.started),
     loaded: baseName(links.loaded),
@@ -219,13 +221,15 @@ export function formatSecretsName({ version, fingerprint }: SecretsName): string
   return `secrets.${String(version)}.${fingerprint}`;
 }
 
-function readState(name: string | undefined): NodeState {
+/** The state that a link's target names. */
+export function readState(link: string | undefined): NodeState {
+  const name = baseName(link);
   if (name === undefined) return { is: 'empty' };
   if (name === 'bootstrapping' || name === 'cloning' || name === 'rewinding' || name === 'half') return { is: name };
   if (name === 'diverged') return { is: name };
   const systemIdentifier = /^data\.(\d+)$/.exec(name)?.[1];
-  // An unknown state is never taken for an empty volume.
-  return systemIdentifier === undefined ? { is: 'half' } : { is: 'data', systemIdentifier };
+  // A state of another version is never taken for an empty volume, nor for one that may be removed.
+  return systemIdentifier === undefined ? { is: 'unknown' } : { is: 'data', systemIdentifier };
 }
 
 const recordName = /^record\.(\d+)\.(\d+)\.(\d+)\.([\d-]+)(?:\.fork-(\d+)-(\d+))?(?:\.sync-([\d-]+))?\.json$/;

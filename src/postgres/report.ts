@@ -1,9 +1,12 @@
 import { parseJson } from '../base/json.ts';
+import { reignsExpression } from './reigns.ts';
 
 /** What a server says of itself. */
 export type Report = {
   readonly recovery: boolean;
   readonly timeline: number;
+  /** Marks of the leaders that what it has comes from, the newest first; null or absent: it has none. */
+  readonly reigns?: string | null;
   /** Bytes from 0/0: written by a leader, replayed by a follower. */
   readonly lsn: number;
   /** Bytes from 0/0 that a follower has received and need not have replayed; null: nothing since it was started. */
@@ -44,6 +47,7 @@ export type Sender = {
  */
 export const reportSql = `SELECT json_build_object(
   'recovery', recovery,
+  'reigns', ${reignsExpression},
   'timeline', CASE WHEN recovery
     THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver),
       (SELECT max(('x' || left(name, 8))::bit(32)::int) FROM pg_ls_waldir(),

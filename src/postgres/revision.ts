@@ -10,6 +10,7 @@ import {
   type NodeConfig,
 } from './config.ts';
 import type { Layout } from './layout.ts';
+import { reignSql } from './reigns.ts';
 import { heartbeatSql } from './report.ts';
 import { nodeScripts } from './scripts.ts';
 
@@ -34,6 +35,7 @@ export function nodeRevision(config: NodeConfig, layout: Layout): Revision {
     ...(role.is === 'follow' ? { conninfo: conninfo(config, role.leaderAddress, layout), slot: role.slot } : {}),
     ...(role.is === 'follow' && role.held === true ? { quorum: '' } : {}),
     'report.sql': heartbeatSql,
+    'reign.sql': reignSql,
     ...nodeScripts,
   };
   const name = revisionName(restartSettings(settings), files);

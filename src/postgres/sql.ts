@@ -30,12 +30,12 @@ export function bootstrapSql(options: {
   ].join('\n');
 }
 
-/** Makes the slots of these followers, and drops those of all others and those that are lost, ending what holds one. */
+/** Makes the slots of these followers, and drops pgherd's others and those that are lost, ending what holds one. */
 export function slotsSql(followers: readonly number[]): readonly string[] {
   const names = followers.map((slot) => literal(slotName(slot))).join(', ');
   const wanted = `ARRAY[${names}]::text[]`;
   // A slot whose WAL is gone serves nobody any more.
-  const useless = `slot_name LIKE 'pgherd\\_%' AND (slot_name <> ALL (${wanted}) OR wal_status = 'lost')`;
+  const useless = `slot_name ~ '^pgherd_[0-9]+$' AND (slot_name <> ALL (${wanted}) OR wal_status = 'lost')`;
   return [
     `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active AND ${useless};`,
     `DO $$ BEGIN FOR i IN 1..100 LOOP EXIT WHEN NOT EXISTS (SELECT FROM pg_replication_slots WHERE active AND ${useless}); PERFORM pg_sleep(0.05); END LOOP; END $$;`,

@@ -1,4 +1,4 @@
-import { compareRecords, isSameReign, type RecordName } from '../postgres/layout.ts';
+import { compareRecords, isSameReign, type NodeState, type RecordName } from '../postgres/layout.ts';
 import type { Group } from '../topology/model.ts';
 import type { BlockReason, Reason } from './plan.ts';
 import type { ObservedNode, ObservedVolume, Snapshot } from './snapshot.ts';
@@ -91,11 +91,16 @@ export function nextGeneration(group: string, slot: number, snapshot: Snapshot):
  * in the first run of its container; a bootstrap is under way only while the controller that began it lives.
  */
 export function isCutShort({ container, facts }: ObservedNode): boolean {
-  if (facts.state.is === 'bootstrapping' || facts.state.is === 'half') return true;
+  if (facts.state.is === 'bootstrapping' || facts.state.is === 'half' || facts.state.is === 'unknown') return true;
   return (
     (facts.state.is === 'cloning' || facts.state.is === 'rewinding') &&
     !(container.state === 'running' && container.restartCount === 0)
   );
+}
+
+/** Whether a volume holds a clone that is not whole, and so nothing that is not on the leader as well. */
+export function isHalfClone({ is }: NodeState): boolean {
+  return is === 'cloning' || is === 'half';
 }
 
 function hasUnreadVolume(group: Group, nodes: readonly ObservedNode[], volumes: readonly ObservedVolume[]): boolean {

@@ -13,7 +13,7 @@ import { findNode } from './kinds/find-node.ts';
 import { wantedRevision } from './kinds/node-config.ts';
 import { balancerResource, groupResource, nodeResource, volumeResource } from './names.ts';
 import { isPausedBy } from './requests.ts';
-import { mergeParts, step, type Blocked, type Change, type Open, type Part, type Plan } from './plan.ts';
+import { mergeParts, step, type Blocked, type Change, type Open, type Part, type Plan, type Step } from './plan.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** What the passwords of the file look like, by group; undefined: pgherd makes one. */
@@ -120,6 +120,8 @@ function needsNetwork(action: string): boolean {
   return action === 'create-container' || action === 'connect';
 }
 
+const removals: ReadonlySet<Step['action']['do']> = new Set(['remove-container', 'discard-clone']);
+
 // What cannot be made anew is not removed either.
 function withoutNetwork(steps: Part['steps'] & object): Part['steps'] & object {
   const dropped = new Set<string>();
@@ -127,7 +129,7 @@ function withoutNetwork(steps: Part['steps'] & object): Part['steps'] & object {
   return steps.filter((each) => {
     const isDropped =
       needsNetwork(each.action.do) ||
-      (each.action.do === 'remove-container' && made.has(each.resource)) ||
+      (removals.has(each.action.do) && made.has(each.resource)) ||
       each.after.some((id) => dropped.has(id));
     if (isDropped) dropped.add(each.id);
     return !isDropped;

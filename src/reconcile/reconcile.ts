@@ -46,6 +46,7 @@ const interrupting: ReadonlySet<Step['action']['do']> = new Set([
   'disconnect',
   'create-container',
   'remove-container',
+  'discard-clone',
   'fence',
   'detach',
   'promote',
@@ -56,6 +57,9 @@ const longestTimer = 2 ** 31 - 1;
 
 /** Rounds of the same steps, all done, after which something undoes them. */
 const mostRepeats = 5;
+
+/** Clones of a node that may be cut short in a run that nobody follows up; a daemon waits longer and longer instead. */
+const mostClones = 4;
 
 /** Attempts at a lock that is held, after which its holder may have done what there was to do. */
 const lockAttempts = 5;
@@ -102,6 +106,8 @@ class Run {
   #held: readonly Held[] = [];
   /** A server was waited for in vain: what it says of itself tells more. */
   #mustProbe = false;
+  /** Clones that were cut short, by resource. */
+  readonly #discarded = new Map<string, number>();
   #backoff = firstBackoff;
   #repeated = { steps: '', times: 0 };
 
@@ -207,9 +213,10 @@ class Run {
     this.#mustProbe = false;
     this.#options.onProgress({ type: 'looked', looked });
     this.#held = this.#options.daemon?.hold(looked) ?? [];
-    const left = new Set([...failed, ...this.#held.map(({ resource }) => resource)]);
+    await this.#giveUpClones(looked.plan);
+    const left = new Set([...this.#failures.keys(), ...this.#held.map(({ resource }) => resource)]);
     const plan =
-      this.#held.length === 0
+      left.size === failed.size
         ? looked.plan
         : planCluster(this.#topology, looked.snapshot, this.#passwords.fingerprints, left);
     return { snapshot: looked.snapshot, plan: { ...plan, steps: without(plan.steps, left) } };
@@ -224,6 +231,18 @@ class Run {
     if (isSettled && this.#options.daemon === undefined) return false;
     if (isClaimed(snapshot, this.#tenure)) return false;
     return claim(snapshot, this.#tenure, this.#lock, { ...this.#context, signal: this.#signal });
+  }
+
+  async #giveUpClones({ steps }: Plan): Promise<void> {
+    if (this.#options.daemon !== undefined) return;
+    for (const { resource, action } of steps) {
+      if (action.do !== 'discard-clone' || (this.#discarded.get(resource) ?? 0) < mostClones) continue;
+      const times = String(mostClones + 1);
+      const log = (await this.#engine.readLogs(action.node.container, 5).catch(() => '')).trim().split('\n').join('; ');
+      const message = `its clone was cut short ${times} times; its container's log ends with: ${log}`;
+      const remedy = 'remove the cause, and run the command again';
+      this.#failures.set(resource, new PgherdError('node-failed', message, { remedy }));
+    }
   }
 
   #checksOf(plan: Plan): readonly Step[] {
@@ -293,6 +312,7 @@ class Run {
   #noteDone({ resource, action }: Step): void {
     const isWait = action.do === 'await-node' || action.do === 'await-balancer';
     if (!isWait) this.#done += 1;
+    if (action.do === 'discard-clone') this.#discarded.set(resource, (this.#discarded.get(resource) ?? 0) + 1);
     if (isWait || action.do === 'finish-bootstrap' || action.do === 'resume-streaming') this.#answered.add(resource);
     else if (interrupting.has(action.do)) this.#answered.delete(resource);
   }

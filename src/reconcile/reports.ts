@@ -1,5 +1,6 @@
 import { slotName } from '../postgres/config.ts';
 import type { Fork } from '../postgres/layout.ts';
+import { followedAnother } from '../postgres/reigns.ts';
 import type { Report } from '../postgres/report.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -84,6 +85,9 @@ export function diagnose(
   if (isBeyond && follower.isStill && leader.timeline > fork.timeline) {
     const ahead = String(follower.lsn - fork.lsn);
     return { code: 'diverged', detail: `it has ${ahead} bytes of WAL from before its leader led, which that has not` };
+  }
+  if (followedAnother(leader, follower)) {
+    return { code: 'diverged', detail: 'it has followed another leader past the point where its leader began to lead' };
   }
   if (follower.receiver === 'streaming') return undefined;
   if (follower.timeline > leader.timeline) {

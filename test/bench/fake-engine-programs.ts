@@ -125,6 +125,7 @@ function startNode(container: FakeContainer, start: string, around: Surroundings
       system: systemIdentifier,
       timeline: 1,
       forks: [],
+      reigns: [],
       isStandby: false,
       isShut: false,
       slots: new Set(),
@@ -134,7 +135,7 @@ function startNode(container: FakeContainer, start: string, around: Surroundings
     };
     return serve(node, newServer(node, around));
   }
-  // A clone goes on when its leader answers and has its slot.
+  // A clone goes on when its leader answers and has its slot: whom that is, it reads from its volume each time.
   const process: FakeProcess = {
     ...newServer(node, around),
     stopCode: 137,
@@ -143,13 +144,14 @@ function startNode(container: FakeContainer, start: string, around: Surroundings
         if (process.serves === 'follower') replay(node, around);
         return;
       }
-      const leader = leaderOf(node, around);
+      const current = openNode(container, start) ?? node;
+      const leader = reachLeader(current, current.read('conninfo'), around);
       if (leader === undefined) return;
       if (leader.system !== system) {
         refuse(`the leader is system ${leader.system}`);
         return;
       }
-      if (!leader.slots.has(node.read('slot'))) return;
+      if (!leader.slots.has(current.read('slot'))) return;
       node.volume.database = {
         ...leader,
         isStandby: true,
@@ -158,7 +160,7 @@ function startNode(container: FakeContainer, start: string, around: Surroundings
         rows: [...leader.rows],
       };
       node.mark('state', `data.${system}`);
-      serve(node, process);
+      serve(current, process);
     },
   };
   return process;
@@ -212,9 +214,9 @@ function rejoin(node: OpenNode, around: Surroundings, refuse: (why: string) => u
       own.rows.splice(fork.lsn - firstLsn);
       own.timeline = leader.timeline;
       own.forks = leader.forks;
+      own.reigns = leader.reigns;
       own.isStandby = true;
       own.isShut = false;
-      own.slots.clear();
       serve(node, process);
       replay(node, around);
     },
@@ -230,6 +232,7 @@ function replay(node: OpenNode, around: Surroundings): void {
   own.bounds = leader.bounds;
   own.timeline = leader.timeline;
   own.forks = leader.forks;
+  own.reigns = leader.reigns;
   own.isShut = leader.isShut;
   for (const [role, verifier] of leader.passwords) own.passwords.set(role, verifier);
   own.rows.splice(0, own.rows.length, ...leader.rows);
@@ -238,7 +241,9 @@ function replay(node: OpenNode, around: Surroundings): void {
 /** A leader has what its follower asks for: all that comes after what it has, on its own timeline or one after it. */
 function canStream(own: FakeDatabase, leader: FakeDatabase, slot: string): boolean {
   if (leader.system !== own.system || !leader.slots.has(slot)) return false;
-  if (leader.timeline === own.timeline) return own.rows.length <= leader.rows.length;
+  // Where two timelines have the same number, the records of one do not go on from those of the other.
+  if (leader.timeline === own.timeline)
+    return own.reigns[0] === leader.reigns[0] && own.rows.length <= leader.rows.length;
   const fork = leader.forks.find(({ timeline }) => timeline === own.timeline);
   return fork !== undefined && lsnOf(own) <= fork.lsn;
 }
@@ -306,6 +311,8 @@ function serve(node: OpenNode, process: FakeProcess): FakeProcess {
   // One that is to lead and has only followed so far is promoted by who knows that nobody else leads.
   if (node.role === 'follow' && database !== undefined) database.isStandby = true;
   const isFollower = database?.isStandby === true;
+  // Nobody follows it any more.
+  if (node.role === 'follow') for (const slot of ownSlots(database)) database?.slots.delete(slot);
   const isRaised = node.role === 'follow' && own.some((value, index) => value < (database?.bounds[index] ?? 0));
   if (!isFollower && database !== undefined) {
     database.bounds = own;
@@ -371,6 +378,7 @@ export function reportOf(container: FakeContainer, script: string, around: Surro
   return {
     recovery: isFollower,
     timeline: database.timeline,
+    reigns: database.reigns.join(' '),
     lsn: lsnOf(database),
     receiver: isFollower && isHealthyNode(container, script, around) ? 'streaming' : null,
     slots: isFollower ? {} : Object.fromEntries([...database.slots].map((name) => [name, 'reserved'])),
@@ -550,6 +558,10 @@ function promote(node: OpenNode, slots: readonly string[]): Ran {
     process.serves = 'leader';
     database.forks = [...database.forks, { timeline: database.timeline, lsn: lsnOf(database) }];
     database.timeline += 1;
+    database.reigns = [
+      `${node.container.id.slice(0, 8)}${String(database.timeline)}@${String(lsnOf(database))}`,
+      ...database.reigns,
+    ];
     database.isStandby = false;
     database.isShut = false;
   }
@@ -591,6 +603,11 @@ function runSql(container: FakeContainer, sql: string): Ran {
   return ok(sql.includes('pg_current_wal_insert_lsn') ? `${String(lsnOf(database))}\n` : '');
 }
 
+/** The slots that are pgherd's, and not a user's. */
+function ownSlots(database: FakeDatabase | undefined): readonly string[] {
+  return [...(database?.slots ?? [])].filter((name) => /^pgherd_\d+$/.test(name));
+}
+
 function change(database: FakeDatabase, sql: string): void {
   for (const [, role = '', verifier = ''] of sql.matchAll(/ALTER ROLE "((?:[^"]|"")*)" PASSWORD '([^']*)'/g)) {
     database.passwords.set(role.replaceAll('""', '"'), verifier);
@@ -598,7 +615,7 @@ function change(database: FakeDatabase, sql: string): void {
   const wanted = /ARRAY\[(.*?)\]::text\[\]/.exec(sql)?.[1];
   if (wanted === undefined) return;
   const slots = [...wanted.matchAll(/'([^']*)'/g)].map(([, name = '']) => name);
-  for (const slot of [...database.slots]) if (!slots.includes(slot)) database.slots.delete(slot);
+  for (const slot of ownSlots(database)) if (!slots.includes(slot)) database.slots.delete(slot);
   for (const slot of slots) database.slots.add(slot);
 }
 

@@ -7,6 +7,8 @@ export type FakeDatabase = {
   timeline: number;
   /** Where timelines ended that it came through. */
   forks: readonly { readonly timeline: number; readonly lsn: number }[];
+  /** Marks of the leaders it came through, the newest first. */
+  reigns: readonly string[];
   /** `standby.signal` is there. */
   isStandby: boolean;
   /** The last it has is its leader's word that it shut down. */

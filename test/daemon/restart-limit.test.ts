@@ -76,6 +76,23 @@ describe('a container that ends as soon as it is started', () => {
     expect(limit.find(looked(both), 10_000).map(({ resource }) => resource)).toEqual([replica]);
   });
 
+  it('may be a clone that begins again, whatever its container does meanwhile', () => {
+    const limit = new RestartLimit();
+    for (const now of [0, 100, 200, 300]) limit.noteStart(replica, now);
+    for (const container of [
+      { state: 'exited' },
+      { state: 'restarting', restartCount: 3 },
+      { state: 'running', restartCount: 3 },
+    ] as const) {
+      const half = changeNode(converged, 'lb1', 1, (node) =>
+        withFacts(withContainer(node, container), { state: { is: 'half' } }),
+      );
+      const message = 'its clone was cut short after each of 4 starts';
+      expect(limit.find(looked(half), 400)).toMatchObject([{ resource: replica, message, until: 2300 }]);
+      expect(limit.find(looked(half), 2300)).toEqual([]);
+    }
+  });
+
   it('may be a balancer', () => {
     const limit = new RestartLimit();
     for (const now of [0, 0, 0, 0]) limit.noteStart('balancer/lb1', now);
@@ -185,7 +202,7 @@ describe('what is left alone', () => {
     ],
     [
       'another volume',
-      (snapshot: Snapshot) => changeNode(snapshot, 'lb1', 1, (node) => withFacts(node, { state: { is: 'cloning' } })),
+      (snapshot: Snapshot) => changeNode(snapshot, 'lb1', 1, (node) => withFacts(node, { state: { is: 'rewinding' } })),
     ],
   ])('is not what has ended and gets %s, since that may help', (_, change) => {
     const seen = looked(change(ended.snapshot));

@@ -102,7 +102,7 @@ describe('what a volume says of itself', () => {
   it.each(['data.', 'data.x', 'DATA.1', 'new', ''])(
     'of the unknown state %j is never taken for an empty one',
     (state) => {
-      expect(readFacts({ ...none, state }).state).toEqual({ is: 'half' });
+      expect(readFacts({ ...none, state }).state).toEqual({ is: 'unknown' });
     },
   );
 

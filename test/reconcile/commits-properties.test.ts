@@ -110,10 +110,10 @@ class World {
 
   #snapshot(): Snapshot {
     const record: RecordName = {
+      epoch: 1,
       version: this.#version,
       leader: 0,
       members: [0, 1, 2, 3],
-      paused: false,
       sync: this.sync,
     };
     let snapshot: Snapshot = { ...base, nodes: base.nodes.map((node) => withFacts(node, { record })) };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { RecordName } from '../../src/postgres/layout.ts';
+import type { NodeFacts, RecordName } from '../../src/postgres/layout.ts';
 import { newestRecord } from '../../src/reconcile/group.ts';
 import { formatSteps, type Plan } from '../../src/reconcile/plan.ts';
 import { planCluster } from '../../src/reconcile/planner.ts';
@@ -469,15 +469,43 @@ describe('drift', () => {
     expect(made.steps).toEqual([]);
   });
 
-  it('a clone that was cut short is set aside; one under way is waited for', () => {
-    const cloning = (restartCount: number): Snapshot =>
-      changeNode(converged, 'lb1', 1, (node) =>
-        withFacts(withContainer(node, { restartCount, health: { status: 'starting', output: '' } }), {
-          state: { is: 'cloning' },
-        }),
-      );
+  const cloning = (restartCount: number, is: NodeFacts['state']['is'] = 'cloning'): Snapshot =>
+    changeNode(converged, 'lb1', 1, (node) =>
+      withFacts(withContainer(node, { restartCount, health: { status: 'starting', output: '' } }), {
+        state: { is } as NodeFacts['state'],
+        started: undefined,
+        loaded: undefined,
+      }),
+    );
+
+  it('a clone that was cut short begins again in a clean volume; one under way is waited for', () => {
     expect(plan(cloning(0))).toMatchObject({ steps: [], checks: [{ resource: 'node/lb1-replica1' }] });
-    expect(changes(plan(cloning(1)))).toContain('node/lb1-replica1: delete+create (cut-short)');
+    for (const cut of [cloning(1), cloning(0, 'half')]) {
+      expect(changes(plan(cut))).toContain('node/lb1-replica1: delete+create (cut-short)');
+      expect(formatSteps(plan(cut))).toBe(
+        lines(`
+          node/lb1-replica1: discard-clone
+          volume/shop_lb1_1_2: create-volume <- node/lb1-replica1: discard-clone
+          node/lb1-replica1: create-container <- volume/shop_lb1_1_2: create-volume
+        `),
+      );
+    }
+  });
+
+  it.each(['rewinding', 'bootstrapping', 'unknown', 'diverged'] as const)(
+    'a volume that is %s is set aside as it is',
+    (is) => {
+      const steps = formatSteps(plan(cloning(1, is)));
+      expect(steps).toContain('volume/shop_lb1_1_2: create-volume\n');
+      expect(steps).not.toContain('discard-clone');
+      expect(steps).not.toContain('remove-volume');
+    },
+  );
+
+  it('a clone under way is told in its volume whom to follow, and loads nothing', () => {
+    const made = plan(cloning(0), `${file}\npostgres: { parameters: { work_mem: 8MB } }`);
+    const steps = made.steps.filter(({ resource }) => resource === 'node/lb1-replica1');
+    expect(steps.map(({ action }) => action)).toMatchObject([{ do: 'write-config', atStart: true }]);
   });
 });
 

@@ -59,3 +59,34 @@ describe('a follower streams', () => {
     expect(streamsFrom(ofLeader === null ? undefined : { ...leader, ...ofLeader }, own, 'replica1')).toBe(expected);
   });
 });
+
+describe('a follower that has marks of leaders', () => {
+  const led = 'cc@4500 aa@1000';
+  it.each<readonly [string, Partial<Heard>, Partial<Heard>, string]>([
+    ['of its leader', { reigns: led, lsn: 4600 }, { reigns: led }, 'well'],
+    ['of its leader, and of one before that it forgot', { reigns: 'cc@4500 aa@1000 99@1' }, { reigns: led }, 'well'],
+    ['and has not come to that of its leader', { reigns: 'aa@1000', lsn: 4400 }, { reigns: led }, 'well'],
+    ['and replays while it is asked', { reigns: 'aa@1000', lsn: 4600, isStill: false }, { reigns: led }, 'well'],
+    ['and none yet, from before there were any', { lsn: 4400 }, { reigns: led }, 'well'],
+    ['and its leader none', { reigns: null }, { reigns: null }, 'well'],
+    [
+      'and its leader was asked before it wrote its own',
+      { reigns: led, isStill: false },
+      { reigns: 'aa@1000', lsn: 4400 },
+      'well',
+    ],
+    ['the same, heard in the other order', { reigns: led, at: 11 }, { reigns: 'aa@1000', lsn: 4600 }, 'well'],
+    ['and the newest is not whole yet', { reigns: 'cc aa@1000' }, { reigns: led }, 'well'],
+    ['of another leader', { reigns: 'bb@3000 aa@1000' }, { reigns: led }, 'diverged'],
+    [
+      'of another leader, whose records seem to go on',
+      { reigns: 'bb@3000 aa@1000', receiver: 'streaming', isStill: false },
+      { reigns: led },
+      'diverged',
+    ],
+    ['and has come past that of its leader without it', { reigns: 'aa@1000', lsn: 4600 }, { reigns: led }, 'diverged'],
+    ['none, past that of its leader', { lsn: 4600, receiver: 'streaming' }, { reigns: led }, 'diverged'],
+  ])('%s', (_, changes, ofLeader, expected) => {
+    expect(ailmentOf(changes, ofLeader)).toBe(expected);
+  });
+});

@@ -348,8 +348,12 @@ export async function addForeign(engine: FakeWorld): Promise<() => string> {
   };
 }
 
+/** Volumes of which nothing may be lost: a clone that was cut short is not one. */
 export function volumesWithData(engine: FakeWorld): readonly FakeVolume[] {
-  return [...engine.volumes.values()].filter(({ database }) => database !== undefined);
+  return [...engine.volumes.values()].filter(({ database, tree }) => {
+    const state = tree.get('/pgherd/state');
+    return database !== undefined && !(state?.type === 'link' && state.target === 'cloning');
+  });
 }
 
 /** Something that happens to a cluster behind pgherd's back, to its n-th container. */

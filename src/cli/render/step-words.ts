@@ -6,6 +6,7 @@ export const stepWords: Readonly<Record<Action['do'], string>> = {
   'remove-network': 'removing it',
   'create-volume': 'creating it',
   'remove-volume': 'removing it',
+  'discard-clone': 'removing its incomplete clone',
   'pull-image': 'pulling its image',
   'create-container': 'creating its container',
   'remove-container': 'removing its container',

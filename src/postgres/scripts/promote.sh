@@ -32,6 +32,8 @@ do \$\$ begin
 end \$\$;
 select pg_logical_emit_message(true, 'pgherd', 'leads');
 $slots
+\set ON_ERROR_STOP off
+$(cat "$rev/reign.sql")
 SQL
 mark serves lead
 rm -f "$home/detached"

@@ -15,6 +15,10 @@ serve() {
   if [ "$role" = follow ]; then
     : >"$data/standby.signal"
     raised=$(raise)
+    # Nobody follows it any more: the slots of those that did would keep its WAL. Others may be a user's.
+    for old in "$data"/pg_replslot/pgherd_*; do
+      case ${old##*/pgherd_} in '' | *[!0-9]*) ;; *) rm -rf "$old" ;; esac
+    done
   fi
   # Whom it was told not to follow for a while is another one by now, or is the one it follows.
   if [ -L "$home/detached" ]; then mark detached pending; fi
@@ -56,22 +60,33 @@ bootstrap() {
   serve
 }
 
+# The leader may be another node by the time that it answers: then this script begins again with what the volume says now.
+leader_of() { cat "$1/role" "$1/conninfo" "$1/slot" 2>/dev/null || :; }
+followed=$(leader_of "$rev")
+is_current() {
+  now=$(leader_of "$home/config")
+  [ -z "$now" ] || [ "$now" = "$followed" ]
+}
+renew() {
+  if is_current; then return; fi
+  say 'the leader has changed'
+  exec sh "$home/config/start"
+}
+
 clone() {
   [ ! -e "$data" ] || refuse "$data exists, and nothing says what it is: not cloning into it"
-  conninfo=$(cat "$rev/conninfo")
-  slot=$(cat "$rev/slot")
-  until found=$(psql -XAtq -F ' ' -d "$conninfo replication=true dbname=replication" -c IDENTIFY_SYSTEM); do
-    say 'the leader does not answer yet'
-    sleep 0.2
-  done
-  [ "${found%% *}" = "$system" ] || refuse "the leader is system ${found%% *}, expected $system: not cloning it"
-  mark state cloning
-  say 'cloning the leader'
-  until pg_basebackup -D "$data" -d "$conninfo" -S "$slot" -X stream -c fast --no-password; do
-    # It takes away what it wrote when it fails; where it could not, the volume is half and stays so.
-    if [ -e "$data" ] && [ -n "$(ls -A "$data")" ]; then mark state half; refuse 'the clone was cut short'; fi
-    say 'cloning failed, trying again'
-    sleep 1
+  before=$(ls -A "$mount")
+  tries=5
+  pause=1
+  until copy; do
+    # Whatever it leaves behind, such as tablespaces, makes every further attempt fail: the next one needs a clean volume.
+    [ "$(ls -A "$mount")" = "$before" ] || cut_short "$failure"
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || cut_short "$failure"
+    rm -f "$home/state"
+    say "trying again in $pause s"
+    sleep "$pause"
+    pause=$((pause * 2))
   done
   rm -f "$data/postgresql.auto.conf" "$data/pg_hba.conf"
   : >"$data/postgresql.auto.conf"
@@ -79,7 +94,43 @@ clone() {
   sync
   mark state "data.$system"
   say 'cloned'
-  serve
+  exec sh "$home/config/start"
+}
+
+# The volume is useless from now on, and each start reports why.
+cut_short() {
+  echo "$*" >"$home/why"
+  mark state half
+  refuse "$*"
+}
+
+copy() {
+  renew
+  conninfo=$(cat "$rev/conninfo")
+  slot=$(cat "$rev/slot")
+  until found=$(psql -XAtq -F ' ' -d "$conninfo replication=true dbname=replication" -c IDENTIFY_SYSTEM); do
+    say 'the leader does not answer yet'
+    sleep 0.2
+    renew
+  done
+  [ "${found%% *}" = "$system" ] || refuse "the leader is system ${found%% *}, expected $system: not cloning it"
+  mark state cloning
+  say 'cloning the leader'
+  # It confirms WAL before there is a copy that could replay it: by the node's name it would count as a standby.
+  pg_basebackup -D "$data" -d "$conninfo application_name=pgherd_clone" -S "$slot" -X stream -c fast --no-password 2>"$home/why" &
+  copying=$!
+  # A leader that hangs never ends it. The subshell must not keep the lock of the volume.
+  { while is_current; do sleep 1; done; kill -9 "$copying"; } 9>&- &
+  watching=$!
+  code=0
+  wait "$copying" || code=$?
+  kill "$watching" 2>/dev/null || :
+  wait "$watching" 2>/dev/null || :
+  cat "$home/why" >&2
+  is_current || cut_short 'the leader changed while it was cloned'
+  failure="the clone failed: $({ grep 'error:' "$home/why" || tail -n 3 "$home/why"; } | tr '\n' ' ')"
+  rm -f "$home/why"
+  return "$code"
 }
 
 # It led, and follows from now on. What it wrote after its successor began is taken back, unless there are transactions
@@ -98,6 +149,7 @@ rejoin() {
   until leads && found=$(ask IDENTIFY_SYSTEM) && timeline=$(echo "$found" | cut -d ' ' -f 2); do
     say 'who leads now does not answer yet'
     sleep 0.2
+    renew
   done
   [ "${found%% *}" = "$system" ] || refuse "the leader is system ${found%% *}, expected $system: not following it"
   fork=
@@ -148,5 +200,6 @@ case "$role $state" in
   'bootstrap ') bootstrap ;;
   'follow ') clone ;;
   'lead ') refuse 'told to lead, and the volume is empty: a leader is never made from nothing twice' ;;
+  *' half') refuse "$(cat "$home/why" 2>/dev/null || echo 'the clone was cut short'): it begins again in another volume" ;;
   *) refuse "the volume is marked '$state': it was cut short, and is set aside, not resumed" ;;
 esac

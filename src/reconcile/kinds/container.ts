@@ -40,13 +40,8 @@ export const containerActions = {
     else assertOurs(existing, context);
   },
   'remove-container': async (action: Of<'remove-container'>, context: ActionContext) => {
-    const container = await inspectOurs(action.container, context);
-    if (container === undefined) return;
-    await context.verifyLock();
-    // `always` would bring it back between the two.
-    await context.engine.updateContainer(container.id, { restart: 'no' });
-    await context.engine.stopContainer(container.id, action.stopSeconds);
-    await context.engine.removeContainer(container.id);
+    const container = await stopForGood(action.container, action.stopSeconds, context);
+    if (container !== undefined) await context.engine.removeContainer(container.id);
   },
   start: async (action: Of<'start'>, context: ActionContext) => {
     const container = await inspectOurs(action.container, context);
@@ -113,6 +108,21 @@ export const containerActions = {
     await context.engine.disconnectNetwork(action.network, container.id);
   },
 };
+
+/** Stops a container that is to be removed; undefined: it is gone. */
+export async function stopForGood(
+  ref: string,
+  stopSeconds: number,
+  context: ActionContext,
+): Promise<Container | undefined> {
+  const container = await inspectOurs(ref, context);
+  if (container === undefined) return undefined;
+  await context.verifyLock();
+  // `always` would bring it back between the two.
+  await context.engine.updateContainer(container.id, { restart: 'no' });
+  await context.engine.stopContainer(container.id, stopSeconds);
+  return container;
+}
 
 async function start(container: string, { engine }: ActionContext, name = container): Promise<void> {
   await engine.startContainer(container).catch(async (error: unknown) => {

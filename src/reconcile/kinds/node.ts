@@ -2,7 +2,7 @@ import { slotName } from '../../postgres/config.ts';
 import { layoutOf } from '../../postgres/layout.ts';
 import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
-import { currentVolume, isCutShort, nextGeneration } from '../group.ts';
+import { currentVolume, isCutShort, isHalfClone, nextGeneration } from '../group.ts';
 import { nodeResource, volumeName, volumeResource } from '../names.ts';
 import { inOrder, step, type Blocked, type Change, type FieldChange, type Part, type Step } from '../plan.ts';
 import { diagnose } from '../reports.ts';
@@ -76,9 +76,10 @@ function findSpoilt(context: GroupContext, node: Node, observed: ObservedNode): 
     return { code: 'diverged', detail };
   }
   if (isCutShort(observed)) {
-    const what =
-      is === 'bootstrapping' ? 'a bootstrap that was' : is === 'rewinding' ? 'a rewind that was' : 'a clone that was';
-    return { code: 'cut-short', detail: `its volume ${observed.volume} holds ${what} cut short; it is set aside` };
+    const what = is === 'bootstrapping' ? 'a bootstrap' : is === 'rewinding' ? 'a rewind' : 'a clone';
+    const fate = isHalfClone(observed.facts.state) ? 'removed' : 'set aside';
+    const detail = `its volume ${observed.volume} holds ${what} that was cut short; it is ${fate}`;
+    return { code: 'cut-short', detail };
   }
   if (view.phase !== 'led' || node.slot === view.leader.slot) return undefined;
   const leader = snapshot.reports.get(view.leader.container.id);
@@ -87,7 +88,8 @@ function findSpoilt(context: GroupContext, node: Node, observed: ObservedNode): 
   return { code: ailment.code, detail: `${ailment.detail}; its volume ${observed.volume} is set aside` };
 }
 
-// The volume is set aside as it is, and the node begins again in a new one.
+// The node begins again in a new volume. The old one is set aside as it is, or removed where it never held anything of its
+// own: a clone that was cut short.
 function planAnew(context: GroupContext, node: Node, observed: ObservedNode, reason: Change['reason']): Part {
   const { group, snapshot, topology } = context;
   const resource = nodeResource(node.name);
@@ -102,11 +104,11 @@ function planAnew(context: GroupContext, node: Node, observed: ObservedNode, rea
   const volumeSteps = isMade
     ? []
     : [step(volumeResource(name), createVolume(topology.cluster, group.name, node.slot, generation))];
-  const remove = step(
-    resource,
-    removeAction(observed),
-    volumeSteps.map(({ id }) => id),
-  );
+  const create = createSteps(context, node, name);
+  const made = volumeSteps.map(({ id }) => id);
+  const steps = isHalfClone(observed.facts.state)
+    ? removedFirst(step(resource, discardAction(observed)), create, volumeSteps)
+    : [...volumeSteps, ...removedFirst(step(resource, removeAction(observed), made), create)];
   return {
     changes: [
       ...(isMade ? [] : [volumeCreated(name)]),
@@ -118,7 +120,7 @@ function planAnew(context: GroupContext, node: Node, observed: ObservedNode, rea
         fields: [{ path: 'volume', before: observed.volume, after: name, effect: 'recreate' }],
       },
     ],
-    steps: [...volumeSteps, ...removedFirst(remove, createSteps(context, node, name))],
+    steps,
   };
 }
 
@@ -233,9 +235,16 @@ function removeAction(observed: ObservedNode): Step['action'] {
   return { do: 'remove-container', container: observed.container.id, stopSeconds: nodeStopSeconds };
 }
 
+// Nothing in it is worth a shutdown in order.
+function discardAction({ container, layout, volume }: ObservedNode): Step['action'] {
+  return { do: 'discard-clone', node: { container: container.id, layout }, name: volume, stopSeconds: 0 };
+}
+
 // Where it cannot be made again at once (no image, say), it is left as it is.
-function removedFirst(remove: Step, create: readonly Step[]): readonly Step[] {
-  return create[0]?.action.do === 'create-container' ? [remove, ...after(create, [remove.id])] : create;
+function removedFirst(remove: Step, create: readonly Step[], between: readonly Step[] = []): readonly Step[] {
+  if (create[0]?.action.do !== 'create-container') return create;
+  const last = between.at(-1) ?? remove;
+  return [remove, ...after(between, [remove.id]), ...after(create, [last.id])];
 }
 
 function after(steps: readonly Step[], ids: readonly string[]): readonly Step[] {

@@ -67,6 +67,8 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   const isFenced = facts.serves === 'fenced';
   const promotes = role.is === 'lead' && mustPromote(observed);
   const lacksRecord = facts.record === undefined || compareRecords(facts.record, view.record) !== 0;
+  // A clone under way reads whom it follows from what is in force, and there is no server to load anything.
+  const hasServed = facts.started !== undefined;
   const restart = isRunning && facts.started !== undefined && revisionNeedsRestart(facts.started, wanted.name);
   const steps: Step[] = [];
   if (differs || lacksRecord || isFenced) {
@@ -79,7 +81,7 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
         settings: nodeSettings(context, node),
         role,
         // Whoever was fenced may be started by anybody as soon as it is no more.
-        atStart: !isRunning || restart || isFenced,
+        atStart: !isRunning || restart || isFenced || !hasServed,
         unfence: isFenced ? unfencedAs(role, observed) : undefined,
         record: lacksRecord
           ? { container: view.source.container.id, layout: view.source.layout, record: view.record }
@@ -94,9 +96,8 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
     const stopSeconds = isHung ? hungStopSeconds : nodeStopSeconds;
     steps.push(step(resource, { do: 'restart', container: container.id, stopSeconds }));
   }
-  const isStale = facts.started !== undefined && facts.loaded !== wanted.name;
   const isCutOff = facts.detached !== undefined && isServing(context, view.leader);
-  const mustLoad = differs || isStale || isCutOff;
+  const mustLoad = hasServed && (differs || facts.loaded !== wanted.name || isCutOff);
   if (promotes) {
     const followers = view.record.members.filter((slot) => slot !== node.slot);
     const { fork } = view.record;
