@@ -2,6 +2,7 @@ import { slotName } from '../postgres/config.ts';
 import { viewGroup, type GroupView } from '../reconcile/group.ts';
 import { diagnose, findLackingSlots, type Reports } from '../reconcile/reports.ts';
 import type { Snapshot } from '../reconcile/snapshot.ts';
+import { isSecondWriter } from '../reconcile/writers.ts';
 import type { Group, Topology } from '../topology/model.ts';
 
 /**
@@ -21,6 +22,9 @@ export function findAmiss(topology: Topology, snapshot: Snapshot, reports: Repor
     const ill = followers.flatMap(({ name, slot }) => {
       const id = snapshot.nodes.find((each) => each.group === group.name && each.slot === slot)?.container.id ?? '';
       const report = reports.get(id);
+      const node = snapshot.nodes.find((each) => each.container.id === id);
+      if (node !== undefined && isSecondWriter(node, { nodes: snapshot.nodes, reports }))
+        return [`${name}: takes writes`];
       const ailment = diagnose(leader, report, slotName(slot), view.record.fork);
       if (ailment !== undefined) return [`${name}: ${ailment.code}`];
       return report !== undefined && report.receiver !== 'streaming' ? [`${name}: does not stream`] : [];

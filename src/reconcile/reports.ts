@@ -18,7 +18,7 @@ export type Reports = ReadonlyMap<string, Heard>;
 export type Voices = Pick<Snapshot, 'reports' | 'silent' | 'past' | 'heardUntil'>;
 
 /** Why a follower cannot go on from the data it has. */
-export type Ailment = { readonly code: 'writable' | 'diverged' | 'wal-gone'; readonly detail: string };
+export type Ailment = { readonly code: 'diverged' | 'wal-gone'; readonly detail: string };
 
 /** The slots of these followers that their leader says it has not, or has and cannot serve; none while it says nothing. */
 export function findLackingSlots(leader: Heard | undefined, followers: readonly number[]): readonly string[] {
@@ -27,8 +27,8 @@ export function findLackingSlots(leader: Heard | undefined, followers: readonly 
 }
 
 /**
- * Tells whether a follower must be cloned anew: it took writes of its own, or what it lacks is gone from its leader. It
- * says nothing where it is not sure; who only waits for its leader is not ill.
+ * Tells whether a follower must be cloned anew: it has what its leader has not, or what it lacks is gone from its leader.
+ * It says nothing where it is not sure; who only waits for its leader is not ill, and who takes writes is no follower.
  */
 export function diagnose(
   leader: Heard | undefined,
@@ -36,9 +36,7 @@ export function diagnose(
   slot: string,
   fork?: Fork,
 ): Ailment | undefined {
-  if (follower === undefined) return undefined;
-  if (!follower.recovery) return { code: 'writable', detail: 'it takes writes, and does not lead' };
-  if (leader === undefined || leader.recovery) return undefined;
+  if (follower?.recovery !== true || leader === undefined || leader.recovery) return undefined;
   // Where its leader's timeline began, its own had ended. It connects again and again, and may seem to stream.
   const isBeyond = fork !== undefined && follower.timeline <= fork.timeline && follower.lsn > fork.lsn;
   if (isBeyond && follower.isStill && leader.timeline > fork.timeline) {

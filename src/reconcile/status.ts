@@ -11,6 +11,7 @@ import { findLeftovers } from './leftovers.ts';
 import { balancerResource, nodeResource } from './names.ts';
 import { isByPause, type Blocked, type Plan } from './plan.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
+import { isSecondWriter, takesWritesText } from './writers.ts';
 import { conditionsOf } from './status-conditions.ts';
 import type { BalancerStatus, ClusterStatus, GroupStatus, Health, NodeStatus, Sync } from './status-model.ts';
 
@@ -78,6 +79,7 @@ async function readGroup(
       answer,
       leaderSlot,
       leaderLsn,
+      isSecond: observed !== undefined && isSecondWriter(observed, { nodes: snapshot.nodes, reports: said }),
       blocked: findBlocked(plan, nodeResource(node.name)),
       found: findReason(plan, nodeResource(node.name)),
     }),
@@ -98,11 +100,12 @@ function describeNode(input: {
   readonly answer: Report | undefined;
   readonly leaderSlot: number | undefined;
   readonly leaderLsn: number | undefined;
+  readonly isSecond: boolean;
   readonly blocked: Blocked | undefined;
   /** Why something is to be done to it. */
   readonly found: string | undefined;
 }): NodeStatus {
-  const { topology, node, observed, answer, leaderSlot, leaderLsn, blocked, found } = input;
+  const { topology, node, observed, answer, leaderSlot, leaderLsn, isSecond, blocked, found } = input;
   const isLeader = node.slot === leaderSlot;
   const state = observed?.container.state ?? 'missing';
   const common = {
@@ -120,6 +123,7 @@ function describeNode(input: {
   if (blocked !== undefined) {
     return { ...common, replication, health: 'Blocked', message: blocked.reason.detail };
   }
+  if (isSecond) return { ...common, replication, health: 'Degraded', message: takesWritesText };
   if (answer === undefined) {
     const isComing = observed?.facts.state.is === 'cloning' || observed?.facts.state.is === 'bootstrapping';
     const silent = isComing ? observed.facts.state.is : 'does not answer';
@@ -135,8 +139,12 @@ function describeNode(input: {
     };
   }
   const streams = answer.recovery && answer.receiver === 'streaming';
-  const message = streams ? null : answer.recovery ? 'does not stream' : 'takes writes, and does not lead';
-  return { ...common, replication, health: streams ? 'Healthy' : 'Degraded', message };
+  return {
+    ...common,
+    replication,
+    health: streams ? 'Healthy' : 'Degraded',
+    message: streams ? null : 'does not stream',
+  };
 }
 
 async function readBalancer(

@@ -206,6 +206,7 @@ const reads: ReadonlySet<string> = new Set([
   'inspectVolume',
   'inspectImage',
   'readLink',
+  'pathExists',
   'readArchive',
   'readLogs',
 ]);

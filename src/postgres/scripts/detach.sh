@@ -3,6 +3,23 @@
 guard
 superuser=$(cat "$rev/superuser")
 end=$(($(date +%s) + ${1:-30}))
+# One that somebody else has promoted follows nobody already. What it has in common with the others ends where its timeline
+# began: with that it is compared, and what it wrote since is kept with it where it is to lead.
+if [ ! -e "$data/standby.signal" ]; then
+  until [ "$(psql -XAtq -h /var/run/postgresql -U "$superuser" -d postgres -c 'select pg_is_in_recovery()')" = f ]; do
+    [ "$(date +%s)" -lt "$end" ] || { say 'it is no standby, and does not answer'; exit 1; }
+    sleep 0.05
+  done
+  for history in "$data"/pg_wal/????????.history; do :; done
+  read -r timeline lsn _ <<EOF
+$(grep '^[0-9]' "$history" | tail -n 1)
+EOF
+  [ -n "$timeline" ] || { say 'it is no standby, and was never promoted'; exit 1; }
+  position=$timeline.$((0x${lsn%/*} * 4294967296 + 0x${lsn#*/})).open
+  mark loaded "detached.$position"
+  echo "detached.$position"
+  exit
+fi
 # What was received is replayed, also where nobody sends any more; then the startup process has nothing left to do. A
 # history that it has of a timeline it has not reached yet says where it is itself.
 export PGOPTIONS='-c statement_timeout=0'

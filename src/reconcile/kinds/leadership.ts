@@ -8,6 +8,7 @@ import { inOrder, step, type Change, type Part, type Step } from '../plan.ts';
 import type { Heard } from '../reports.ts';
 import type { Decision, Member } from '../situation.ts';
 import { nodeKey, type ObservedNode, type Snapshot } from '../snapshot.ts';
+import { isSecondWriter, isServing } from '../writers.ts';
 import { endpointStep } from './endpoints.ts';
 import { findNode, findSource, nodeName, placed } from './find-node.ts';
 import { isDead } from './leadership-actions.ts';
@@ -70,6 +71,7 @@ function findMembers(context: GroupContext, view: Known): readonly Member[] {
       detached: isDown ? undefined : facts.detached,
       said: lastWords(snapshot, last, report === undefined),
       streams: report === undefined ? undefined : report.recovery && report.receiver === 'streaming',
+      takesWrites: slot === view.record.leader ? isServing(each, snapshot) : isSecondWriter(each, snapshot),
       failed: failed.has(nodeResource(name)),
     };
   });
@@ -89,6 +91,7 @@ function findMembers(context: GroupContext, view: Known): readonly Member[] {
       detached: undefined,
       said: lastWords(snapshot, snapshot.past.get(nodeKey({ group: group.name, slot })), true),
       streams: false,
+      takesWrites: false,
       failed: false,
     }));
   return [...members, ...missing];
