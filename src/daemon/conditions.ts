@@ -2,7 +2,7 @@ import type { PgherdError } from '../base/error.ts';
 import type { Result } from '../reconcile/work.ts';
 import type { Condition as Plain } from '../reconcile/status-model.ts';
 import { findCommitState, joinCommitStates } from '../reconcile/commit-state.ts';
-import type { Reports } from '../reconcile/reports.ts';
+import { streamsFrom, type Reports } from '../reconcile/reports.ts';
 import type { Snapshot } from '../reconcile/snapshot.ts';
 import { isSecondWriter, takesWritesText } from '../reconcile/writers.ts';
 import type { ClusterSource } from './topology-state.ts';
@@ -145,6 +145,7 @@ function servers({ source, snapshot, reports, isAwaited }: Facts): readonly Find
   for (const group of groups) {
     const leading = findLeading(group, snapshot);
     if (leading === undefined) leaders.push(`${group.name} has none`);
+    const leads = snapshot.nodes.find((each) => each.group === group.name && each.slot === leading);
     for (const node of group.nodes) {
       const observed = snapshot.nodes.find((each) => each.group === group.name && each.slot === node.slot);
       const report = observed === undefined ? undefined : reports.get(observed.container.id);
@@ -158,7 +159,9 @@ function servers({ source, snapshot, reports, isAwaited }: Facts): readonly Find
         const silent = `${node.name} ${state === 'running' ? 'does not answer' : `is ${state}`}`;
         (isLeader ? leaders : replicas).push(silent);
       } else if (isLeader && report.recovery) leaders.push(`${node.name} is in recovery`);
-      else if (!isLeader && report.receiver !== 'streaming') replicas.push(`${node.name} does not stream`);
+      else if (!isLeader && !streamsFrom(reports.get(leads?.container.id ?? ''), report, node.name)) {
+        replicas.push(`${node.name} does not stream`);
+      }
     }
     const balancer = snapshot.balancers.find((each) => each.group === group.name)?.container;
     if (balancer?.state !== 'running') balancers.push(`${group.name} is ${balancer?.state ?? 'missing'}`);

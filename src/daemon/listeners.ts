@@ -118,9 +118,16 @@ export class Listeners {
 // Of a server that is well, how far it has come is no news; of one that does not stream it may be.
 function isNews(before: Heard, report: Report): boolean {
   if (report.recovery && report.receiver !== 'streaming') return true;
-  const essence = ({ recovery, timeline, receiver, slots, oldest }: Report): string =>
-    JSON.stringify([recovery, timeline, receiver, slots, oldest]);
+  const essence = ({ recovery, timeline, receiver, slots, oldest, senders }: Report): string =>
+    JSON.stringify([recovery, timeline, receiver, slots, oldest, listStreaming(senders)]);
   return essence(before) !== essence(report);
+}
+
+function listStreaming(senders: Report['senders']): readonly string[] {
+  return Object.entries(senders ?? {})
+    .filter(([, { state }]) => state === 'streaming')
+    .map(([name]) => name)
+    .sort();
 }
 
 // A volume that holds no data yet has no server to speak of.

@@ -1,6 +1,6 @@
 import { slotName } from '../postgres/config.ts';
 import { viewGroup, type GroupView } from '../reconcile/group.ts';
-import { diagnose, findLackingSlots, type Reports } from '../reconcile/reports.ts';
+import { diagnose, findLackingSlots, streamsFrom, type Reports } from '../reconcile/reports.ts';
 import type { Snapshot } from '../reconcile/snapshot.ts';
 import { isSecondWriter } from '../reconcile/writers.ts';
 import type { Group, Topology } from '../topology/model.ts';
@@ -27,7 +27,7 @@ export function findAmiss(topology: Topology, snapshot: Snapshot, reports: Repor
         return [`${name}: takes writes`];
       const ailment = diagnose(leader, report, slotName(slot), view.record.fork);
       if (ailment !== undefined) return [`${name}: ${ailment.code}`];
-      return report !== undefined && report.receiver !== 'streaming' ? [`${name}: does not stream`] : [];
+      return report !== undefined && !streamsFrom(leader, report, name) ? [`${name}: does not stream`] : [];
     });
     return [
       ...lacking.map((name) => `${group.name}: no slot ${name}`),
@@ -44,12 +44,13 @@ function findUnlisted(
   snapshot: Snapshot,
   reports: Reports,
 ): readonly string[] {
-  if (group.replication.mode !== 'quorum' || reports.get(leader.container.id)?.recovery !== false) return [];
+  const lead = reports.get(leader.container.id);
+  if (group.replication.mode !== 'quorum' || lead?.recovery !== false) return [];
   const listed = record.sync?.listed ?? [];
   return group.nodes.flatMap(({ name, slot }) => {
     if (slot === leader.slot) return [];
     const id = snapshot.nodes.find((each) => each.group === group.name && each.slot === slot)?.container.id ?? '';
-    const streams = reports.get(id)?.receiver === 'streaming';
+    const streams = streamsFrom(lead, reports.get(id), name);
     return streams === listed.includes(slot)
       ? []
       : [`${name}: ${streams ? 'not listed' : 'listed, and does not stream'}`];

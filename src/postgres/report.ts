@@ -14,12 +14,24 @@ export type Report = {
   readonly slots: Readonly<Record<string, string>>;
   /** Where a leader's WAL begins, bytes from 0/0; told only while a slot is not in use. */
   readonly oldest: number | null;
+  /** Whom a leader sends WAL to, by application_name; null: it is none, absent: a revision of an earlier version reports. */
+  readonly senders?: Readonly<Record<string, Sender>> | null;
+};
+
+/** A standby as its leader sees it. */
+export type Sender = {
+  /** `startup`, `catchup`, `streaming`, `backup` or `stopping`. */
+  readonly state: string;
+  /** Bytes from 0/0 that it has reported to be on its disk. */
+  readonly lsn: number | null;
 };
 
 /**
  * Asks for a report, as one JSON object. pgherd's monitor may run it. The timeline of a standby that receives nothing is
- * that of its newest WAL file where it has come to: its last checkpoint may be of a timeline before.
- * Sources: https://www.postgresql.org/docs/17/view-pg-replication-slots.html, …/functions-admin.html
+ * that of its newest WAL file where it has come to: its last checkpoint may be of a timeline before. Two senders of one
+ * name are a connection that has ended without notice and its successor.
+ * Sources: https://www.postgresql.org/docs/17/view-pg-replication-slots.html, …/functions-admin.html,
+ * …/monitoring-stats.html#MONITORING-PG-STAT-REPLICATION-VIEW
  */
 export const reportSql = `SELECT json_build_object(
   'recovery', recovery,
@@ -40,7 +52,11 @@ export const reportSql = `SELECT json_build_object(
   'oldest', CASE WHEN NOT recovery AND EXISTS (SELECT FROM pg_replication_slots WHERE NOT active)
     THEN (SELECT min(('x' || substr(name, 9, 8))::bit(32)::bigint * 4294967296
       + ('x' || substr(name, 17, 8))::bit(32)::bigint * pg_size_bytes(current_setting('wal_segment_size')))
-      FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$') END)
+      FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$') END,
+  'senders', CASE WHEN NOT recovery THEN (SELECT coalesce(json_object_agg(application_name,
+      json_build_object('state', state, 'lsn', (flush_lsn - '0/0')::bigint)), '{}')
+    FROM (SELECT DISTINCT ON (application_name) application_name, state, flush_lsn FROM pg_stat_replication
+      ORDER BY application_name, state = 'streaming' DESC, flush_lsn DESC NULLS LAST) AS sender) END)
   FROM (SELECT pg_is_in_recovery() AS recovery) AS is_in`;
 
 /**

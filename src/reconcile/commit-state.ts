@@ -1,6 +1,7 @@
 import type { Report } from '../postgres/report.ts';
 import type { Group } from '../topology/model.ts';
 import type { GroupView } from './group.ts';
+import { streamsFrom } from './reports.ts';
 import type { ObservedNode } from './snapshot.ts';
 
 /** What becomes of commits in quorum mode. */
@@ -24,9 +25,10 @@ export function findCommitState(
   const slots = view.record.sync?.listed ?? [];
   const listed = group.nodes.filter(({ slot }) => slots.includes(slot));
   const names = listed.map(({ name }) => name);
-  const streams = listed.filter(({ slot }) => {
+  const leader = reports.get(view.leader.container.id);
+  const streams = listed.filter(({ slot, name }) => {
     const node = nodes.find((each) => each.group === group.name && each.slot === slot);
-    return reports.get(node?.container.id ?? '')?.receiver === 'streaming';
+    return streamsFrom(leader, reports.get(node?.container.id ?? ''), name);
   });
   const of = `${String(syncReplicas)} of ${names.join(', ')}`;
   if (streams.length >= syncReplicas) return { state: 'durable', listed: names, message: `commits wait for ${of}` };

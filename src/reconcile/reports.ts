@@ -17,6 +17,23 @@ export type Reports = ReadonlyMap<string, Heard>;
 /** All that is known from listening to servers. */
 export type Voices = Pick<Snapshot, 'reports' | 'silent' | 'past' | 'heardUntil'>;
 
+/**
+ * Whether a follower streams from this leader: both say so, on the leader's timeline. The follower's word alone counts
+ * while nobody hears the leader, or it does not lead yet. Of two reports one is a moment older: what both must say is seen a
+ * moment later for that, and does not come and go.
+ */
+export function streamsFrom(leader: Report | undefined, follower: Report | undefined, name: string): boolean {
+  if (follower?.recovery !== true || follower.receiver !== 'streaming') return false;
+  if (leader === undefined || leader.recovery) return true;
+  return leader.timeline === follower.timeline && isListedStreaming(leader, name);
+}
+
+function isListedStreaming({ senders }: Report, name: string): boolean {
+  // A revision of an earlier version does not tell.
+  if (senders === undefined || senders === null) return true;
+  return senders[name]?.state === 'streaming';
+}
+
 /** Why a follower cannot go on from the data it has. */
 export type Ailment = { readonly code: 'diverged' | 'wal-gone'; readonly detail: string };
 

@@ -9,6 +9,7 @@ import type { Group, Node, Topology } from '../topology/model.ts';
 import { findLeading, viewGroup } from './group.ts';
 import { findLeftovers } from './leftovers.ts';
 import { balancerResource, nodeResource } from './names.ts';
+import { streamsFrom } from './reports.ts';
 import { isByPause, type Blocked, type Plan } from './plan.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 import { isSecondWriter, takesWritesText } from './writers.ts';
@@ -65,7 +66,7 @@ async function readGroup(
       return [node, observed, answer] as const;
     }),
   );
-  const leaderLsn = answers.find(([node]) => node.slot === leaderSlot)?.[2]?.lsn;
+  const leader = answers.find(([node]) => node.slot === leaderSlot)?.[2];
   const said = new Map(
     answers.flatMap(([, observed, answer]) =>
       observed === undefined || answer === undefined ? [] : [[observed.container.id, answer] as const],
@@ -78,7 +79,7 @@ async function readGroup(
       observed,
       answer,
       leaderSlot,
-      leaderLsn,
+      leader,
       isSecond: observed !== undefined && isSecondWriter(observed, { nodes: snapshot.nodes, reports: said }),
       blocked: findBlocked(plan, nodeResource(node.name)),
       found: findReason(plan, nodeResource(node.name)),
@@ -99,13 +100,14 @@ function describeNode(input: {
   readonly observed: ObservedNode | undefined;
   readonly answer: Report | undefined;
   readonly leaderSlot: number | undefined;
-  readonly leaderLsn: number | undefined;
+  /** What the leader answered. */
+  readonly leader: Report | undefined;
   readonly isSecond: boolean;
   readonly blocked: Blocked | undefined;
   /** Why something is to be done to it. */
   readonly found: string | undefined;
 }): NodeStatus {
-  const { topology, node, observed, answer, leaderSlot, leaderLsn, isSecond, blocked, found } = input;
+  const { topology, node, observed, answer, leaderSlot, leader, isSecond, blocked, found } = input;
   const isLeader = node.slot === leaderSlot;
   const state = observed?.container.state ?? 'missing';
   const common = {
@@ -118,8 +120,10 @@ function describeNode(input: {
     ...describeRun(observed?.container),
     timeline: answer?.timeline ?? null,
   } as const;
-  const lag = isLeader || answer === undefined || leaderLsn === undefined ? null : Math.max(0, leaderLsn - answer.lsn);
-  const replication = isLeader ? null : { state: answer?.receiver ?? 'none', lag_bytes: lag };
+  const lag = isLeader || answer === undefined || leader === undefined ? null : Math.max(0, leader.lsn - answer.lsn);
+  const sender = leader?.senders?.[node.name]?.state;
+  const receiver = answer?.receiver === 'streaming' && sender !== undefined ? sender : answer?.receiver;
+  const replication = isLeader ? null : { state: receiver ?? 'none', lag_bytes: lag };
   if (blocked !== undefined) {
     return { ...common, replication, health: 'Blocked', message: blocked.reason.detail };
   }
@@ -138,13 +142,12 @@ function describeNode(input: {
       message: answer.recovery ? 'in recovery' : null,
     };
   }
-  const streams = answer.recovery && answer.receiver === 'streaming';
-  return {
-    ...common,
-    replication,
-    health: streams ? 'Healthy' : 'Degraded',
-    message: streams ? null : 'does not stream',
-  };
+  const streams = streamsFrom(leader, answer, node.name);
+  if (!streams && receiver === 'catchup') {
+    return { ...common, replication, health: 'Progressing', message: 'catching up with its leader' };
+  }
+  const message = streams ? null : 'does not stream';
+  return { ...common, replication, health: streams ? 'Healthy' : 'Degraded', message };
 }
 
 async function readBalancer(

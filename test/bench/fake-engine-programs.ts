@@ -1,7 +1,7 @@
 import type { ExecCommand } from '../../src/docker/engine.ts';
 import type { ExecResult } from '../../src/docker/types.ts';
 import { compareRecords, readRecordName, type RecordName } from '../../src/postgres/layout.ts';
-import { reportSql, type Report } from '../../src/postgres/report.ts';
+import { reportSql, type Report, type Sender } from '../../src/postgres/report.ts';
 import { baseName, parent } from './fake-engine-files.ts';
 import type { FakeContainer, FakeDatabase, FakeProcess } from './fake-engine-state.ts';
 
@@ -370,7 +370,23 @@ export function reportOf(container: FakeContainer, script: string, around: Surro
     receiver: isFollower && isHealthyNode(container, script, around) ? 'streaming' : null,
     slots: isFollower ? {} : Object.fromEntries([...database.slots].map((name) => [name, 'reserved'])),
     oldest: null,
+    senders: isFollower ? null : sendersOf(database, around),
   };
+}
+
+/** Whom a leader sends to, as pg_stat_replication lists them. */
+function sendersOf(leader: FakeDatabase, around: Surroundings): Readonly<Record<string, Sender>> {
+  return Object.fromEntries(
+    around.containers().flatMap((container): (readonly [string, Sender])[] => {
+      const follower =
+        container.volumes[0] && openNode(container, `${container.volumes[0].target}/pgherd/config/health`);
+      const own = follower?.volume.database;
+      if (follower === undefined || own === undefined || container.process?.serves !== 'follower') return [];
+      if (leaderOf(follower, around) !== leader || !canStream(own, leader, follower.slot())) return [];
+      const name = /application_name=(\S+)/.exec(follower.read('conninfo'))?.[1] ?? '';
+      return [[name, { state: 'streaming', lsn: lsnOf(own) }]];
+    }),
+  );
 }
 
 // ---- a balancer: src/balancer/scripts
@@ -536,17 +552,10 @@ function promote(node: OpenNode, slots: readonly string[]): Ran {
 
 // src/postgres/scripts/caught-up.sh: who streams has everything.
 function isCaughtUp(leader: OpenNode, names: readonly string[], around: Surroundings): boolean {
-  return names.every((name) =>
-    around.containers().some((container) => {
-      const follower =
-        container.volumes[0] && openNode(container, `${container.volumes[0].target}/pgherd/config/health`);
-      if (follower === undefined || container.process?.serves !== 'follower') return false;
-      const [own, database] = [follower.volume.database, leader.volume.database];
-      const isNamed = follower.read('conninfo').includes(`application_name=${name} `);
-      if (!isNamed || own === undefined || database === undefined) return false;
-      return leaderOf(follower, around) === database && canStream(own, database, follower.slot());
-    }),
-  );
+  const { database } = leader.volume;
+  if (database === undefined) return false;
+  const senders = sendersOf(database, around);
+  return names.every((name) => (senders[name]?.lsn ?? 0) >= lsnOf(database));
 }
 
 function finishBootstrap(node: OpenNode, sql: string): Ran {

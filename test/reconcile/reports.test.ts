@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { diagnose, type Heard } from '../../src/reconcile/reports.ts';
+import { diagnose, streamsFrom, type Heard } from '../../src/reconcile/reports.ts';
 
 const leader: Heard = {
   recovery: false,
@@ -37,5 +37,24 @@ describe('a follower', () => {
     ['that has such WAL itself and replays it', { lsn: 900, isStill: false }, {}, 'well'],
   ])('%s', (_, changes, ofLeader, expected) => {
     expect(ailmentOf(changes, ofLeader)).toBe(expected);
+  });
+});
+
+describe('a follower streams', () => {
+  const lists = { replica1: { state: 'streaming', lsn: 4000 } };
+  it.each<readonly [string, Partial<Heard> | null, Partial<Heard> | null, boolean]>([
+    ['where both say so', {}, { senders: lists }, true],
+    ['not where its leader does not list it', {}, { senders: {} }, false],
+    ['not while it catches up', {}, { senders: { replica1: { state: 'catchup', lsn: 1 } } }, false],
+    ['not where only its leader says so, as while it is cloned', { receiver: null }, { senders: lists }, false],
+    ['not where it says nothing', null, { senders: lists }, false],
+    ['not where it takes writes', { recovery: false }, { senders: lists }, false],
+    ['not on the timeline before', { timeline: 1 }, { senders: lists }, false],
+    ['by its own word while nobody hears its leader', {}, null, true],
+    ['by its own word while its leader does not lead yet', {}, { recovery: true, senders: null }, true],
+    ['by its own word where its leader reports as an earlier version did', {}, {}, true],
+  ])('%s', (_, changes, ofLeader, expected) => {
+    const own = changes === null ? undefined : { ...follower, receiver: 'streaming', ...changes };
+    expect(streamsFrom(ofLeader === null ? undefined : { ...leader, ...ofLeader }, own, 'replica1')).toBe(expected);
   });
 });

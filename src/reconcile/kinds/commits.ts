@@ -3,6 +3,7 @@ import type { SyncList } from '../../postgres/layout.ts';
 import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
 import { groupResource } from '../names.ts';
+import { streamsFrom } from '../reports.ts';
 import { step, type Change, type Part, type Step } from '../plan.ts';
 import { placed } from './find-node.ts';
 import { readySeconds } from './inside-node.ts';
@@ -20,11 +21,9 @@ function findWanted({ group, snapshot }: GroupContext, view: Led): readonly numb
   const followers = group.nodes.filter(({ slot }) => slot !== view.leader.slot);
   const container = (slot: number) =>
     snapshot.nodes.find((each) => each.group === group.name && each.slot === slot)?.container;
-  const streaming = followers.flatMap(({ slot }) => {
-    const report = snapshot.reports.get(container(slot)?.id ?? '');
-    const isVerified = report?.recovery === true && report.receiver === 'streaming';
-    return isVerified && report.timeline === leader.timeline ? [slot] : [];
-  });
+  const streaming = followers
+    .filter(({ slot, name }) => streamsFrom(leader, snapshot.reports.get(container(slot)?.id ?? ''), name))
+    .map(({ slot }) => slot);
   if (streaming.length >= group.replication.syncReplicas) {
     // One that only connects anew, or has not been heard yet, is not struck off.
     const listed = view.record.sync?.listed ?? [];

@@ -5,7 +5,7 @@ import { decideLeadership } from '../leadership.ts';
 import { groupResource, nodeResource } from '../names.ts';
 import { findHandover } from '../requests.ts';
 import { inOrder, step, type Change, type Part, type Step } from '../plan.ts';
-import type { Heard } from '../reports.ts';
+import { streamsFrom, type Heard } from '../reports.ts';
 import type { Decision, Member } from '../situation.ts';
 import { nodeKey, type ObservedNode, type Snapshot } from '../snapshot.ts';
 import { isSecondWriter, isServing } from '../writers.ts';
@@ -49,6 +49,7 @@ function findRequest({ group, snapshot }: GroupContext, { record }: Known): Hand
 function findMembers(context: GroupContext, view: Known): readonly Member[] {
   const { group, snapshot, failed, topology } = context;
   const observed = snapshot.nodes.filter((each) => each.group === group.name);
+  const leads = view.phase === 'led' ? snapshot.reports.get(view.leader.container.id) : undefined;
   const members = observed.map((each): Member => {
     const { container, facts, slot } = each;
     const name = nameOf(context, each);
@@ -70,7 +71,7 @@ function findMembers(context: GroupContext, view: Known): readonly Member[] {
       // A server that ended since does not follow nobody any more.
       detached: isDown ? undefined : facts.detached,
       said: lastWords(snapshot, last, report === undefined),
-      streams: report === undefined ? undefined : report.recovery && report.receiver === 'streaming',
+      streams: report === undefined ? undefined : streamsFrom(leads, report, name),
       takesWrites: slot === view.record.leader ? isServing(each, snapshot) : isSecondWriter(each, snapshot),
       failed: failed.has(nodeResource(name)),
     };
