@@ -9,7 +9,17 @@ export type Heard = Report & {
   readonly at: number;
   /** It has not replayed or written anything since a second ago at least. */
   readonly isStill: boolean;
+  /** Milliseconds for which a follower has not followed the leader that is heard; undefined: it does, or none is heard. */
+  readonly driftsFor?: number | undefined;
 };
+
+/** Milliseconds after which one that does not follow is not read from any more: it takes less to connect anew. */
+const adriftAfter = 10_000;
+
+/** Whether a follower has lost its leader for good, as far as its readers are concerned. */
+export function isAdrift({ driftsFor }: Heard): boolean {
+  return driftsFor !== undefined && driftsFor >= adriftAfter;
+}
 
 /** What servers said last, by container id. */
 export type Reports = ReadonlyMap<string, Heard>;
@@ -26,6 +36,11 @@ export function streamsFrom(leader: Report | undefined, follower: Report | undef
   if (follower?.recovery !== true || follower.receiver !== 'streaming') return false;
   if (leader === undefined || leader.recovery) return true;
   return leader.timeline === follower.timeline && isListedStreaming(leader, name);
+}
+
+/** Whether a follower is on its way with this leader, however far behind it is. */
+export function follows(leader: Report, follower: Report, name: string): boolean {
+  return streamsFrom(leader, follower, name) || leader.senders?.[name]?.state === 'catchup';
 }
 
 function isListedStreaming({ senders }: Report, name: string): boolean {

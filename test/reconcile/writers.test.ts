@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { digest } from '../../src/base/canonical.ts';
 import type { NodeFacts } from '../../src/postgres/layout.ts';
 import type { Container } from '../../src/docker/types.ts';
 import { formatSteps, type Plan } from '../../src/reconcile/plan.ts';
@@ -9,8 +10,8 @@ import { isSecondWriter } from '../../src/reconcile/writers.ts';
 import { databaseOf, promoteServer } from '../bench/fake-engine-programs.ts';
 import { FakeWorld } from '../bench/fake-engine.ts';
 import { askHandover } from '../../src/reconcile/handover.ts';
-import { isMutating, leastFile, planOf, run, worldOf, type File } from './simulation.ts';
-import { changeNode, convergedSnapshot, topologyOf, withContainer, withFacts } from './support.ts';
+import { leastFile, planOf, run, worldOf, type File } from './simulation.ts';
+import { changeBalancer, changeNode, convergedSnapshot, topologyOf, withContainer, withFacts } from './support.ts';
 
 const topology = topologyOf(`
 cluster_name: shop
@@ -90,6 +91,7 @@ describe('a second writer', () => {
       'volume/shop_lb1_1_2: create-volume <- node/lb1-replica1: fence',
       'node/lb1-replica1: remove-container <- volume/shop_lb1_1_2: create-volume',
       'node/lb1-replica1: create-container <- node/lb1-replica1: remove-container',
+      'balancer/lb1: write-readers',
     ]);
     expect(made.blocked).toEqual([]);
     expect(made.changes.find(({ kind }) => kind === 'node')?.reason).toEqual({
@@ -126,11 +128,50 @@ describe('a second writer', () => {
   ])('is left alone, and blocks the group, where the leader %s', (_, snapshot) => {
     const volumes = snapshot.volumes.filter(({ slot }) => snapshot.nodes.some((node) => node.slot === slot));
     const made = plan({ ...snapshot, volumes });
-    expect(made.steps).toEqual([]);
+    // It is not read from: its rows may be nobody else's.
+    expect(formatSteps(made)).toBe('balancer/lb1: write-readers');
     expect(made.blocked.map(({ resource, reason }) => `${resource}: ${reason.code}`)).toEqual([
       'group/lb1: second-writer',
     ]);
     expect(made.blocked[0]?.remedy).toContain('`pgherd failover lb1 --to lb1-replica1`');
+  });
+});
+
+describe('reads go to those that follow', () => {
+  const waits: Heard = { ...streams, receiver: null };
+  const steps = (replica1: Heard, primary: Heard | undefined = leads): string => {
+    const said = { replica1, replica2: streams, ...(primary === undefined ? {} : { primary }) };
+    return formatSteps(planCluster(topology, heard(converged, said), {}));
+  };
+
+  it('a moment without a connection, or without a leader, changes nothing', () => {
+    expect(steps(waits)).toBe('');
+    expect(steps({ ...waits, driftsFor: 2000 })).toBe('');
+    expect(steps(waits, undefined)).toBe('');
+  });
+
+  it('one that has not followed its leader for long is stood in for, until it does', () => {
+    expect(steps({ ...waits, driftsFor: 10_000 })).toBe('balancer/lb1: write-readers');
+    const [address1 = '', address2 = ''] = ['shop-lb1-replica1', 'shop-lb1-replica2'].map(
+      (name) => converged.nodes.find(({ container }) => container.name === name)?.container.networks['shop']?.address,
+    );
+    const written = (said: Heard, lines: string): string => {
+      const snapshot = changeBalancer(
+        heard(converged, { primary: leads, replica1: said, replica2: streams }),
+        'lb1',
+        (each) => ({
+          ...each,
+          readers: `readers.${digest(lines)}.${String(each.container.startedAt)}`,
+        }),
+      );
+      return formatSteps(planCluster(topology, snapshot, {}));
+    };
+    const without = `${address2} reader1\n${address2} reader2\n`;
+    expect(written({ ...waits, driftsFor: 20_000 }, without)).toBe('');
+    // It connects again: whoever is not read from is not yet, whoever is stays.
+    expect(written({ ...waits, driftsFor: 100 }, without)).toBe('');
+    expect(written({ ...waits, driftsFor: 100 }, `${address1} reader1\n${address2} reader2\n`)).toBe('');
+    expect(written(streams, without)).toBe('balancer/lb1: write-readers');
   });
 });
 
@@ -166,9 +207,10 @@ describe('a replica promoted by hand', () => {
       await engine.connect().engine.stopContainer(leader?.id ?? '', 0);
       leader?.view.put('/var/lib/postgresql/data/pgherd/state', { type: 'link', target: 'half' });
       const before = [...engine.volumes.keys()];
-      const { result, calls } = await run(engine, file);
+      const { result, progress } = await run(engine, file);
       expect(result.blocked.map(({ reason }) => reason.code)).toEqual(['second-writer']);
-      expect(calls.filter((call) => call.method !== 'exec' && isMutating(call))).toEqual([]);
+      const steps = progress.flatMap((each) => (each.type === 'step-started' ? [each.step.id] : []));
+      expect(steps).toEqual(['balancer/lb1: write-readers']);
       expect([...engine.volumes.keys()]).toEqual(before);
 
       await askHandover(engine.connect().engine, 'shop', 'lb1', { kind: 'failover', to: 1 }, worldOf(engine));

@@ -1,7 +1,8 @@
 import type { Engine } from '../docker/engine.ts';
 import type { Report } from '../postgres/report.ts';
-import type { Heard, Reports, Voices } from '../reconcile/reports.ts';
-import { nodeKey, type ObservedNode } from '../reconcile/snapshot.ts';
+import { nodeName } from './kinds/find-node.ts';
+import { follows, isAdrift, type Heard, type Reports, type Voices } from './reports.ts';
+import { nodeKey, type ObservedNode } from './snapshot.ts';
 import { listen } from './heartbeat.ts';
 
 export type ListenersOptions = {
@@ -20,12 +21,14 @@ const firstWordWithin = 3000;
 /** Listens to the servers of a cluster, each as long as its container runs. */
 export class Listeners {
   readonly #options: ListenersOptions;
-  readonly #listening = new Map<string, AbortController>();
+  readonly #listening = new Map<string, { readonly node: ObservedNode; readonly controller: AbortController }>();
   readonly #reports = new Map<string, Heard>();
   /** By `nodeKey`. */
   readonly #past = new Map<string, Heard>();
   /** When a server's LSN became what it is. */
   readonly #stillSince = new Map<string, number>();
+  /** Since when one that follows does not follow the leader that is heard. */
+  readonly #driftsSince = new Map<string, number>();
   /** Those that were just joined and have said nothing yet, with the timers that end that. */
   readonly #awaited = new Map<string, NodeJS.Timeout>();
 
@@ -66,7 +69,7 @@ export class Listeners {
 
   #join(engine: Engine, id: string, node: ObservedNode): void {
     const controller = new AbortController();
-    this.#listening.set(id, controller);
+    this.#listening.set(id, { node, controller });
     const isLate = setTimeout(() => {
       this.#awaited.delete(id);
       this.#options.onHeard(id);
@@ -77,7 +80,7 @@ export class Listeners {
       container: id,
       script: `${node.layout.home}/config/heartbeat`,
       onReport: (report: Report) => {
-        if (!controller.signal.aborted) this.#hear(id, nodeKey(node), report);
+        if (!controller.signal.aborted) this.#hear(id, node, report);
       },
       onSilence: (isSilent: boolean) => {
         // The last word of one that was left comes late: it may have been joined again.
@@ -90,11 +93,12 @@ export class Listeners {
   }
 
   #leave(id: string): void {
-    this.#listening.get(id)?.abort();
+    this.#listening.get(id)?.controller.abort();
     this.#listening.delete(id);
     this.#awaitNoMore(id);
     this.#reports.delete(id);
     this.#stillSince.delete(id);
+    this.#driftsSince.delete(id);
   }
 
   #awaitNoMore(id: string): void {
@@ -102,22 +106,45 @@ export class Listeners {
     this.#awaited.delete(id);
   }
 
-  #hear(id: string, key: string, report: Report): void {
+  #hear(id: string, node: ObservedNode, report: Report): void {
     this.#awaitNoMore(id);
     const now = this.#options.now();
     if (this.#reports.get(id)?.lsn !== report.lsn) this.#stillSince.set(id, now);
     const isStill = now - (this.#stillSince.get(id) ?? now) >= stillAfter;
     const before = this.#reports.get(id);
-    const heard = { ...report, at: now, isStill };
+    const heard: Heard = { ...report, at: now, isStill, driftsFor: this.#findDrift(id, node, report, now) };
     this.#reports.set(id, heard);
-    this.#past.set(key, heard);
-    if (before === undefined || isNews(before, report)) this.#options.onHeard(id);
+    this.#past.set(nodeKey(node), heard);
+    if (before === undefined || isNews(before, heard)) this.#options.onHeard(id);
+  }
+
+  #findDrift(id: string, node: ObservedNode, report: Report, now: number): number | undefined {
+    const leaders = [...this.#listening].flatMap(
+      ([
+        other,
+        {
+          node: { group },
+        },
+      ]) => {
+        const said = group === node.group ? this.#reports.get(other) : undefined;
+        return said?.recovery === false ? [said] : [];
+      },
+    );
+    const name = nodeName(node);
+    if (!report.recovery || leaders.length === 0 || leaders.some((leader) => follows(leader, report, name))) {
+      this.#driftsSince.delete(id);
+      return undefined;
+    }
+    const since = this.#driftsSince.get(id) ?? now;
+    this.#driftsSince.set(id, since);
+    return now - since;
   }
 }
 
 // Of a server that is well, how far it has come is no news; of one that does not stream it may be.
-function isNews(before: Heard, report: Report): boolean {
+function isNews(before: Heard, report: Heard): boolean {
   if (report.recovery && report.receiver !== 'streaming') return true;
+  if (isAdrift(before) !== isAdrift(report)) return true;
   const essence = ({ recovery, timeline, receiver, slots, oldest, senders }: Report): string =>
     JSON.stringify([recovery, timeline, receiver, slots, oldest, listStreaming(senders)]);
   return essence(before) !== essence(report);
