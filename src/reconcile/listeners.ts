@@ -1,5 +1,6 @@
 import type { Engine } from '../docker/engine.ts';
 import type { Report } from '../postgres/report.ts';
+import { newestRecord } from './group.ts';
 import { nodeName } from './kinds/find-node.ts';
 import { follows, isAdrift, type Heard, type Reports, type Voices } from './reports.ts';
 import { nodeKey, type ObservedNode } from './snapshot.ts';
@@ -60,7 +61,11 @@ export class Listeners {
   follow(engine: Engine, nodes: readonly ObservedNode[]): void {
     const wanted = new Map(nodes.filter(isWorthListening).map((node) => [node.container.id, node]));
     for (const id of [...this.#listening.keys()]) if (!wanted.has(id)) this.#leave(id);
-    for (const [id, node] of wanted) if (!this.#listening.has(id)) this.#join(engine, id, node);
+    for (const [id, node] of wanted) {
+      const joined = this.#listening.get(id);
+      if (joined === undefined) this.#join(engine, id, node);
+      else this.#listening.set(id, { ...joined, node });
+    }
   }
 
   stop(): void {
@@ -119,19 +124,11 @@ export class Listeners {
   }
 
   #findDrift(id: string, node: ObservedNode, report: Report, now: number): number | undefined {
-    const leaders = [...this.#listening].flatMap(
-      ([
-        other,
-        {
-          node: { group },
-        },
-      ]) => {
-        const said = group === node.group ? this.#reports.get(other) : undefined;
-        return said?.recovery === false ? [said] : [];
-      },
-    );
+    const peers = [...this.#listening.values()].map((each) => each.node).filter(({ group }) => group === node.group);
+    const slot = newestRecord(peers)?.record.leader;
+    const leader = this.#reports.get(peers.find((each) => each.slot === slot)?.container.id ?? '');
     const name = nodeName(node);
-    if (!report.recovery || leaders.length === 0 || leaders.some((leader) => follows(leader, report, name))) {
+    if (!report.recovery || leader?.recovery !== false || follows(leader, report, name)) {
       this.#driftsSince.delete(id);
       return undefined;
     }
