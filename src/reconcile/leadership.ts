@@ -73,7 +73,7 @@ export function decideLeadership(situation: Situation): Decision {
 function findSecondWriter(
   others: readonly Member[],
   old: Member | undefined,
-  asked: Handover | undefined,
+  asked: Situation['handover'],
 ): Decision | undefined {
   const writers = others.filter(({ takesWrites, slot }) => takesWrites && slot !== asked?.to).map(({ name }) => name);
   const [first] = writers;

@@ -249,7 +249,8 @@ describe('where another node takes writes', () => {
     expect(done).toMatchObject({ is: 'promote', to: 1, lostBytes: 0 });
     const members = [leader(fenced), { ...second, ...detached(900) }, replica(2, detached(1000))];
     expect(hindrance(decide({ members, ...to(1) }))).toBe('not-the-most-advanced');
-    const lossy = decide({ members, handover: { kind: 'failover-lossy', to: 1 } });
+    const forced = [leader({ ...fenced, fencedFor: 'forced' }), ...members.slice(1)];
+    const lossy = decide({ members: forced, handover: { kind: 'failover-lossy', to: 1 } });
     expect(lossy).toMatchObject({ is: 'promote', to: 1, lostBytes: 100 });
   });
 });

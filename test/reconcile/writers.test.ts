@@ -9,8 +9,9 @@ import type { ObservedNode, Snapshot } from '../../src/reconcile/snapshot.ts';
 import { isSecondWriter } from '../../src/reconcile/writers.ts';
 import { databaseOf, promoteServer } from '../bench/fake-engine-programs.ts';
 import { FakeWorld } from '../bench/fake-engine.ts';
-import { askHandover } from '../../src/reconcile/handover.ts';
-import { leastFile, planOf, run, worldOf, type File } from './simulation.ts';
+import { observe } from '../../src/reconcile/observe.ts';
+import { requestHandover } from '../../src/reconcile/requests.ts';
+import { leastFile, planOf, run, type File } from './simulation.ts';
 import { changeBalancer, changeNode, convergedSnapshot, topologyOf, withContainer, withFacts } from './support.ts';
 
 const topology = topologyOf(`
@@ -75,7 +76,7 @@ describe('a node takes writes and does not lead', () => {
   });
 
   it('not where the record names it, whatever the records of the others say', () => {
-    const record = { version: 9, leader: 1, members: [0, 1, 2], paused: false };
+    const record = { epoch: 1, version: 9, leader: 1, members: [0, 1, 2] };
     expect(isSecond(first({ ...promoted, facts: { ...promoted.facts, record } }))).toBe(false);
   });
 });
@@ -213,7 +214,11 @@ describe('a replica promoted by hand', () => {
       expect(steps).toEqual(['balancer/lb1: write-readers']);
       expect([...engine.volumes.keys()]).toEqual(before);
 
-      await askHandover(engine.connect().engine, 'shop', 'lb1', { kind: 'failover', to: 1 }, worldOf(engine));
+      const client = engine.connect().engine;
+      const [node] = (await observe(client, 'shop', undefined)).nodes;
+      if (node?.facts.record === undefined) throw new Error('there is no record');
+      const until = Date.now() + 3_600_000;
+      await requestHandover(client, 'shop', 'lb1', { kind: 'failover', to: 1, until }, node.facts.record);
       expect((await run(engine, file)).result.converged).toBe(true);
       const promoted = engine.find(replica);
       expect(promoted?.process?.serves).toBe('leader');
