@@ -4,6 +4,7 @@ import type { Condition as Plain } from '../reconcile/status-model.ts';
 import { findCommitState, joinCommitStates } from '../reconcile/commit-state.ts';
 import { streamsFrom, type Reports } from '../reconcile/reports.ts';
 import type { Snapshot } from '../reconcile/snapshot.ts';
+import { isSecondWriter, takesWritesText } from '../reconcile/writers.ts';
 import type { ClusterSource } from './topology-state.ts';
 import { formatDiagnostic } from '../topology/load.ts';
 import type { Group } from '../topology/model.ts';
@@ -150,7 +151,9 @@ function servers({ source, snapshot, reports, isAwaited }: Facts): readonly Find
       const report = observed === undefined ? undefined : reports.get(observed.container.id);
       const state = observed?.container.state ?? 'missing';
       const isLeader = node.slot === leading;
-      if (report === undefined && observed !== undefined && isAwaited(observed.container.id)) {
+      if (observed !== undefined && isSecondWriter(observed, { nodes: snapshot.nodes, reports })) {
+        replicas.push(`${node.name} ${takesWritesText}`);
+      } else if (report === undefined && observed !== undefined && isAwaited(observed.container.id)) {
         awaited[isLeader ? 'leaders' : 'replicas'] += 1;
       } else if (report === undefined) {
         const silent = `${node.name} ${state === 'running' ? 'does not answer' : `is ${state}`}`;

@@ -22,7 +22,7 @@ import type { Turn } from './cluster-queue.ts';
 import { changedConditions, deriveConditions, isWorthTelling, notAsked, type Condition } from './conditions.ts';
 import type { Journal, NewEntry } from './journal.ts';
 import { keepRecord } from './keep-record.ts';
-import { Listeners } from './listeners.ts';
+import { Listeners } from '../reconcile/listeners.ts';
 import type { Log } from './log.ts';
 import { logProgress } from './log-progress.ts';
 import { RestartHold } from './restart-hold.ts';

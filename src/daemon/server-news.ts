@@ -1,6 +1,6 @@
 import type { Snapshot } from '../reconcile/snapshot.ts';
 import type { Topology } from '../topology/model.ts';
-import type { Listeners } from './listeners.ts';
+import type { Listeners } from '../reconcile/listeners.ts';
 import { findAmiss, findHeldCommits } from './servers.ts';
 
 /** Remembers in short what the servers of a cluster said last. */

@@ -1,7 +1,8 @@
 import { slotName } from '../postgres/config.ts';
 import { viewGroup, type GroupView } from '../reconcile/group.ts';
-import { diagnose, findLackingSlots, streamsFrom, type Reports } from '../reconcile/reports.ts';
+import { diagnose, findLackingSlots, isAdrift, streamsFrom, type Reports } from '../reconcile/reports.ts';
 import type { Snapshot } from '../reconcile/snapshot.ts';
+import { isSecondWriter } from '../reconcile/writers.ts';
 import type { Group, Topology } from '../topology/model.ts';
 
 /**
@@ -21,9 +22,13 @@ export function findAmiss(topology: Topology, snapshot: Snapshot, reports: Repor
     const ill = followers.flatMap(({ name, slot }) => {
       const id = snapshot.nodes.find((each) => each.group === group.name && each.slot === slot)?.container.id ?? '';
       const report = reports.get(id);
+      const node = snapshot.nodes.find((each) => each.container.id === id);
+      if (node !== undefined && isSecondWriter(node, { nodes: snapshot.nodes, reports }))
+        return [`${name}: takes writes`];
       const ailment = diagnose(leader, report, slotName(slot), view.record.fork);
       if (ailment !== undefined) return [`${name}: ${ailment.code}`];
-      return report !== undefined && !streamsFrom(leader, report, name) ? [`${name}: does not stream`] : [];
+      if (report === undefined || streamsFrom(leader, report, name)) return [];
+      return [`${name}: ${isAdrift(report) ? 'has not streamed for long' : 'does not stream'}`];
     });
     return [
       ...lacking.map((name) => `${group.name}: no slot ${name}`),

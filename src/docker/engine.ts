@@ -115,6 +115,8 @@ export type Engine = {
 
   /** Where a path in a container links to, the container running or not; undefined: no such path, or no link. */
   readLink: (ref: Ref, path: string) => Promise<string | undefined>;
+  /** Whether a path exists in a container, running or not; false also where there is no such container. */
+  pathExists: (ref: Ref, path: string) => Promise<boolean>;
   /** The regular files under a path in a container; undefined: no such path. */
   readArchive: (ref: Ref, path: string) => Promise<ReadonlyMap<string, string> | undefined>;
   /** Unpacks entries into a folder that exists in a container, running or not. */

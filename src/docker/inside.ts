@@ -10,7 +10,7 @@ import { deadlines, orUndefined, type Calls, type Run } from './run.ts';
 export function insideCalls(
   docker: Docker,
   run: Run,
-): Calls<'readLink' | 'readArchive' | 'writeArchive' | 'exec' | 'execStream' | 'attachInput'> {
+): Calls<'readLink' | 'pathExists' | 'readArchive' | 'writeArchive' | 'exec' | 'execStream' | 'attachInput'> {
   return {
     readLink: (ref, path) =>
       orUndefined(
@@ -18,6 +18,14 @@ export function insideCalls(
           readLinkTarget(await docker.getContainer(ref).infoArchive({ path, abortSignal })),
         ),
       ),
+    pathExists: async (ref, path) => {
+      const found = await orUndefined(
+        run.ask(`look for ${path} in container ${ref}`, async (abortSignal) =>
+          readHeader(await docker.getContainer(ref).infoArchive({ path, abortSignal }), statHeader),
+        ),
+      );
+      return found !== undefined;
+    },
     readArchive: (ref, path) =>
       orUndefined(
         run.ask(`read ${path} in container ${ref}`, async (abortSignal) => {
@@ -52,8 +60,10 @@ export function insideCalls(
 }
 
 // Source: https://docs.docker.com/engine/api/v1.41/#tag/Container/operation/ContainerArchiveInfo
+const statHeader = 'x-docker-container-path-stat';
+
 function readLinkTarget(reply: unknown): string | undefined {
-  const header = readHeader(reply, 'x-docker-container-path-stat');
+  const header = readHeader(reply, statHeader);
   if (header === undefined) return undefined;
   const stat: unknown = JSON.parse(Buffer.from(header, 'base64').toString('utf8'));
   if (stat === null || typeof stat !== 'object' || !('linkTarget' in stat)) return undefined;

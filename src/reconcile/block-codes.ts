@@ -31,6 +31,10 @@ export const blockCodes = {
     means: 'the leader is gone, and failover.mode is manual',
     remedy: '`pgherd failover GROUP` promotes another node',
   },
+  'second-writer': {
+    means: "another node takes writes than the record's leader, which does not serve: it may hold the only live copy",
+    remedy: '`pgherd failover GROUP --to NODE` has it lead, with all that it acknowledged; or stop it',
+  },
   'no-candidate': {
     means: 'nobody can take over: no other node streams, or has a whole copy',
     remedy: 'bring a replica back, or restore the leader',

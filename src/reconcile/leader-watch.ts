@@ -76,7 +76,8 @@ export class LeaderWatch {
       if (leader === undefined) continue;
       const { id } = leader.container;
       if (state !== 'hangs') this.#hangsSince.delete(id);
-      else if (!this.#hangsSince.has(id)) this.#hangsSince.set(id, isListening ? -Infinity : now);
+      else if (!this.#hangsSince.has(id))
+        this.#hangsSince.set(id, isListening || snapshot.silent.has(id) ? -Infinity : now);
       // One that was just started does not answer yet; who listens has waited for it before it asks.
       if (now - (this.#hangsSince.get(id) ?? Infinity) >= hangsAfter) hung.add(id);
     }
@@ -122,9 +123,11 @@ async function findState(
   if (container.state !== 'running') return 'lost';
   if (facts.serves === 'follow') return 'unknown';
   if (snapshot.reports.get(container.id)?.recovery === false) return 'serves';
-  if (!isListening && container.health.status === 'healthy') return 'serves';
-  if (!isListening && container.health.status === 'starting' && !isDoubted) return 'unknown';
-  if (isListening && !snapshot.silent.has(container.id)) return 'unknown';
+  if (!snapshot.silent.has(container.id)) {
+    if (isListening) return 'unknown';
+    if (container.health.status === 'healthy') return 'serves';
+    if (container.health.status === 'starting' && !isDoubted) return 'unknown';
+  }
   return ask(engine, container.id);
 }
 

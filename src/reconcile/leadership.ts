@@ -23,6 +23,8 @@ export function decideLeadership(situation: Situation): Decision {
   const old = members.find(({ slot }) => slot === leader);
   const others = members.filter(({ slot, hasData }) => slot !== leader && hasData);
   const asked = findRequest(situation, old);
+  const second = findSecondWriter(others, old, asked);
+  if (second !== undefined) return second;
   const reason = findReason(situation, old, asked);
   if (reason === undefined || 'is' in reason) return reason ?? { is: 'kept' };
   const { cause, why } = reason;
@@ -63,6 +65,23 @@ export function decideLeadership(situation: Situation): Decision {
   }
   if (hindrance !== undefined || best.detached === undefined) return unable(hindrance ?? unheard(best));
   return { is: 'promote', cause, why, to: best.slot, position: best.detached, lostBytes: countLost(old, best) };
+}
+
+// Nobody is promoted while another node takes writes. Where the leader serves, that one is stopped before anything else;
+// where it does not, it may hold the only live copy, and only a human can tell which of the two is to lead.
+function findSecondWriter(
+  others: readonly Member[],
+  old: Member | undefined,
+  asked: Situation['handover'],
+): Decision | undefined {
+  const writers = others.filter(({ takesWrites, slot }) => takesWrites && slot !== asked?.to).map(({ name }) => name);
+  const [first] = writers;
+  if (first === undefined) return undefined;
+  if (old?.takesWrites === true) return { is: 'kept' };
+  const take = writers.length === 1 ? 'takes' : 'take';
+  const detail = `${writers.join(', ')} ${take} writes, and ${old?.name ?? 'the leader'}, which leads by the record, does not serve`;
+  const remedy = `\`pgherd failover GROUP --to ${first}\` has ${first} lead with all that it acknowledged; to have another lead, stop ${writers.join(', ')} first: the data stays in the volume`;
+  return unable({ code: 'second-writer', detail, remedy });
 }
 
 type Reason = { readonly cause: Cause; readonly why: string };

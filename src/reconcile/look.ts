@@ -18,6 +18,8 @@ export type LookOptions = {
   readonly voices?: (snapshot: Snapshot) => Promise<Voices | undefined> | Voices | undefined;
   /** Looks after the leaders; without, they are taken to serve. */
   readonly watch?: LeaderWatch;
+  /** Whether all servers are listened to all the time: then those that say nothing are waited for, or silent. */
+  readonly listens?: boolean;
 };
 
 /** Looks at a cluster and plans what is to be done next. Changes nothing. */
@@ -32,12 +34,7 @@ export async function look(
   const read = differing.length === 0 ? seen : await observeInForce(engine, seen, differing);
   const voices = (await options.voices?.(read)) ?? (await askDeciding(engine, topology, read));
   const heard = { ...read, ...voices };
-  const leaders = await options.watch?.find(
-    engine,
-    topology,
-    heard,
-    options.voices !== undefined && voices !== undefined,
-  );
+  const leaders = await options.watch?.find(engine, topology, heard, options.listens === true);
   const snapshot = { ...heard, ...leaders };
   return { snapshot, plan: planCluster(topology, snapshot, fingerprints, options.failed) };
 }

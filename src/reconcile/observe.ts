@@ -124,7 +124,10 @@ async function observeNode(engine: Engine, container: Container): Promise<Observ
   if (slot === undefined) return undefined;
   const layout: Layout = layoutOf(mounted === undefined ? [] : [mounted.target]);
   const read = (link: FactLink): Promise<string | undefined> => engine.readLink(container.id, `${layout.home}/${link}`);
-  const targets = await Promise.all(factLinks.map(async (link) => [link, await read(link)] as const));
+  const [targets, isStandby] = await Promise.all([
+    Promise.all(factLinks.map(async (link) => [link, await read(link)] as const)),
+    findStandby(engine, container.id, layout),
+  ]);
   const links = Object.fromEntries(targets) as Record<FactLink, string | undefined>;
   return {
     container,
@@ -133,7 +136,14 @@ async function observeNode(engine: Engine, container: Container): Promise<Observ
     volume: mounted?.name ?? '',
     layout,
     facts: readFacts(links),
+    isStandby,
   };
+}
+
+// Where no data is, or the container goes just now, nothing was promoted.
+async function findStandby(engine: Engine, container: string, { data }: Layout): Promise<boolean> {
+  if (await engine.pathExists(container, `${data}/standby.signal`)) return true;
+  return !(await engine.pathExists(container, `${data}/PG_VERSION`));
 }
 
 async function observeBalancer(engine: Engine, container: Container): Promise<ObservedBalancer> {

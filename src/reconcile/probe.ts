@@ -8,6 +8,7 @@ import { newestRecord } from './group.ts';
 import { streamsFrom, type Heard, type Voices } from './reports.ts';
 import { findHandover } from './requests.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
+import { isSecondWriter } from './writers.ts';
 
 /** Milliseconds a server may take to say how it is. */
 const patientDeadline = 10_000;
@@ -43,15 +44,24 @@ export async function askReport(
 }
 
 /**
- * What servers say on whom a decision depends, asked once: those of groups in quorum mode, and of groups whose leader is
- * to hand over. Undefined: there are none.
+ * What servers say on whom a decision depends, asked once where they were not heard yet: those of groups in quorum mode, of
+ * groups whose leader is to hand over, and of groups in which a second node takes writes. Undefined: there are none.
  */
-export async function askDeciding(engine: Engine, topology: Topology, snapshot: Snapshot): Promise<Voices | undefined> {
+export async function askDeciding(
+  engine: Engine,
+  topology: Topology,
+  snapshot: Snapshot,
+  heard?: Voices,
+): Promise<Voices | undefined> {
   const groups = topology.groups
     .filter((group) => group.replication.mode === 'quorum' || isHandingOver(group, snapshot))
     .map(({ name }) => name);
-  if (groups.length === 0) return undefined;
-  const nodes = snapshot.nodes.filter(({ group }) => groups.includes(group));
+  const second = snapshot.nodes.filter((node) => isSecondWriter(node, { ...snapshot, ...heard }));
+  const deciding = new Set([...groups, ...second.map(({ group }) => group)]);
+  const nodes = snapshot.nodes.filter(
+    ({ group, container }) => deciding.has(group) && heard?.reports.has(container.id) !== true,
+  );
+  if (nodes.length === 0) return heard;
   const answers = new Map(await askAll(engine, nodes, decidingDeadline));
   const until = Date.now() + listedWithin;
   let late = findLateLeaders(topology, nodes, answers);
@@ -60,8 +70,10 @@ export async function askDeciding(engine: Engine, topology: Topology, snapshot: 
     for (const [id, report] of await askAll(engine, late, decidingDeadline)) answers.set(id, report);
     late = findLateLeaders(topology, nodes, answers);
   }
-  const reports = new Map([...answers].map(([id, report]) => [id, { ...report, at: 0, isStill: false }]));
-  return { reports, silent: new Set(), past: new Map(), heardUntil: 0 };
+  const at = heard?.heardUntil ?? 0;
+  const asked = [...answers].map(([id, report]): [string, Heard] => [id, { ...report, at, isStill: false }]);
+  const nothing = { silent: new Set<string>(), past: new Map<string, Heard>(), heardUntil: 0 };
+  return { ...nothing, ...heard, reports: new Map([...(heard?.reports ?? []), ...asked]) };
 }
 
 /** Leaders that do not list a follower yet which says that it streams. */

@@ -11,11 +11,12 @@ import { look, type Looked } from './look.ts';
 import type { Passwords } from './passwords.ts';
 import { without, type Plan, type Step } from './plan.ts';
 import { isPaused, planCluster } from './planner.ts';
-import type { Snapshot } from './snapshot.ts';
+import { Listeners } from './listeners.ts';
 import { LeaderWatch } from './leader-watch.ts';
 import type { Voices } from './reports.ts';
-import { probeReports } from './probe.ts';
-import type { Wake } from './wake.ts';
+import { askDeciding, probeReports } from './probe.ts';
+import type { Snapshot } from './snapshot.ts';
+import { Wake } from './wake.ts';
 import type { Held, Result, WorkOptions, World } from './work.ts';
 
 export type ReconcileOptions = WorkOptions & {
@@ -95,6 +96,9 @@ class Run {
   /** Resources that have answered in this run. */
   readonly #answered = new Set<string>();
   readonly #watch: LeaderWatch;
+  readonly #wake: Wake;
+  /** Of a run of its own; a daemon listens all the time. */
+  readonly #listeners: Listeners | undefined;
   #round = new AbortController();
   #recheck: NodeJS.Timeout | undefined;
   #lock: Lock | undefined;
@@ -119,6 +123,8 @@ class Run {
     this.#options = options;
     this.#lock = options.daemon?.lock;
     this.#watch = options.daemon?.watch ?? new LeaderWatch(() => world.now());
+    this.#wake = options.daemon?.wake ?? new Wake();
+    this.#listeners = options.daemon === undefined ? this.#makeListeners() : undefined;
     this.#deadline = world.now() + options.timeout;
     this.#signal = AbortSignal.any([options.signal, timeoutSignal(options.timeout)]);
     this.#tenure = options.daemon?.tenure ?? { epoch: undefined };
@@ -138,8 +144,20 @@ class Run {
     };
   }
 
+  // Whoever waits for something else is called off when a server ends: it may wait for that one.
+  #makeListeners(): Listeners {
+    const listeners = new Listeners({
+      now: this.#world.now,
+      onHeard: (container) => {
+        if (!listeners.reports.has(container)) this.#wake.fire();
+      },
+    });
+    return listeners;
+  }
+
   async release(): Promise<void> {
     clearTimeout(this.#recheck);
+    this.#listeners?.stop();
     if (this.#options.daemon === undefined) await this.#lock?.release();
   }
 
@@ -180,10 +198,8 @@ class Run {
 
   // Waits end with the run, or when the world has changed.
   #roundSignal(): AbortSignal {
-    const { daemon } = this.#options;
     this.#round = new AbortController();
-    const signals = [this.#signal, this.#round.signal];
-    return AbortSignal.any(daemon === undefined ? signals : [...signals, daemon.wake.renew()]);
+    return AbortSignal.any([this.#signal, this.#round.signal, this.#wake.renew()]);
   }
 
   // What is waited for until then is looked at anew.
@@ -199,18 +215,15 @@ class Run {
   /** What is to be done now: without what failed for good, and without what is held. */
   async #look(): Promise<Looked> {
     const failed = new Set(this.#failures.keys());
-    const voices = this.#options.daemon?.voices();
     this.#options.onProgress({ type: 'looking' });
     const looked = await look(this.#engine, this.#topology, this.#passwords.fingerprints, {
       failed,
-      ...(this.#mustProbe || voices !== undefined
-        ? {
-            voices: (snapshot) => (this.#mustProbe ? probeReports(this.#engine, this.#topology, snapshot) : voices),
-          }
-        : {}),
+      voices: this.#findVoices(),
       watch: this.#watch,
+      listens: this.#options.daemon !== undefined,
     });
     this.#mustProbe = false;
+    this.#listen(looked);
     this.#options.onProgress({ type: 'looked', looked });
     this.#held = this.#options.daemon?.hold(looked) ?? [];
     await this.#giveUpClones(looked.plan);
@@ -243,6 +256,22 @@ class Run {
       const remedy = 'remove the cause, and run the command again';
       this.#failures.set(resource, new PgherdError('node-failed', message, { remedy }));
     }
+  }
+
+  #findVoices(): (snapshot: Snapshot) => Promise<Voices | undefined> | Voices {
+    const voices = this.#options.daemon?.voices();
+    if (voices !== undefined) return () => voices;
+    const heard = this.#listeners?.voices;
+    if (this.#mustProbe) return (snapshot) => probeReports(this.#engine, this.#topology, snapshot);
+    return (snapshot) => askDeciding(this.#engine, this.#topology, snapshot, heard);
+  }
+
+  // Who holds the lock listens, and nobody else: a server has one listener.
+  #listen({ snapshot }: Looked): void {
+    if (this.#lock === undefined) return;
+    const { groups } = this.#topology;
+    const nodes = snapshot.nodes.filter(({ group }) => groups.some(({ name }) => name === group));
+    this.#listeners?.follow(this.#engine, nodes);
   }
 
   #checksOf(plan: Plan): readonly Step[] {

@@ -12,6 +12,8 @@ export type Heard = Report & {
   readonly isStill: boolean;
   /** Of a leader that is listened to: when its followers were last seen to stream. */
   readonly streamed?: Streamed;
+  /** Milliseconds for which a follower has not followed the leader that is heard; undefined: it does, or none is heard. */
+  readonly driftsFor?: number | undefined;
 };
 
 /** Milliseconds of the clock of the reports. */
@@ -28,6 +30,14 @@ export type Streamed = {
  */
 export function unlinkedFor({ streamed }: Heard, name: string, now: number): number {
   return streamed === undefined ? Infinity : Math.max(0, now - (streamed.at.get(name) ?? streamed.since));
+}
+
+/** Milliseconds after which one that does not follow is not read from any more: it takes less to connect anew. */
+const adriftAfter = 10_000;
+
+/** Whether a follower has lost its leader for good, as far as its readers are concerned. */
+export function isAdrift({ driftsFor }: Heard): boolean {
+  return driftsFor !== undefined && driftsFor >= adriftAfter;
 }
 
 /** What servers said last, by container id. */
@@ -47,6 +57,11 @@ export function streamsFrom(leader: Report | undefined, follower: Report | undef
   return leader.timeline === follower.timeline && isListedStreaming(leader, name);
 }
 
+/** Whether a follower is on its way with this leader, however far behind it is. */
+export function follows(leader: Report, follower: Report, name: string): boolean {
+  return streamsFrom(leader, follower, name) || leader.senders?.[name]?.state === 'catchup';
+}
+
 function isListedStreaming({ senders }: Report, name: string): boolean {
   // A revision of an earlier version does not tell.
   return senders === undefined || senders === null || listStreaming(senders).includes(name);
@@ -59,7 +74,7 @@ export function listStreaming(senders: Report['senders']): readonly string[] {
 }
 
 /** Why a follower cannot go on from the data it has. */
-export type Ailment = { readonly code: 'writable' | 'diverged' | 'wal-gone'; readonly detail: string };
+export type Ailment = { readonly code: 'diverged' | 'wal-gone'; readonly detail: string };
 
 /** The slots of these followers that their leader says it has not, or has and cannot serve; none while it says nothing. */
 export function findLackingSlots(leader: Heard | undefined, followers: readonly number[]): readonly string[] {
@@ -68,8 +83,8 @@ export function findLackingSlots(leader: Heard | undefined, followers: readonly 
 }
 
 /**
- * Tells whether a follower must be cloned anew: it took writes of its own, or what it lacks is gone from its leader. It
- * says nothing where it is not sure; who only waits for its leader is not ill.
+ * Tells whether a follower must be cloned anew: it has what its leader has not, or what it lacks is gone from its leader.
+ * It says nothing where it is not sure; who only waits for its leader is not ill, and who takes writes is no follower.
  */
 export function diagnose(
   leader: Heard | undefined,
@@ -77,9 +92,7 @@ export function diagnose(
   slot: string,
   fork?: Fork,
 ): Ailment | undefined {
-  if (follower === undefined) return undefined;
-  if (!follower.recovery) return { code: 'writable', detail: 'it takes writes, and does not lead' };
-  if (leader === undefined || leader.recovery) return undefined;
+  if (follower?.recovery !== true || leader === undefined || leader.recovery) return undefined;
   // Where its leader's timeline began, its own had ended. It connects again and again, and may seem to stream.
   const isBeyond = fork !== undefined && follower.timeline <= fork.timeline && follower.lsn > fork.lsn;
   if (isBeyond && follower.isStill && leader.timeline > fork.timeline) {

@@ -39,6 +39,8 @@ export type Member = {
     | undefined;
   /** It streams from the leader; undefined: nobody knows, and it is not counted on. */
   readonly streams: boolean | undefined;
+  /** Of the leader: it says so; of another: it does, and the record does not name it. */
+  readonly takesWrites: boolean;
   /** It did not do what it was told to. */
   readonly failed: boolean;
 };

@@ -12,6 +12,7 @@ import { balancerResource, nodeResource } from './names.ts';
 import { streamsFrom } from './reports.ts';
 import { isByPause, type Blocked, type Plan } from './plan.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
+import { isSecondWriter, takesWritesText } from './writers.ts';
 import { conditionsOf } from './status-conditions.ts';
 import type { BalancerStatus, ClusterStatus, GroupStatus, Health, NodeStatus, Sync } from './status-model.ts';
 
@@ -79,6 +80,7 @@ async function readGroup(
       answer,
       leaderSlot,
       leader,
+      isSecond: observed !== undefined && isSecondWriter(observed, { nodes: snapshot.nodes, reports: said }),
       blocked: findBlocked(plan, nodeResource(node.name)),
       found: findReason(plan, nodeResource(node.name)),
     }),
@@ -100,11 +102,12 @@ function describeNode(input: {
   readonly leaderSlot: number | undefined;
   /** What the leader answered. */
   readonly leader: Report | undefined;
+  readonly isSecond: boolean;
   readonly blocked: Blocked | undefined;
   /** Why something is to be done to it. */
   readonly found: string | undefined;
 }): NodeStatus {
-  const { topology, node, observed, answer, leaderSlot, leader, blocked, found } = input;
+  const { topology, node, observed, answer, leaderSlot, leader, isSecond, blocked, found } = input;
   const isLeader = node.slot === leaderSlot;
   const state = observed?.container.state ?? 'missing';
   const common = {
@@ -124,6 +127,7 @@ function describeNode(input: {
   if (blocked !== undefined) {
     return { ...common, replication, health: 'Blocked', message: blocked.reason.detail };
   }
+  if (isSecond) return { ...common, replication, health: 'Degraded', message: takesWritesText };
   if (answer === undefined) {
     const isComing = observed?.facts.state.is === 'cloning' || observed?.facts.state.is === 'bootstrapping';
     const silent = isComing ? observed.facts.state.is : 'does not answer';
@@ -142,7 +146,7 @@ function describeNode(input: {
   if (!streams && receiver === 'catchup') {
     return { ...common, replication, health: 'Progressing', message: 'catching up with its leader' };
   }
-  const message = streams ? null : answer.recovery ? 'does not stream' : 'takes writes, and does not lead';
+  const message = streams ? null : 'does not stream';
   return { ...common, replication, health: streams ? 'Healthy' : 'Degraded', message };
 }
 

@@ -117,6 +117,7 @@ export function describeEngine(name: string, open: () => Promise<ContractBench>)
         expect(await codeOf(stream)).toBe('not-found');
         expect(await codeOf(engine.writeArchive(none, '/tmp', [], 0))).toBe('not-found');
         expect(await engine.readLink(none, '/x')).toBeUndefined();
+        expect(await engine.pathExists(none, '/x')).toBe(false);
         expect(await engine.readArchive(none, '/x')).toBeUndefined();
       });
 
@@ -464,6 +465,9 @@ export function describeEngine(name: string, open: () => Promise<ContractBench>)
         expect(await engine.readLink(id, `${data}/pgherd/config`)).toBe(`${data}/pgherd/rev.1`);
         expect(await engine.readLink(id, `${data}/pgherd/rev.1/role`)).toBeUndefined();
         expect(await engine.readLink(id, `${data}/pgherd/nothing`)).toBeUndefined();
+        const exists = (path: string): Promise<boolean> => engine.pathExists(id, `${data}/pgherd/${path}`);
+        expect(await Promise.all(['rev.1', 'rev.1/role', 'config', 'config/role'].map(exists))).not.toContain(false);
+        expect(await Promise.all(['nothing', 'rev.1/nothing', 'rev.2/role'].map(exists))).not.toContain(true);
         const files = new Map([
           ['rev.1/role', 'lead 1\n'],
           ['rev.1/deep', 'grüße'],

@@ -183,6 +183,7 @@ function newServer(node: OpenNode, around: Surroundings): FakeProcess {
 
 // One that led, and follows from now on, when there is a leader that came after it.
 function rejoin(node: OpenNode, around: Surroundings, refuse: (why: string) => undefined): FakeProcess {
+  if (node.link('serves') === 'follow') node.mark('serves', 'kept');
   const server = newServer(node, around);
   const process: FakeProcess = {
     ...server,
@@ -363,7 +364,7 @@ export function databaseOf(container: FakeContainer): FakeDatabase | undefined {
 function isHealthyNode(container: FakeContainer, script: string, around: Surroundings): boolean {
   const node = openNode(container, script);
   if (node === undefined || container.process?.serves === undefined) return false;
-  if (container.process.serves === 'leader') return true;
+  if (container.process.serves === 'leader') return node.role !== 'follow';
   const leader = leaderOf(node, around);
   const own = databaseOf(container);
   return leader !== undefined && own !== undefined && canStream(own, leader, node.slot());
@@ -541,11 +542,26 @@ function newestRecordOf({ view }: FakeContainer, home: string): RecordName | und
 function detach(node: OpenNode): Ran {
   const { database } = node.volume;
   node.mark('detached', 'pending');
-  if (node.container.process?.serves !== 'follower' || database === undefined) return { waiting: 'it does not follow' };
-  const { timeline, isShut } = database;
-  const position = `${String(timeline)}.${String(lsnOf(database))}.${isShut ? 'shut' : 'open'}`;
+  const serves = node.container.process?.serves;
+  if (serves === undefined || database === undefined) return { waiting: 'no server' };
+  // One that somebody else has promoted says where it parted from the others.
+  const fork = serves === 'leader' ? database.forks.at(-1) : { timeline: database.timeline, lsn: lsnOf(database) };
+  if (fork === undefined) return failed(1, 'it is no standby, and was never promoted\n');
+  const isShut = serves === 'follower' && database.isShut;
+  const position = `${String(fork.timeline)}.${String(fork.lsn)}.${isShut ? 'shut' : 'open'}`;
   node.mark('detached', position);
   return ok(`${position}\n`);
+}
+
+/** Has a standby take writes: `pg_promote()`, by whomever. */
+export function promoteServer({ process, volumes }: FakeContainer): void {
+  const database = volumes[0]?.volume.database;
+  if (process?.serves !== 'follower' || database === undefined) throw new Error('it is no standby');
+  process.serves = 'leader';
+  database.forks = [...database.forks, { timeline: database.timeline, lsn: lsnOf(database) }];
+  database.timeline += 1;
+  database.isStandby = false;
+  database.isShut = false;
 }
 
 // src/postgres/scripts/promote.sh
@@ -554,17 +570,7 @@ function promote(node: OpenNode, slots: readonly string[]): Ran {
   const { process } = node.container;
   const { database } = node.volume;
   if (process?.serves === undefined || database === undefined) return { waiting: 'no server' };
-  if (process.serves === 'follower') {
-    process.serves = 'leader';
-    database.forks = [...database.forks, { timeline: database.timeline, lsn: lsnOf(database) }];
-    database.timeline += 1;
-    database.reigns = [
-      `${node.container.id.slice(0, 8)}${String(database.timeline)}@${String(lsnOf(database))}`,
-      ...database.reigns,
-    ];
-    database.isStandby = false;
-    database.isShut = false;
-  }
+  if (process.serves === 'follower') promoteServer(node.container);
   for (const slot of slots) database.slots.add(slot);
   node.mark('serves', 'lead');
   node.unmark('detached');

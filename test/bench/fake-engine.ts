@@ -320,6 +320,10 @@ export class FakeWorld {
         // The engine tells where it leads in the container, not what stands in the link.
         return target === undefined ? undefined : join(parent(path), target);
       },
+      pathExists: async (ref, path) => {
+        const container = this.find(ref);
+        return container !== undefined && pathExists(container, path);
+      },
       readArchive: async (ref, path) => {
         const container = this.find(ref);
         const files = container === undefined ? undefined : readFiles(container, path);
@@ -741,6 +745,15 @@ function mapNetwork({ id, name, labels, internal, subnet }: FakeNetwork): Networ
 
 function mapVolume({ name, labels, createdAt }: FakeVolume): Volume {
   return { name, labels, createdAt };
+}
+
+function pathExists({ view, volumes }: FakeContainer, path: string): boolean {
+  if (view.get(path) !== undefined) return true;
+  // Of a database no files stand in the tree.
+  return volumes.some(({ target, volume: { database } }) => {
+    if (database === undefined || !path.startsWith(`${target}/pgdata/`)) return false;
+    return path.endsWith('/PG_VERSION') || (path.endsWith('/standby.signal') && database.isStandby);
+  });
 }
 
 function readFiles(container: FakeContainer, path: string): ReadonlyMap<string, string> | undefined {

@@ -286,9 +286,9 @@ describe('ReplicasReady', () => {
       'lb1-replica1 is missing',
     ],
     [
-      'several do not stream',
+      'one does not stream, and one leads as well',
       { reports: heard({ ...well, replica1: { ...streams, receiver: null }, replica2: leads }) },
-      'lb1-replica1 does not stream; lb1-replica2 does not stream',
+      'lb1-replica1 does not stream; lb1-replica2 takes writes, and does not lead',
     ],
   ])('is not so where %s', (_, facts, expected) => {
     expect(conditionOf('ReplicasReady', facts)).toBe(`ReplicasReady False NotStreaming: ${expected}`);

@@ -54,7 +54,7 @@ describe('what is amiss', () => {
       { 'lb1-primary': null, 'lb1-replica1': { receiver: 'waiting' } },
       ['lb1-replica1: does not stream'],
     ],
-    ['one that takes writes', { 'lb2-replica1': { recovery: false, receiver: null } }, ['lb2-replica1: writable']],
+    ['one that takes writes', { 'lb2-replica1': { recovery: false, receiver: null } }, ['lb2-replica1: takes writes']],
     [
       'one on a timeline that its leader has not',
       { 'lb1-replica2': { timeline: 2, receiver: null } },
@@ -84,7 +84,7 @@ describe('what is amiss', () => {
     const slots = { pgherd_0: 'reserved', pgherd_2: 'reserved' };
     const after = { 'lb1-primary': streams, 'lb1-replica1': { ...leads, slots } };
     expect(find(after, handed)).toEqual([]);
-    expect(find({ ...after, 'lb1-primary': leads }, handed)).toEqual(['lb1-primary: writable']);
+    expect(find({ ...after, 'lb1-primary': leads }, handed)).toEqual(['lb1-primary: takes writes']);
   });
 });
 

@@ -23,6 +23,7 @@ function leader(change: Partial<Member> = {}): Member {
     received: undefined,
     said: said(1000),
     streams: false,
+    takesWrites: false,
     failed: false,
     ...change,
   };
@@ -217,6 +218,41 @@ describe('a leader that does not answer', () => {
   it('is remembered as such when it was taken out of service', () => {
     const members = [leader({ ...fenced, fencedFor: 'hung' }), replica(1), replica(2)];
     expect(decide({ members })).toMatchObject({ is: 'fence', why: 'primary, which led, did not answer' });
+  });
+});
+
+describe('where another node takes writes', () => {
+  const second = replica(1, { takesWrites: true, streams: false, said: said(1100, 2) });
+  const dead = leader(ended);
+  const to = (slot: number): Partial<Situation> => ({ handover: { kind: 'failover', to: slot } });
+
+  it('nobody is promoted by itself: a human says which of the two is to lead', () => {
+    for (const members of [
+      [dead, second, replica(2)],
+      [leader(fenced), second, replica(2, detached(1000))],
+    ]) {
+      const decision = decide({ members, lostFor: 60_000 });
+      expect(hindrance(decision)).toBe('second-writer');
+      expect(hindrance(decide({ members, lostFor: 60_000, ...to(2) }))).toBe('second-writer');
+    }
+  });
+
+  it('a leader that serves goes on, and hands over to nobody until the other one is stopped', () => {
+    const members = [leader({ takesWrites: true }), second, replica(2)];
+    expect(decide({ members })).toEqual({ is: 'kept' });
+    expect(decide({ members, handover: { kind: 'switchover', to: 2 } })).toEqual({ is: 'kept' });
+  });
+
+  it('that one leads where a human says so, compared by where it parted from the others', () => {
+    const parted = { ...second, ...detached(1000) };
+    expect(decide({ members: [dead, second, replica(2)], ...to(1) })).toMatchObject({ is: 'fence', detach: [1, 2] });
+    const done = decide({ members: [leader(fenced), parted, replica(2, detached(1000))], ...to(1) });
+    expect(done).toMatchObject({ is: 'promote', to: 1, lostBytes: 0 });
+    const members = [leader(fenced), { ...second, ...detached(900) }, replica(2, detached(1000))];
+    expect(hindrance(decide({ members, ...to(1) }))).toBe('not-the-most-advanced');
+    const forced = [leader({ ...fenced, fencedFor: 'forced' }), ...members.slice(1)];
+    const lossy = decide({ members: forced, handover: { kind: 'failover-lossy', to: 1 } });
+    expect(lossy).toMatchObject({ is: 'promote', to: 1, lostBytes: 100 });
   });
 });
 
@@ -743,6 +779,7 @@ describe('whatever the situation', () => {
         fencedAt: maybe(lsn),
         said: maybe(fc.record({ timeline, lsn, isSilent: fc.boolean(), ago: fc.constantFrom(0, 6000, 8000) })),
         streams: maybe(fc.boolean()),
+        takesWrites: fc.constantFrom(...Array.from({ length: 12 }, (_, index) => index === 0)),
         failed: fc.constantFrom(false, false, false, false, true),
       })
       .map((each): Member => ({
@@ -842,6 +879,13 @@ describe('whatever the situation', () => {
     assertPromoted(({ to }) => {
       expect(to).toMatchObject({ container: 'running', hasData: true, isWanted: true, failed: false });
       expect(to.detached).toBeDefined();
+    });
+  });
+
+  it('nobody is promoted while another node takes writes', () => {
+    assertPromoted(({ to }, { members }) => {
+      const writers = members.filter(({ takesWrites, hasData, slot }) => takesWrites && hasData && slot !== 0);
+      expect(writers.filter(({ slot }) => slot !== to.slot)).toEqual([]);
     });
   });
 

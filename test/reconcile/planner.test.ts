@@ -437,11 +437,11 @@ describe('drift', () => {
   it('a replica that its servers say cannot go on is cloned anew, into the next generation', () => {
     const reports: Reports = new Map([
       ['id-shop-lb1-primary', heard({ slots: { pgherd_1: 'reserved', pgherd_2: 'reserved' } })],
-      ['id-shop-lb1-replica1', heard({ recovery: false, timeline: 2 })],
+      ['id-shop-lb1-replica1', heard({ recovery: true, timeline: 2 })],
       ['id-shop-lb1-replica2', heard({ recovery: true, receiver: 'streaming' })],
     ]);
     const made = plan({ ...converged, reports });
-    expect(changes(made)).toBe('volume/shop_lb1_1_2: create (missing)\nnode/lb1-replica1: delete+create (writable)');
+    expect(changes(made)).toBe('volume/shop_lb1_1_2: create (missing)\nnode/lb1-replica1: delete+create (diverged)');
     expect(formatSteps(made)).toBe(
       lines(`
         volume/shop_lb1_1_2: create-volume

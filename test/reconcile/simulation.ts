@@ -11,8 +11,8 @@ import type { Progress, Result, World } from '../../src/reconcile/work.ts';
 import type { Topology } from '../../src/topology/model.ts';
 import { databaseOf } from '../bench/fake-engine-programs.ts';
 import type { FakeContainer, FakeVolume } from '../bench/fake-engine-state.ts';
-import type { FakeWorld } from '../bench/fake-engine.ts';
-import { type FakeCall, type FakeHooks } from '../bench/fake-engine.ts';
+import type { Engine } from '../../src/docker/engine.ts';
+import { ControllerDied, type FakeCall, type FakeHooks, type FakeWorld } from '../bench/fake-engine.ts';
 import { topologyOf } from './support.ts';
 
 /** A topology file, as the data it is made of. */
@@ -181,14 +181,30 @@ export async function run(
       client.die();
     }),
   );
-  const result = await reconcile(client.engine, toTopology(file), await passwordsOf(file), worldOf(engine), {
-    timeout: 3_600_000,
-    signal: new AbortController().signal,
-    queue: createStepQueue(16),
-    onProgress: (each) => progress.push(each),
-  });
+  const result = await reconcile(
+    untilDeath(client.engine),
+    toTopology(file),
+    await passwordsOf(file),
+    worldOf(engine),
+    {
+      timeout: 3_600_000,
+      signal: new AbortController().signal,
+      queue: createStepQueue(16),
+      onProgress: (each) => progress.push(each),
+    },
+  );
   const rounds = progress.filter((each) => each.type === 'planned' && each.plan.steps.length > 0).length;
   return { result, rounds, progress, calls: client.calls };
+}
+
+/** Listeners go on beside a run: of a process that has died nothing does. */
+function untilDeath(engine: Engine): Engine {
+  const execStream: Engine['execStream'] = (...args) =>
+    engine.execStream(...args).catch((error: unknown) => {
+      if (error instanceof ControllerDied) return new Promise(() => undefined);
+      throw error;
+    });
+  return { ...engine, execStream };
 }
 
 export async function planOf(engine: FakeWorld, file: File): Promise<Plan> {
@@ -206,6 +222,7 @@ const reads: ReadonlySet<string> = new Set([
   'inspectVolume',
   'inspectImage',
   'readLink',
+  'pathExists',
   'readArchive',
   'readLogs',
 ]);

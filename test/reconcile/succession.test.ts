@@ -116,7 +116,7 @@ function ledBy(leader: number, text = file, record: Recorded = {}): Snapshot {
     const isLeader = node.slot === leader;
     const { networks } = withoutAddress(node).container;
     const seen = withContainer(node, { networks: isLeader ? { ...networks, ...write } : networks });
-    return withFacts(seen, { serves: isLeader ? 'lead' : 'follow' });
+    return { ...withFacts(seen, { serves: isLeader ? 'lead' : 'follow' }), isStandby: !isLeader };
   });
   return settled({ ...before, nodes }, text);
 }

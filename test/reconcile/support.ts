@@ -157,6 +157,7 @@ function makeNode(topology: Topology, snapshot: Snapshot, group: Group, node: No
     slot: node.slot,
     volume,
     layout: layoutOf([mount]),
+    isStandby: node.slot !== 0,
     facts: {
       state: { is: 'data', systemIdentifier: system },
       config: undefined,

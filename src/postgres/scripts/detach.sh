@@ -51,10 +51,12 @@ select pg_reload_conf() \\g /dev/null
 \\endif
 \\echo replaying :receives :received :event
 select pg_sleep(0.01) \\g /dev/null"
+plain() {
+  PGCONNECT_TIMEOUT=$1 PGOPTIONS="-c statement_timeout=${1}s" timeout -s KILL "$1" \
+    psql -XAtq -F ' ' -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres 2>&1
+}
 ask() {
-  { printf '%s\n' "$begin" && while printf '%s\n' "$question" 2>/dev/null; do :; done; } |
-    PGCONNECT_TIMEOUT=$1 PGOPTIONS="-c statement_timeout=${1}s" timeout -s KILL "$1" \
-      psql -XAtq -F ' ' -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres 2>&1
+  { printf '%s\n' "$begin" && while printf '%s\n' "$question" 2>/dev/null; do :; done; } | plain "$1"
 }
 lsn() { printf '%X/%X' $(($1 >> 32)) $(($1 & 4294967295)); }
 dump() { timeout -s KILL "$1" pg_waldump -p "$data/pg_wal" -t "$timeline" -s "$(lsn "$2")" -e "$(lsn "$3")" 2>/dev/null || :; }
@@ -73,6 +75,20 @@ tell() {
   echo "$1"
   exit 0
 }
+# One that somebody else has promoted follows nobody already. What it has in common with the others ends where its timeline
+# began: with that it is compared, and what it wrote since is kept with it where it is to lead.
+if [ ! -e "$data/standby.signal" ]; then
+  until [ "$(echo 'select pg_is_in_recovery()' | plain 2)" = f ]; do
+    [ "$(date +%s)" -lt "$end" ] || { say 'it is no standby, and does not answer'; exit 1; }
+    sleep 0.05
+  done
+  for history in "$data"/pg_wal/????????.history; do :; done
+  read -r timeline lsn _ <<EOF
+$(grep '^[0-9]' "$history" | tail -n 1)
+EOF
+  [ -n "$timeline" ] || { say 'it is no standby, and was never promoted'; exit 1; }
+  tell "$timeline.$((0x${lsn%/*} * 4294967296 + 0x${lsn#*/})).open"
+fi
 until is_final; do
   left=$((end - $(date +%s)))
   if [ "$left" -le 0 ]; then

@@ -1,7 +1,17 @@
 # Docker's health check: asks the server over TCP. A leader is healthy when it answers, a replica when it streams:
-# one that answers and does not replicate is what this project exists to rule out.
+# one that answers and does not replicate is what this project exists to rule out, let alone one that takes writes.
 export PGPASSFILE=$home/secrets/pgpass PGCONNECT_TIMEOUT=4
-is=$(psql -XAtq -h 127.0.0.1 -U pgherd_monitor -d postgres -c "select case when not pg_is_in_recovery() then 'leader'
-  when exists (select from pg_stat_wal_receiver where status = 'streaming') then 'streaming' else 'waiting' end") || exit 1
+ask() {
+  psql -XAtq -d postgres "$@" -c "select case when not pg_is_in_recovery() then 'leader'
+    when exists (select from pg_stat_wal_receiver where status = 'streaming') then 'streaming' else 'waiting' end"
+}
+# Where clients have all connections, those are left that a superuser may have; init scripts have the socket alone.
+full() {
+  pg_isready -q -h 127.0.0.1 -t 4 || exit 1
+  case $(readlink "$home/state") in data.*) ask -h /var/run/postgresql -U "$(cat "$rev/superuser")" ;; *) exit 1 ;; esac
+}
+is=$(ask -h 127.0.0.1 -U pgherd_monitor) || is=$(full)
+read -r role _ <"$rev/role"
+if [ "$role $is" = 'follow leader' ]; then is='takes writes, and does not lead'; fi
 echo "$is"
-[ "$is" != waiting ]
+[ "$is" = leader ] || [ "$is" = streaming ]

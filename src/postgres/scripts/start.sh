@@ -137,6 +137,8 @@ copy() {
 # among it: those are kept as they are, in a volume that is set aside.
 rejoin() {
   rm -f "$data/postmaster.pid"
+  # One that followed was promoted by somebody else. It takes no writes from now on, and what it wrote may count.
+  [ "$(readlink "$home/serves")" != follow ] || mark serves kept
   conninfo=$(cat "$rev/conninfo")
   ask() { psql -XAtq -F ' ' -d "$conninfo replication=true dbname=replication" -c "$1"; }
   # Where it had just been promoted, only the history tells which timeline it began.

@@ -8,7 +8,7 @@ import { parameterFields, secretsName, wantedConfig, wantedRevision } from './ba
 import { balancerContainer, balancerSpecLabel, balancerStopSeconds, balancerUser } from './balancer-spec.ts';
 import { compareLimits, compareSpec } from './container.ts';
 import { compareMainEndpoint, compareWriteEndpoint, endpointStep, joinEndpoints } from './endpoints.ts';
-import { readersStep } from './readers.ts';
+import { readersReason, readersStep } from './readers.ts';
 
 /**
  * The balancer of a group: made where it is missing, set right where it differs.
@@ -194,9 +194,7 @@ function reasonOf(
   if (found.differs) return { code: 'configuration', detail: 'its configuration is not as the file says' };
   if (found.restart)
     return { code: 'restart-pending', detail: 'it has not been restarted since its configuration changed' };
-  return found.readers
-    ? { code: 'readers', detail: "its readers' names do not mean the replicas that serve" }
-    : undefined;
+  return found.readers ? readersReason : undefined;
 }
 
 function createSteps(context: GroupContext): readonly Step[] {

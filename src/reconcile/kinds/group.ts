@@ -10,6 +10,7 @@ import { planMembership } from './membership.ts';
 import { wantedRevision } from './node-config.ts';
 import { planNodes } from './node.ts';
 import { bringsUp, orderSteps } from './order.ts';
+import { planReaders } from './readers.ts';
 import { planStreaming } from './streaming.ts';
 import { orderSuccession, planSuccession } from './succession.ts';
 
@@ -23,7 +24,9 @@ export function planGroup(context: GroupContext): Part {
     if (decision?.is === 'fence') return planFence(context, view, decision);
     if (decision?.is === 'promote') return planPromotion(context, view, decision);
   }
-  const part = planMembers(context);
+  const isStandoff = decision?.is === 'kept' && decision.blocked?.code === 'second-writer';
+  // Whatever is done to the nodes or their leader may take away the only live copy, or make two of it.
+  const part = isStandoff ? planReaders(context) : planMembers(context);
   if (decision?.is === 'dismiss') return mergeParts([planDismissal(context, decision.why), part]);
   if (decision?.is !== 'kept') return part;
   const { blocked, recheck } = decision;

@@ -8,6 +8,7 @@ import { inOrder, step, type Change, type Part, type Step } from '../plan.ts';
 import { streamsFrom, type Heard } from '../reports.ts';
 import type { Decision, Member } from '../situation.ts';
 import { nodeKey, type ObservedNode, type Snapshot } from '../snapshot.ts';
+import { isSecondWriter, isServing } from '../writers.ts';
 import { endpointStep } from './endpoints.ts';
 import { findNode, findSource, nodeName, placed } from './find-node.ts';
 import { isDead } from './leadership-actions.ts';
@@ -81,6 +82,7 @@ function findMembers(context: GroupContext, view: Known): readonly Member[] {
       received: isDown ? undefined : receivedBy(facts.detached),
       said: lastWords(snapshot, last, report === undefined),
       streams: report === undefined ? undefined : streamsFrom(leads, report, name),
+      takesWrites: slot === view.record.leader ? isServing(each, snapshot) : isSecondWriter(each, snapshot),
       failed: failed.has(nodeResource(name)),
     };
   });
@@ -101,6 +103,7 @@ function findMembers(context: GroupContext, view: Known): readonly Member[] {
       received: undefined,
       said: lastWords(snapshot, snapshot.past.get(nodeKey({ group: group.name, slot })), true),
       streams: false,
+      takesWrites: false,
       failed: false,
     }));
   return [...members, ...missing];

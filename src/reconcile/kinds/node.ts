@@ -7,10 +7,11 @@ import { nodeResource, volumeName, volumeResource } from '../names.ts';
 import { inOrder, step, type Blocked, type Change, type FieldChange, type Part, type Step } from '../plan.ts';
 import { diagnose } from '../reports.ts';
 import type { ObservedNode } from '../snapshot.ts';
+import { isSecondWriter, isServing, takesWritesText } from '../writers.ts';
 import { bootstrapSteps } from './bootstrap.ts';
 import { compareLimits, compareSpec } from './container.ts';
 import { compareMainEndpoint, compareWriteEndpoint, joinEndpoints, type EndpointChanges } from './endpoints.ts';
-import { findNode } from './find-node.ts';
+import { findNode, placed } from './find-node.ts';
 import { roleOf } from './node-config.ts';
 import { nodeContainer, nodeSpecLabel, nodeStopSeconds } from './node-spec.ts';
 import { compareRevision, type RevisionChanges } from './revisions.ts';
@@ -28,6 +29,8 @@ function planNode(context: GroupContext, node: Node): Part {
   if (wrongSystem !== undefined) return { blocked: [wrongSystem] };
   const spoilt = findSpoilt(context, node, observed);
   if (spoilt !== undefined) return planAnew(context, node, observed, spoilt);
+  const second = planSecondWriter(context, node, observed);
+  if (second !== undefined) return second;
   const spec = compareSpec(nodeSpecLabel(context.topology, node, observed.volume), observed.container);
   const limits = compareLimits(node, observed.container);
   const recreate = [...spec, ...limits.fields.filter(({ effect }) => effect === 'recreate'), ...deadFields(observed)];
@@ -86,6 +89,26 @@ function findSpoilt(context: GroupContext, node: Node, observed: ObservedNode): 
   const ailment = diagnose(leader, snapshot.reports.get(observed.container.id), slotName(node.slot), view.record.fork);
   if (ailment === undefined) return undefined;
   return { code: ailment.code, detail: `${ailment.detail}; its volume ${observed.volume} is set aside` };
+}
+
+// Where the group's leader serves, what another one acknowledges is lost to the group: it is killed at once. Its volume is
+// kept as it is, and the node begins again in a new one. Where the leader does not serve, it is not planned for at all.
+function planSecondWriter(context: GroupContext, node: Node, observed: ObservedNode): Part | undefined {
+  const { view, snapshot, group } = context;
+  if (view.phase !== 'led' || !isSecondWriter(observed, snapshot)) return undefined;
+  if (!isServing(view.leader, snapshot)) return {};
+  const kill = step(nodeResource(node.name), {
+    do: 'fence',
+    node: placed(observed),
+    image: observed.container.image,
+    name: node.name,
+    stopSeconds: undefined,
+    cause: 'forced',
+    superuser: group.user,
+  });
+  const detail = `it ${takesWritesText}; it is killed, and its volume ${observed.volume} is kept with what it wrote`;
+  const rest = planAnew(context, node, observed, { code: 'second-writer', detail });
+  return { ...rest, steps: [kill, ...after(rest.steps ?? [], [kill.id])] };
 }
 
 // The node begins again in a new volume. The old one is set aside as it is, or removed where it never held anything of its

@@ -1,26 +1,47 @@
 import { canonicalJson, digest } from '../../base/canonical.ts';
 import { mapReaders, toExtraHosts, toHostsLines, type Replica } from '../../balancer/hosts.ts';
 import type { GroupContext } from '../context.ts';
-import { step, type FieldChange, type Step } from '../plan.ts';
+import { balancerResource } from '../names.ts';
+import { step, type FieldChange, type Part, type Step } from '../plan.ts';
+import { isAdrift } from '../reports.ts';
 import type { ObservedBalancer } from '../snapshot.ts';
+import { isSecondWriter } from '../writers.ts';
 import { readersMarker } from './balancer-actions.ts';
 
-// In slot order: reader 1 is the first follower, whoever leads. One whose container is not running is silent, and every
-// new session would wait for it. `starting` undefined: all are taken to serve.
-export function followers(
-  { addresses, group, snapshot, view }: GroupContext,
-  starting: ReadonlySet<number> | undefined,
-): readonly Replica[] {
-  const leader = view.phase === 'led' ? view.leader.slot : group.nodes[0].slot;
+/** Why they are written. */
+export const readersReason = {
+  code: 'readers',
+  detail: "its readers' names do not mean the replicas that serve",
+} as const;
+
+const mostChoices = 64;
+
+/** `serves` undefined: it is read from as long as it is, and no longer. */
+type Reader = Omit<Replica, 'serves'> & { readonly serves: boolean | undefined };
+
+// In slot order: reader 1 is the first follower, whoever leads. `starting` undefined: all are taken to serve.
+export function followers(context: GroupContext, starting: ReadonlySet<number> | undefined): readonly Reader[] {
+  const { addresses, group, view } = context;
+  const leader = view.phase === 'led' || view.phase === 'lost' ? view.record.leader : group.nodes[0].slot;
   return group.nodes
     .filter(({ slot }) => slot !== leader)
-    .map(({ slot }) => {
-      const container = snapshot.nodes.find((each) => each.group === group.name && each.slot === slot)?.container;
-      // One that does not speak is waited for by every new session, as one that does not run.
-      const runs = container?.state === 'running' && !snapshot.silent.has(container.id);
-      const serves = starting === undefined || starting.has(slot) || runs;
-      return { address: addresses.node(group.name, slot) ?? '127.0.0.1', serves };
-    });
+    .map(({ slot }) => ({
+      address: addresses.node(group.name, slot) ?? '127.0.0.1',
+      serves: starting === undefined || starting.has(slot) || isReadable(context, slot),
+    }));
+}
+
+// Whoever does not follow is not read from: it has what nobody else has, or stands still. A moment without a leader, or
+// without a connection to it, is not that.
+function isReadable({ snapshot, group }: GroupContext, slot: number): boolean | undefined {
+  const node = snapshot.nodes.find((each) => each.group === group.name && each.slot === slot);
+  // One that does not speak is waited for by every new session, as one that does not run.
+  if (node?.container.state !== 'running' || snapshot.silent.has(node.container.id)) return false;
+  if (isSecondWriter(node, snapshot)) return false;
+  const report = snapshot.reports.get(node.container.id);
+  if (report === undefined) return node.container.health.status === 'unhealthy' ? undefined : true;
+  if (isAdrift(report)) return false;
+  return report.driftsFor === undefined ? true : undefined;
 }
 
 // At its start a balancer has what ExtraHosts says; what was written since counts for that run only.
@@ -31,14 +52,15 @@ export function readersStep(
   isInterrupted: boolean,
   starting: ReadonlySet<number>,
 ): { readonly step: Step; readonly field: FieldChange } | undefined {
-  const wanted = mapReaders(followers(context, starting));
+  const [wanted = [], ...others] = choices(followers(context, starting)).map(mapReaders);
+  const isWritten = !isInterrupted && readers?.endsWith(`.${String(container.startedAt)}`) === true;
+  const isInForce = (addresses: readonly string[]): boolean =>
+    isWritten
+      ? readers === readersMarker(digest(toHostsLines(addresses)), container.startedAt)
+      : sameHosts(container.extraHosts, toExtraHosts(addresses));
+  if ([wanted, ...others].some(isInForce)) return undefined;
   const lines = toHostsLines(wanted);
   const name = digest(lines);
-  const isWritten = !isInterrupted && readers?.endsWith(`.${String(container.startedAt)}`) === true;
-  const isInForce = isWritten
-    ? readers === readersMarker(name, container.startedAt)
-    : sameHosts(container.extraHosts, toExtraHosts(wanted));
-  if (isInForce) return undefined;
   return {
     step: step(resource, { do: 'write-readers', container: container.id, lines, name }),
     field: {
@@ -48,6 +70,34 @@ export function readersStep(
       effect: 'live',
     },
   };
+}
+
+/** Only the readers of a balancer that runs: for a group of which nothing else is touched. */
+export function planReaders(context: GroupContext): Part {
+  const observed = context.snapshot.balancers.find((each) => each.group === context.group.name);
+  if (observed?.container.state !== 'running') return {};
+  const resource = balancerResource(context.group.name);
+  const found = readersStep(context, resource, observed, false, new Set());
+  if (found === undefined) return {};
+  const change = {
+    resource,
+    kind: 'balancer',
+    actions: ['update'],
+    reason: readersReason,
+    fields: [found.field],
+  } as const;
+  return { changes: [change], steps: [found.step] };
+}
+
+/** All that may be in force of readers of which some are not known, first the one in which those serve. */
+function choices(readers: readonly Reader[]): readonly (readonly Replica[])[] {
+  return readers.reduce<readonly (readonly Replica[])[]>(
+    (known, { address, serves }) => {
+      const values = serves === undefined && known.length < mostChoices ? [true, false] : [serves ?? true];
+      return values.flatMap((value) => known.map((replicas) => [...replicas, { address, serves: value }]));
+    },
+    [[]],
+  );
 }
 
 function sameHosts(a: readonly string[], b: readonly string[]): boolean {

@@ -1,7 +1,9 @@
 import type { Engine } from '../docker/engine.ts';
 import type { Report } from '../postgres/report.ts';
-import { listStreaming, type Heard, type Reports, type Streamed, type Voices } from '../reconcile/reports.ts';
-import { nodeKey, type ObservedNode } from '../reconcile/snapshot.ts';
+import { newestRecord } from './group.ts';
+import { nodeName } from './kinds/find-node.ts';
+import { follows, isAdrift, listStreaming, type Heard, type Reports, type Streamed, type Voices } from './reports.ts';
+import { nodeKey, type ObservedNode } from './snapshot.ts';
 import { listen } from './heartbeat.ts';
 
 export type ListenersOptions = {
@@ -20,7 +22,7 @@ const firstWordWithin = 3000;
 /** Listens to the servers of a cluster, each as long as its container runs. */
 export class Listeners {
   readonly #options: ListenersOptions;
-  readonly #listening = new Map<string, AbortController>();
+  readonly #listening = new Map<string, { readonly node: ObservedNode; readonly controller: AbortController }>();
   readonly #reports = new Map<string, Heard>();
   /** By `nodeKey`. */
   readonly #past = new Map<string, Heard>();
@@ -28,6 +30,8 @@ export class Listeners {
   readonly #stillSince = new Map<string, number>();
   /** By leader, over its silences. */
   readonly #streamed = new Map<string, Streamed>();
+  /** Since when one that follows does not follow the leader that is heard. */
+  readonly #driftsSince = new Map<string, number>();
   /** Those that were just joined and have said nothing yet, with the timers that end that. */
   readonly #awaited = new Map<string, NodeJS.Timeout>();
 
@@ -59,7 +63,11 @@ export class Listeners {
   follow(engine: Engine, nodes: readonly ObservedNode[]): void {
     const wanted = new Map(nodes.filter(isWorthListening).map((node) => [node.container.id, node]));
     for (const id of [...this.#listening.keys()]) if (!wanted.has(id)) this.#leave(id);
-    for (const [id, node] of wanted) if (!this.#listening.has(id)) this.#join(engine, id, node);
+    for (const [id, node] of wanted) {
+      const joined = this.#listening.get(id);
+      if (joined === undefined) this.#join(engine, id, node);
+      else this.#listening.set(id, { ...joined, node });
+    }
   }
 
   stop(): void {
@@ -68,7 +76,7 @@ export class Listeners {
 
   #join(engine: Engine, id: string, node: ObservedNode): void {
     const controller = new AbortController();
-    this.#listening.set(id, controller);
+    this.#listening.set(id, { node, controller });
     const isLate = setTimeout(() => {
       this.#awaited.delete(id);
       this.#options.onHeard(id);
@@ -79,7 +87,7 @@ export class Listeners {
       container: id,
       script: `${node.layout.home}/config/heartbeat`,
       onReport: (report: Report) => {
-        if (!controller.signal.aborted) this.#hear(id, nodeKey(node), report);
+        if (!controller.signal.aborted) this.#hear(id, node, report);
       },
       onSilence: (isSilent: boolean) => {
         // The last word of one that was left comes late: it may have been joined again.
@@ -92,12 +100,13 @@ export class Listeners {
   }
 
   #leave(id: string): void {
-    this.#listening.get(id)?.abort();
+    this.#listening.get(id)?.controller.abort();
     this.#listening.delete(id);
     this.#awaitNoMore(id);
     this.#reports.delete(id);
     this.#stillSince.delete(id);
     this.#streamed.delete(id);
+    this.#driftsSince.delete(id);
   }
 
   #awaitNoMore(id: string): void {
@@ -105,16 +114,36 @@ export class Listeners {
     this.#awaited.delete(id);
   }
 
-  #hear(id: string, key: string, report: Report): void {
+  #hear(id: string, node: ObservedNode, report: Report): void {
     this.#awaitNoMore(id);
     const now = this.#options.now();
     if (this.#reports.get(id)?.lsn !== report.lsn) this.#stillSince.set(id, now);
     const isStill = now - (this.#stillSince.get(id) ?? now) >= stillAfter;
     const before = this.#reports.get(id);
-    const heard = { ...report, at: now, isStill, streamed: this.#noteStreaming(id, report, now) };
+    const heard: Heard = {
+      ...report,
+      at: now,
+      isStill,
+      streamed: this.#noteStreaming(id, report, now),
+      driftsFor: this.#findDrift(id, node, report, now),
+    };
     this.#reports.set(id, heard);
-    this.#past.set(key, heard);
-    if (before === undefined || isNews(before, report)) this.#options.onHeard(id);
+    this.#past.set(nodeKey(node), heard);
+    if (before === undefined || isNews(before, heard)) this.#options.onHeard(id);
+  }
+
+  #findDrift(id: string, node: ObservedNode, report: Report, now: number): number | undefined {
+    const peers = [...this.#listening.values()].map((each) => each.node).filter(({ group }) => group === node.group);
+    const slot = newestRecord(peers)?.record.leader;
+    const leader = this.#reports.get(peers.find((each) => each.slot === slot)?.container.id ?? '');
+    const name = nodeName(node);
+    if (!report.recovery || leader?.recovery !== false || follows(leader, report, name)) {
+      this.#driftsSince.delete(id);
+      return undefined;
+    }
+    const since = this.#driftsSince.get(id) ?? now;
+    this.#driftsSince.set(id, since);
+    return now - since;
   }
 
   #noteStreaming(id: string, { senders }: Report, now: number): Streamed {
@@ -126,8 +155,9 @@ export class Listeners {
 }
 
 // Of a server that is well, how far it has come is no news; of one that does not stream it may be.
-function isNews(before: Heard, report: Report): boolean {
+function isNews(before: Heard, report: Heard): boolean {
   if (report.recovery && report.receiver !== 'streaming') return true;
+  if (isAdrift(before) !== isAdrift(report)) return true;
   const essence = ({ recovery, timeline, receiver, slots, oldest, senders, waitsFor, unsafe }: Report): string =>
     JSON.stringify([recovery, timeline, receiver, slots, oldest, listStreaming(senders), waitsFor, unsafe]);
   return essence(before) !== essence(report);

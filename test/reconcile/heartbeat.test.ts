@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PgherdError } from '../../src/base/error.ts';
-import { listen } from '../../src/daemon/heartbeat.ts';
+import { listen } from '../../src/reconcile/heartbeat.ts';
 import type { Engine } from '../../src/docker/engine.ts';
 import { FakeWorld } from '../bench/fake-engine.ts';
 
-vi.mock('node:timers/promises', () => import('./sleep.ts'));
+vi.mock('node:timers/promises', () => import('../daemon/sleep.ts'));
 
 beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
 afterEach(() => vi.useRealTimers());

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Listeners } from '../../src/daemon/listeners.ts';
+import { Listeners } from '../../src/reconcile/listeners.ts';
 import type { Engine } from '../../src/docker/engine.ts';
 import { observe } from '../../src/reconcile/observe.ts';
 import type { ObservedNode } from '../../src/reconcile/snapshot.ts';
 import { databaseOf } from '../bench/fake-engine-programs.ts';
 import { FakeWorld } from '../bench/fake-engine.ts';
-import { run, type File } from '../reconcile/simulation.ts';
+import { run, type File } from './simulation.ts';
 
-vi.mock('node:timers/promises', () => import('./sleep.ts'));
+vi.mock('node:timers/promises', () => import('../daemon/sleep.ts'));
 
 beforeEach(() =>
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] }),
@@ -60,6 +60,10 @@ async function start() {
 const primary = 'shop-lb1-primary';
 const replica = 'shop-lb1-replica1';
 const all = [primary, replica, 'shop-lb1-replica2'];
+
+function fail(name: string): never {
+  throw new Error(`there is no ${name}`);
+}
 
 describe('listeners', () => {
   it('know what every server says', async () => {
@@ -123,6 +127,22 @@ describe('listeners', () => {
     expect(names()).toEqual(all);
     await vi.advanceTimersByTimeAsync(1500);
     expect(names()).toEqual([primary, 'shop-lb1-replica2']);
+  });
+
+  it('know for how long one does not follow the leader that is heard', async () => {
+    const { world, hand, listeners, idOf, follow } = await start();
+    await follow();
+    const slots = databaseOf(world.containers.get(idOf(primary)) ?? fail(primary))?.slots;
+    const drift = (): number | undefined => listeners.reports.get(idOf(replica))?.driftsFor;
+    expect(drift()).toBeUndefined();
+    slots?.delete('pgherd_1');
+    await vi.advanceTimersByTimeAsync(12_000);
+    expect(drift()).toBeGreaterThanOrEqual(10_000);
+    expect(listeners.reports.get(idOf('shop-lb1-replica2'))?.driftsFor).toBeUndefined();
+    // Without a leader there is nobody to follow.
+    await hand.killContainer(primary, 'SIGKILL');
+    await vi.advanceTimersByTimeAsync(600);
+    expect(drift()).toBeUndefined();
   });
 
   it('hear one again that was started again, without being told', async () => {

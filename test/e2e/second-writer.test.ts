@@ -1,0 +1,166 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LedHerd, mount, type Leader } from './failover-herd.ts';
+import { docker, dockerResult } from './support/engine.ts';
+import { until } from './support/until.ts';
+
+let group: LedHerd;
+
+beforeAll(async () => {
+  group = await LedHerd.prepare({
+    failover: { delay: '0s' },
+    postgres: { password: { env: 'HERD_PASSWORD' }, parameters: { max_connections: 30 } },
+  });
+  await group.bringUp('once');
+  await group.addRow('lb1-primary');
+});
+
+afterAll(async () => {
+  await group.end();
+});
+
+/** Has a replica take writes, past pgherd, and a row that nobody else has. */
+async function promoteByHand(name: string, row: number): Promise<void> {
+  await group.sql(name, 'SELECT pg_promote()');
+  await group.sql(name, `INSERT INTO kept VALUES (${String(row)})`);
+}
+
+/** Exit code and output of a node's health check. */
+async function healthOf(name: string): Promise<string> {
+  const command = ['exec', group.container(name), 'sh', `${mount}/pgherd/config/health`];
+  const { code, stdout } = await dockerResult(command);
+  return `${String(code)} ${stdout.trim()}`;
+}
+
+describe('a replica that takes writes while its leader serves', () => {
+  let volume: string;
+
+  it('is seen by plan, status and its health check, without a daemon', async () => {
+    await group.becomeWhole('lb1-primary');
+    expect(await healthOf('lb1-replica1')).toBe('0 streaming');
+    volume = await group.volumeOf('lb1-replica1');
+    await promoteByHand('lb1-replica1', 1000);
+    const { changes, blocked } = await group.herd.planJson();
+    expect(changes.find(({ resource }) => resource === 'node/lb1-replica1')?.reason).toEqual({
+      code: 'second-writer',
+      detail: `it takes writes, and does not lead; it is killed, and its volume ${volume} is kept with what it wrote`,
+    });
+    expect(blocked).toEqual([]);
+    const { stdout } = await group.pgherd(['status']);
+    expect(stdout).toContain('takes writes, and does not lead');
+    expect(stdout).toContain('OutOfSync');
+    expect(await healthOf('lb1-replica1')).toBe('1 takes writes, and does not lead');
+  });
+
+  it('is killed and replaced by reconcile --once, and what it wrote stays in its volume', async () => {
+    const { stdout } = await group.reconcile();
+    expect(stdout).toContain('takes writes, and does not lead');
+    await group.becomeWhole('lb1-primary');
+    expect(await group.volumeOf('lb1-replica1')).not.toBe(volume);
+    const found = await group.inVolume(
+      volume,
+      `echo 'SELECT count(*) FROM kept WHERE n = 1000' | postgres --single -D ${mount}/pgdata postgres`,
+    );
+    expect(found).toContain('count = "1"');
+  });
+
+  it('a leader is healthy while clients hold all connections', async () => {
+    const script = `for i in $(seq 30); do psql -h /var/run/postgresql -U pgherd_monitor -d postgres -c 'SELECT pg_sleep(600)' & done; wait`;
+    await docker('exec', '--detach', group.container('lb1-primary'), 'sh', '-c', script);
+    await until(
+      'no connection is left',
+      () =>
+        dockerResult([
+          'exec',
+          group.container('lb1-primary'),
+          'psql',
+          '-h',
+          '127.0.0.1',
+          '-U',
+          'pgherd_monitor',
+          'postgres',
+        ]),
+      ({ stderr }) => /connection slots|too many clients/.test(stderr),
+    );
+    expect(await healthOf('lb1-primary')).toBe('0 leader');
+    const sleeping =
+      "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'";
+    await group.sql('lb1-primary', sleeping);
+  });
+});
+
+it('reconcile --once that waits for a clone sees a leader end, and replaces it', async () => {
+  const before = await group.becomeWhole('lb1-primary');
+  // No clone begins while nobody may connect to replicate.
+  await group.sql(before.name, 'ALTER ROLE pgherd_replication NOLOGIN');
+  await group.removeWithVolume('lb1-replica2');
+  const once = await group.spawnPgherd(['reconcile', '--once', '--timeout', '300']);
+  await until(
+    'the clone waits',
+    () => group.logOf('lb1-replica2'),
+    (log) => log.includes('does not answer yet'),
+  );
+  await group.break(before.name);
+  const next = await group.awaitSuccessor(before);
+  expect(next.name).toBe('lb1-replica1');
+  expect(await group.logOf('lb1-replica2')).not.toContain('cloned');
+  await group.sql(next.name, 'ALTER ROLE pgherd_replication LOGIN');
+  once.child.kill('SIGKILL');
+  await once.done;
+  await group.mend(before.name);
+  await docker('rm', '--force', group.container('lb1-replica2'));
+  await group.reconcile();
+  await group.becomeWhole(next.name);
+});
+
+describe('a replica that takes writes while its leader is broken', () => {
+  let before: Leader;
+  let second: string;
+
+  it('is left alone by a daemon, which says what to do, and is not read from', async () => {
+    await group.herd.edit((file) => ({ ...file, failover: { mode: 'manual' } }));
+    await group.startDaemon();
+    before = await group.becomeWhole();
+    second = (await group.followers(before.name)).split(',')[0] ?? '';
+    const looked = await group.herd.look();
+    await group.break(before.name);
+    await promoteByHand(second, 2000);
+    const stalled = await until(
+      'the daemon says that it cannot go on',
+      () => group.daemon.condition('Stalled'),
+      (found) => found?.reason === 'second-writer',
+      60_000,
+    );
+    expect(stalled?.message).toContain(
+      `${second} takes writes, and ${before.name}, which leads by the record, does not`,
+    );
+    expect(stalled?.message).toContain(`pgherd failover lb1 --to ${second}`);
+    const address = await group.herd.inspect(
+      second,
+      `{{(index .NetworkSettings.Networks "${group.herd.cluster.name}").IPAddress}}`,
+    );
+    await until(
+      'no reader means it',
+      () => docker('exec', group.container('lb1'), 'cat', '/etc/hosts'),
+      (hosts) => /reader1/.test(hosts) && !hosts.includes(`${address} `),
+    );
+    expect(await group.blocked()).toEqual(['group/lb1: second-writer']);
+    await group.stopDaemon();
+    const { code, stderr } = await group.pgherd(['reconcile', '--once', '--timeout', '60']);
+    expect(code, stderr).toBe(3);
+    expect(stderr).toContain(`pgherd failover lb1 --to ${second}`);
+    const { [second]: kept } = Object.fromEntries(await group.herd.look());
+    expect(kept).toEqual(looked.get(second));
+  });
+
+  it('leads with all it acknowledged when somebody says so', async () => {
+    const { stdout } = await group.run('failover', 'lb1', '--to', second);
+    expect(stdout).toContain(`${second} leads lb1, which ${before.name} led before.`);
+    await group.mend(before.name);
+    await group.reconcile();
+    const leader = await group.becomeWhole(second);
+    expect(leader.timeline).toBe(before.timeline + 1);
+    for (const name of await group.herd.containers('node')) {
+      expect(await group.sql(name, 'SELECT count(*) FROM kept WHERE n = 2000'), name).toBe('1');
+    }
+  });
+});
