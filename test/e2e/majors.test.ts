@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LedHerd } from './failover-herd.ts';
+import { psql } from './support/psql.ts';
+import { until } from './support/until.ts';
+
+/**
+ * Versions of PostgreSQL whose images this engine has. By `npm run test:matrix` the whole scenario runs on those that it
+ * was given; with all other tests a short one on those that no other test has.
+ */
+const given = process.env['PGHERD_MAJORS'];
+const majors = given?.split(' ').map(Number) ?? [13, 15, 18];
+
+const quorum = { mode: 'quorum', sync_replicas: 1 };
+
+describe.each(majors)('PostgreSQL %d', (major) => {
+  let group: LedHerd;
+
+  beforeAll(async () => {
+    group = await LedHerd.prepare({ failover: { delay: '0s' } }, (file) => ({
+      ...file,
+      postgres: { ...file.postgres, image: `postgres:${String(major)}` },
+    }));
+  });
+
+  afterAll(async () => {
+    await group.end();
+  });
+
+  /** Writes by the balancer, and gives what the server says that took it. */
+  async function throughBalancer(sql: string): Promise<string> {
+    const balancer = { host: '127.0.0.1', port: 9999, password: 'only-a-test' };
+    return await psql(group.container('lb1'), sql, balancer);
+  }
+
+  it('comes up: every node streams, and a row goes in by the balancer', async () => {
+    await group.bringUp('daemon');
+    await group.addRow('lb1-primary');
+    const versions = await group.herd.ask(
+      ['lb1-primary', 'lb1-replica1', 'lb1-replica2'],
+      "SELECT current_setting('server_version_num')::int / 10000",
+    );
+    expect(versions).toEqual(Array(3).fill(String(major)));
+    await throughBalancer("CREATE TABLE through (who text); INSERT INTO through VALUES ('balancer')");
+  });
+
+  it('has its commits wait for a quorum', async () => {
+    await group.herd.edit((file) => ({ ...file, replication: quorum }));
+    const listed = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'quorum'";
+    await until(
+      'both replicas are of the quorum',
+      () => group.sql('lb1-primary', listed),
+      (count) => count === '2',
+    );
+    await group.becomeWhole('lb1-primary');
+  });
+
+  it('gets another leader when that one is killed, which rejoins', async () => {
+    const old = await group.becomeWhole();
+    await group.kill(old.name);
+    const next = await group.awaitSuccessor(old);
+    await throughBalancer("INSERT INTO through VALUES ('after the failover')");
+    await group.becomeWhole(next.name);
+  });
+
+  it('hands over to one that is named', async () => {
+    const old = await group.becomeWhole();
+    await group.run('switchover', 'lb1', '--to', 'lb1-primary');
+    expect(await group.becomeWhole('lb1-primary')).toMatchObject({ timeline: old.timeline + 1 });
+    await throughBalancer("INSERT INTO through VALUES ('after the switchover')");
+    expect(await group.sql('lb1-replica1', 'SELECT count(*) FROM through')).toBe('3');
+  });
+
+  if (given === undefined) return;
+
+  it('gets a replica more, and loses one', async () => {
+    await group.run('add-replica', '--balancer', 'lb1');
+    await group.becomeWhole('lb1-primary');
+    expect(await group.followers('lb1-primary')).toBe('lb1-replica1,lb1-replica2,lb1-replica3');
+    await group.run('remove-replica', '--balancer', 'lb1', '--node', 'lb1-replica1');
+    await group.becomeWhole('lb1-primary');
+    expect(await group.followers('lb1-primary')).toBe('lb1-replica2,lb1-replica3');
+  });
+
+  it('is destroyed', async () => {
+    await group.stopDaemon();
+    await group.run('destroy', '--yes');
+    expect(await group.herd.cluster.containers()).toEqual([]);
+  });
+});
