@@ -36,7 +36,7 @@ export function nodeRevision(config: NodeConfig, layout: Layout): Revision {
     'report.sql': heartbeatSql,
     ...nodeScripts,
   };
-  const name = revisionName(restartSettings(settings), files);
+  const name = revisionName(restartSettings(settings, config.major), files);
   return { name, files, settings };
 }
 

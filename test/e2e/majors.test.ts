@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { needsRestart } from '../../src/postgres/parameters.ts';
 import { LedHerd } from './failover-herd.ts';
 import { psql } from './support/psql.ts';
 import { until } from './support/until.ts';
@@ -41,6 +42,15 @@ describe.each(majors)('PostgreSQL %d', (major) => {
     );
     expect(versions).toEqual(Array(3).fill(String(major)));
     await throughBalancer("CREATE TABLE through (who text); INSERT INTO through VALUES ('balancer')");
+  });
+
+  it('changes by a restart what pgherd restarts it for, and nothing else', async () => {
+    const sql = "SELECT name, context = 'postmaster' FROM pg_settings WHERE context <> 'internal' ORDER BY name";
+    const said = (await group.sql('lb1-primary', sql)).split('\n');
+    expect(
+      said.map((line) => line.split('|')[0] ?? '').map((name) => `${name}|${needsRestart(name, major) ? 't' : 'f'}`),
+    ).toEqual(said);
+    expect(await group.herd.inspect('lb1-primary', '{{.Config.Env}}')).toContain(`PG_MAJOR=${String(major)}`);
   });
 
   it('has its commits wait for a quorum', async () => {
