@@ -94,6 +94,10 @@ describe.each(majors)('PostgreSQL %d', (major) => {
   it('is destroyed', async () => {
     await group.stopDaemon();
     await group.run('destroy', '--yes');
-    expect(await group.herd.cluster.containers()).toEqual([]);
+    await until(
+      'no container is left',
+      () => group.herd.cluster.containers(),
+      (names) => names.length === 0,
+    );
   });
 });
