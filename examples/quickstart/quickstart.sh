@@ -29,13 +29,12 @@ examples/quickstart/images.sh
 step "pgherd reconcile --once $topology"
 node dist/pgherd.js reconcile --once "$topology"
 
-# Any running node of the group: each holds the superuser's password, and has psql in its image.
+# Any running node of the group: its image has psql.
 node=$(docker ps --quiet --filter "label=pgherd.cluster=$cluster" --filter "label=pgherd.group=$group" \
   --filter 'label=pgherd.kind=node' | head -n 1)
 [ -n "$node" ] || fail "no node of $cluster/$group is running"
 image=$(docker inspect --format '{{.Config.Image}}' "$node")
-password=$(docker exec --user postgres "$node" sh -c 'cat /var/lib/postgresql/data/pgherd/secrets/superuser') ||
-  fail "the superuser's password is not where it should be in container $node"
+password=$(node dist/pgherd.js password show "$group" --cluster "$cluster") || fail "the superuser's password is not to be had"
 
 # through_balancer SQL: psql on the balancer's published port, from a container in the engine's own network, so that it
 # needs no psql here. The password goes in by standard input: neither arguments nor environment show it.

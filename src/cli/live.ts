@@ -1,3 +1,4 @@
+import { forTerminal } from './neutral.ts';
 import { readSize } from './terminal.ts';
 import { rowsOf } from './text-width.ts';
 
@@ -36,7 +37,7 @@ export function createLiveArea(stream: Stream): LiveArea {
   };
   const draw = (lines: readonly string[]): void => {
     // Cleared first, not line by line at their ends: what is cleared there, tmux wraps with the line as if it were text.
-    const body = lines.map((line) => `${line}\n`).join('');
+    const body = lines.map((line) => `${forTerminal(line)}\n`).join('');
     stream.write(`${hideCursor}${noWrap}${up(rowsDrawn())}${clearBelow}${body}${wrap}${showCursor}`);
     drawn = lines;
   };

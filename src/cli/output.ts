@@ -1,5 +1,6 @@
 import { PgherdError, messageOf } from '../base/error.ts';
 import type { LiveArea } from './live.ts';
+import { forJson, forTerminal, sgr } from './neutral.ts';
 import { readSize, readTerminal, type Terminal } from './terminal.ts';
 
 /** Where a command writes, and how. */
@@ -13,9 +14,11 @@ export type Output = {
   readonly noteColour: boolean;
   /** What standard error can show. */
   readonly terminal: Terminal;
-  /** The result, on standard output. */
+  /** The result, on standard output; what a terminal would obey in it is shown, unless `painter` put it there. */
   readonly print: (text: string) => void;
-  /** Progress, warnings and errors, on standard error. */
+  /** A value for another program, on standard output, to the letter. */
+  readonly printExactly: (text: string) => void;
+  /** Progress, warnings and errors, on standard error, in the same way. */
   readonly note: (text: string) => void;
   /** From now on everything goes above this live area of standard error; undefined: there is none any more. */
   readonly keepAbove: (area: LiveArea | undefined) => void;
@@ -39,7 +42,7 @@ export type Paint = (style: Style, text: string) => string;
 export function painter(colour: boolean): Paint {
   return (style, text) => {
     const [on, off] = codes[style];
-    return colour ? `\u001b[${String(on)}m${text}\u001b[${String(off)}m` : text;
+    return colour ? `${sgr(on)}${text}${sgr(off)}` : text;
   };
 }
 
@@ -62,10 +65,13 @@ export function createOutput(options: { readonly format: 'text' | 'json'; readon
     noteColour: terminal.colour,
     terminal,
     print: (text) => {
+      write(process.stdout, format === 'json' ? forJson(text) : forTerminal(text));
+    },
+    printExactly: (text) => {
       write(process.stdout, text);
     },
     note: (text) => {
-      write(process.stderr, text);
+      write(process.stderr, forTerminal(text));
     },
     keepAbove: (next) => {
       area = next;

@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import measure from 'fast-string-truncated-width';
+import { sgr } from './neutral.ts';
 
 const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
@@ -34,7 +35,7 @@ export function truncate(text: string, columns: number, ellipsis: string): strin
 export function fit(text: string, columns: number, ellipsis: string): string {
   const { index, ellipsed, truncated } = measure(text, { limit: columns, ellipsis, ellipsisWidth: widthOf(ellipsis) });
   if (!truncated) return text;
-  return `${text.slice(0, index)}${ellipsed ? ellipsis : ''}${text.includes('\u001b') ? '\u001b[0m' : ''}`;
+  return `${text.slice(0, index)}${ellipsed ? ellipsis : ''}${text.includes('\u001b') ? sgr(0) : ''}`;
 }
 
 /** The text with spaces after it, so that it takes this many columns. */

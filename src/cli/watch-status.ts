@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLiveArea } from './live.ts';
+import { neutralise } from './neutral.ts';
 import { painter, type Output } from './output.ts';
 import { readSize, readTerminal, type Size } from './terminal.ts';
 import { fit } from './text-width.ts';
@@ -70,7 +71,7 @@ function drawer(output: Output, interval: number, ellipsis: string): Show {
   return ({ text, problems }) => {
     const foot = `${String(interval / 1000)} s after each look, last at ${new Date().toTimeString().slice(0, 8)}; Ctrl-C ends`;
     lines = [
-      ...[...problems, text].filter((part) => part !== '').flatMap((part) => part.split('\n')),
+      ...[...problems, text].filter((part) => part !== '').flatMap((part) => neutralise(part).split('\n')),
       paint('dim', foot),
     ];
     draw();

@@ -1,6 +1,7 @@
 import type Docker from 'dockerode';
 import { PgherdError } from '../base/error.ts';
 import { toFailure } from './failure.ts';
+import { readMajor } from './inspect.ts';
 import { orNull } from './reply.ts';
 import { deadlines, orUndefined, type Calls, type Run } from './run.ts';
 
@@ -10,7 +11,8 @@ export function imageCalls(docker: Docker, run: Run, host: string): Calls<'inspe
       orUndefined(
         run.ask(`inspect image ${ref}`, async (abortSignal) => {
           const image = await inspectable(docker, ref).inspect({ abortSignal });
-          return { id: image.Id, volumes: Object.keys(orNull(image.Config.Volumes) ?? {}) };
+          const { Env, Volumes } = image.Config;
+          return { id: image.Id, volumes: Object.keys(orNull(Volumes) ?? {}), postgresMajor: readMajor(Env) };
         }),
       ),
     pullImage: async (ref) => {

@@ -27,7 +27,18 @@ export function mapContainer(raw: Docker.ContainerInspectInfo): Container {
     volumes: raw.Mounts.filter((mount) => mount.Type === 'volume')
       .map((mount) => ({ name: mount.Name ?? '', target: mount.Destination }))
       .sort((a, b) => (a.target < b.target ? -1 : 1)),
+    postgresMajor: readMajor(raw.Config.Env),
   };
+}
+
+/**
+ * The major version of PostgreSQL by the variable that the official image has, and whatever is built on it.
+ * Source: https://github.com/docker-library/postgres/blob/master/Dockerfile-debian.template
+ */
+export function readMajor(env: unknown): number | undefined {
+  const variables = Array.isArray(env) ? env.map(String) : [];
+  const [, major] = variables.map((each) => /^PG_MAJOR=(\d{1,3})$/.exec(each)).find((each) => each !== null) ?? [];
+  return major === undefined ? undefined : Number(major);
 }
 
 export function mapNetwork(raw: Docker.NetworkInspectInfo): Network {

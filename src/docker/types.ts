@@ -31,6 +31,8 @@ export type Container = {
   /** By network name. */
   readonly networks: Readonly<Record<string, Endpoint>>;
   readonly volumes: readonly { readonly name: string; readonly target: string }[];
+  /** The major version of PostgreSQL, where its image says so. */
+  readonly postgresMajor?: number | undefined;
 };
 
 export type Network = {
@@ -51,6 +53,8 @@ export type Image = {
   readonly id: string;
   /** Paths declared as VOLUME. */
   readonly volumes: readonly string[];
+  /** The major version of PostgreSQL, where it says so. */
+  readonly postgresMajor?: number | undefined;
 };
 
 /** What `docker run` would be told; the engine module turns it into a create call. */

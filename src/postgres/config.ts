@@ -38,6 +38,8 @@ export type NodeConfig = {
   readonly parameters: Readonly<Record<string, string>>;
   /** The file's pg_hba.conf lines. */
   readonly hba: readonly string[];
+  /** The version of PostgreSQL; undefined: nobody says. */
+  readonly major?: number | undefined;
 };
 
 /** The name of the replication slot that the leader keeps for a node. */
@@ -142,8 +144,11 @@ export function parseSettings(text: string): Readonly<Record<string, string>> {
 }
 
 /** The part of the settings that only a restart changes. */
-export function restartSettings(settings: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(settings).filter(([name]) => needsRestart(name)));
+export function restartSettings(
+  settings: Readonly<Record<string, string>>,
+  major: number | undefined,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => needsRestart(name, major)));
 }
 
 /** No trust over TCP; inside the container the postgres system user may be the superuser or the monitor. */

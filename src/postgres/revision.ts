@@ -38,7 +38,7 @@ export function nodeRevision(config: NodeConfig, layout: Layout): Revision {
     'reign.sql': reignSql,
     ...nodeScripts,
   };
-  const name = revisionName(restartSettings(settings), files);
+  const name = revisionName(restartSettings(settings, config.major), files);
   return { name, files, settings };
 }
 

@@ -114,7 +114,7 @@ export interface TopologyFile {
  */
 export interface Postgres {
   /**
-   * Image of the node; the official image's contract, PostgreSQL 13 to 18.
+   * Image of the node; the official image's contract, PostgreSQL 13, 15, 17 or 18 (14 and 16 are not tested).
    */
   image?: string;
   /**
@@ -289,7 +289,7 @@ export interface Balancer {
  */
 export interface Postgres1 {
   /**
-   * Image of the node; the official image's contract, PostgreSQL 13 to 18.
+   * Image of the node; the official image's contract, PostgreSQL 13, 15, 17 or 18 (14 and 16 are not tested).
    */
   image?: string;
   /**
@@ -325,7 +325,7 @@ export interface Primary {
   container_name?: ContainerName;
   ip_address?: IpAddress;
   /**
-   * Image of the node; the official image's contract, PostgreSQL 13 to 18.
+   * Image of the node; the official image's contract, PostgreSQL 13, 15, 17 or 18 (14 and 16 are not tested).
    */
   image?: string;
   parameters?: PostgresParameters;
@@ -352,7 +352,7 @@ export interface Replica {
   container_name?: ContainerName;
   ip_address?: IpAddress;
   /**
-   * Image of the node; the official image's contract, PostgreSQL 13 to 18.
+   * Image of the node; the official image's contract, PostgreSQL 13, 15, 17 or 18 (14 and 16 are not tested).
    */
   image?: string;
   parameters?: PostgresParameters;

@@ -162,6 +162,7 @@ export function describeEngine(name: string, open: () => Promise<ContractBench>)
           labels: { 'pgherd.spec': '{"a":1}' },
           health: { status: 'none' },
           restartCount: 0,
+          postgresMajor: 17,
         });
       });
 

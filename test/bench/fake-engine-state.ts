@@ -52,6 +52,7 @@ export type FakeEndpoint = {
 export type FakeImage = {
   readonly id: string;
   readonly volumes: readonly string[];
+  readonly postgresMajor?: number;
   readonly files: Readonly<Record<string, string>>;
 };
 

@@ -54,6 +54,7 @@ export const fakeImages: Readonly<Record<string, FakeImage>> = {
   'postgres:17': {
     id: 'sha256:postgres17',
     volumes: ['/var/lib/postgresql/data'],
+    postgresMajor: 17,
     files: { '/etc/passwd': passwd('postgres', 999), '/var/lib/postgresql/data/.keep': '' },
   },
   'pgbalancer:latest': { id: 'sha256:pgbalancer', volumes: [], files: { '/etc/passwd': passwd('pgbalancer', 999) } },
@@ -305,7 +306,7 @@ export class FakeWorld {
       },
       inspectImage: async (ref) => {
         const image = this.images.get(ref);
-        return image === undefined ? undefined : { id: image.id, volumes: image.volumes };
+        return image && { id: image.id, volumes: image.volumes, postgresMajor: image.postgresMajor };
       },
       pullImage: async (ref) => {
         const image = this.pullable.get(ref);
@@ -428,6 +429,7 @@ export class FakeWorld {
       volumes: container.volumes
         .map(({ target, volume }) => ({ name: volume.name, target }))
         .sort((a, b) => (a.target < b.target ? -1 : 1)),
+      postgresMajor: this.images.get(container.spec.image)?.postgresMajor,
     };
   }
 

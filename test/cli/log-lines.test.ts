@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { mergeLogs } from '../../src/cli/merge-logs.ts';
+import { forTerminal } from '../../src/cli/neutral.ts';
 import { painter } from '../../src/cli/output.ts';
 import { logRenderer, type Writer } from '../../src/cli/render/log-lines.ts';
 import type { LogLine } from '../../src/docker/operator.ts';
@@ -37,15 +38,10 @@ describe('a line of a log', () => {
   it('keeps its colour, another one than those beside it', () => {
     const paint = painter(true);
     const colourOf = (writers: readonly Writer[], writer: Writer): string =>
-      logRenderer(writers, { paint, timestamps: false })(writer, line('x')).slice(0, 5);
+      forTerminal(logRenderer(writers, { paint, timestamps: false })(writer, line('x'))).slice(0, 5);
     const others = Array.from({ length: 4 }, (_, slot): Writer => ({ cluster: 'shop', name: `n${String(slot)}` }));
     expect(new Set([lb1, ...others].map((each) => colourOf([lb1, ...others], each))).size).toBe(5);
     expect(colourOf([lb1, ...others], lb1)).toBe(colourOf([lb1], lb1));
-  });
-
-  it('cannot command a terminal', () => {
-    const render = logRenderer([lb1], plain);
-    expect(render(lb1, line('a\tb\u001b[2Jc\rd\u009b'))).toBe('lb1  | a\tb^[[2Jc^Md\\u009b');
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PgherdError } from '../../src/base/error.ts';
+import { forTerminal } from '../../src/cli/neutral.ts';
 import { viewEnd, viewTree, type View } from '../../src/cli/render/progress-tree.ts';
 import { bringUp, halfway, nothing, planOf, Story } from './progress-support.ts';
 
@@ -91,7 +92,7 @@ describe('the tree of a cluster that is brought up', () => {
     const [line = ''] = viewTree(halfway().wait(9600).state, 11_800, { ...wide, colour: true }).filter((each) =>
       each.includes('lb1-primary'),
     );
-    expect(line).toContain('\u001b[33mstill preparing its first start\u001b[39m');
+    expect(forTerminal(line)).toContain('\u001b[33mstill preparing its first start\u001b[39m');
   });
 });
 

@@ -1,3 +1,4 @@
+import { forTerminal } from '../../src/cli/neutral.ts';
 import type { Output } from '../../src/cli/output.ts';
 
 /** An output that is no terminal, what is printed on it, and what is noted. */
@@ -13,8 +14,9 @@ export function recordOutput(settings: Partial<Output> = {}): {
     columns: () => undefined,
     noteColour: false,
     terminal: { isTerminal: false, isLive: false, colour: false, unicode: false },
-    print: (text) => void printed.push(text),
-    note: (text) => void noted.push(text),
+    print: (text) => void printed.push(forTerminal(text)),
+    printExactly: (text) => void printed.push(text),
+    note: (text) => void noted.push(forTerminal(text)),
     keepAbove: () => undefined,
     ...settings,
   };

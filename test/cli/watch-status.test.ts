@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { forTerminal } from '../../src/cli/neutral.ts';
+import { painter } from '../../src/cli/output.ts';
 import { fitScreen, printer, watchStatus, type Look } from '../../src/cli/watch-status.ts';
 import { widthOf } from '../../src/cli/text-width.ts';
 import { recordOutput } from './recorder.ts';
@@ -61,12 +63,12 @@ describe('lines on a screen', () => {
 
   it('are cut before the last column, painted or not', () => {
     const [plain, painted] = fitScreen(
-      ['a long line of text', '\u001b[32ma long line of text\u001b[39m'],
+      ['a long line of text', painter(true)('green', 'a long line of text')],
       { columns: 8, rows: 5 },
       '…',
     );
     expect(plain).toBe('a long…');
-    expect(painted).toBe('\u001b[32ma long…\u001b[0m');
+    expect(forTerminal(painted ?? '')).toBe('\u001b[32ma long…\u001b[0m');
     expect(widthOf(painted ?? '')).toBe(7);
   });
 });

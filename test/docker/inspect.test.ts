@@ -49,6 +49,14 @@ describe('a container', () => {
     });
   });
 
+  it('tells the version of PostgreSQL that its image names', () => {
+    const majorOf = (Env: unknown): number | undefined => map({ Config: { ...container.Config, Env } }).postgresMajor;
+    expect(majorOf(['PATH=/bin', 'PG_MAJOR=18'])).toBe(18);
+    for (const other of [undefined, null, [], ['PG_MAJOR='], ['PG_MAJOR=9.6'], ['XPG_MAJOR=18']]) {
+      expect(majorOf(other)).toBeUndefined();
+    }
+  });
+
   it('that restarts or is paused says Running too, and is neither running', () => {
     expect(mapState({ Restarting: true })).toBe('restarting');
     expect(mapState({ Paused: true })).toBe('paused');

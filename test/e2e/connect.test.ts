@@ -259,6 +259,17 @@ describe('logs', () => {
     expect(new Set(json.map((each) => each.cluster))).toEqual(new Set([cluster.name]));
   });
 
+  it('shows what a client has put into it, and no terminal obeys that', async () => {
+    const hostile = '\u001b[2J\u009b31m\r';
+    await dockerResult(['exec', replica, 'psql', '-U', 'owner', '-d', 'postgres', '-c', `SELECT "${hostile}"`]);
+    const { stdout } = await pgherd(['logs', '--tail', '9', 'lb1-replica1']);
+    expect(stdout).toContain(String.raw`"\x1b[2J\x9b31m\x0d" does not exist`);
+    expect(stdout).not.toMatch(/[^\P{Cc}\t\n]/u);
+    const { stdout: json } = await pgherd(['logs', '--format', 'json', 'lb1-replica1']);
+    expect(json).not.toMatch(/[^\P{Cc}\n]/u);
+    expect(parse(json).some(({ line }) => line.includes(hostile))).toBe(true);
+  });
+
   it('goes on with the next run and with the next container, each line once', async () => {
     const say = (word: string): Promise<unknown> =>
       until(

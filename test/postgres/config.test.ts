@@ -116,6 +116,16 @@ describe('a change of', () => {
     expect(revisionNeedsRestart(revision({}), revision(more))).toBe(restarts);
   });
 
+  it.each([
+    ['restore_command', '/bin/false', { 13: true, 15: false, 17: false, 18: false }],
+    ['autovacuum_max_workers', '4', { 13: true, 15: true, 17: true, 18: false }],
+  ])('%s restarts the versions of PostgreSQL that want it, and one that nobody knows', (name, value, restarts) => {
+    const needs = (major: number | undefined): boolean =>
+      revisionNeedsRestart(revision({ major }), revision({ major, ...parameters({ [name]: value }) }));
+    expect(Object.fromEntries(Object.keys(restarts).map((major) => [major, needs(Number(major))]))).toEqual(restarts);
+    expect(needs(undefined)).toBe(true);
+  });
+
   it('nothing is no other revision', () => {
     expect(revision({ parameters: { work_mem: '4MB', max_connections: '200' } })).toBe(revision({}));
   });

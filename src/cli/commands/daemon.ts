@@ -4,6 +4,7 @@ import { Daemon } from '../../daemon/daemon.ts';
 import type { Log } from '../../daemon/log.ts';
 import { findStateDir } from '../../daemon/state-dir.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
+import { forJson, neutralise } from '../neutral.ts';
 import type { Output } from '../output.ts';
 import { renderLogLine } from '../render/log.ts';
 import { connect, readText, type GlobalOptions } from '../session.ts';
@@ -104,8 +105,9 @@ const formatters = { level: (level: string) => ({ level }) };
 /** JSON lines, or text on a terminal. */
 async function createLog(flags: GlobalOptions, output: Output): Promise<Log> {
   const options = { base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime, formatters };
+  const hooks = { streamWrite: forJson };
   if (flags.format === 'json' || !process.stdout.isTTY) {
-    const log: Log = pino(options, pino.destination({ dest: 1, sync: true }));
+    const log: Log = pino({ ...options, hooks }, pino.destination({ dest: 1, sync: true }));
     return log;
   }
   const { default: pretty } = await import('pino-pretty');
@@ -115,7 +117,7 @@ async function createLog(flags: GlobalOptions, output: Output): Promise<Log> {
     hideObject: true,
     ignore: 'pid',
     translateTime: 'SYS:HH:MM:ss.l',
-    messageFormat: (record) => renderLogLine(record),
+    messageFormat: (record) => neutralise(renderLogLine(record)),
   });
   const log: Log = pino(options, text);
   return log;

@@ -19,7 +19,8 @@ export async function show(group: string | undefined, flags: PasswordFlags, outp
     readOne(engine, holder, 'secrets/superuser'),
   ]);
   const json = { cluster, group: name, user, password };
-  output.print(output.format === 'json' ? JSON.stringify(json) : password);
+  if (output.format === 'json') output.print(JSON.stringify(json));
+  else output.printExactly(password);
   return exitCodes.done;
 }
 

@@ -12,7 +12,7 @@ export function renderTopology(answers: Answers, schema?: string): string {
     ...renderNetwork(answers),
     '',
     'postgres:',
-    '  # PostgreSQL 13 to 18; an image that works like the official one.',
+    '  # PostgreSQL 13, 15, 17 or 18 (14 and 16 are not tested); an image that works like the official one.',
     `  image: ${formatText(answers.image)}`,
     '  # Created when the cluster is.',
     `  database: ${formatText(answers.database)}`,

@@ -34,7 +34,7 @@ export function logRenderer(
   return (writer, { at, text }) => {
     const style = meet(writer);
     const when = timestamps ? `${paint('dim', at)} ` : '';
-    return `${paint(style, `${label(writer).padEnd(width)}  |`)} ${when}${showControls(text)}`;
+    return `${paint(style, `${label(writer).padEnd(width)}  |`)} ${when}${text}`;
   };
 }
 
@@ -42,13 +42,4 @@ function chooseStyle(key: string, taken: readonly Style[]): Style {
   const start = Array.from(key).reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 1_000_003, 0);
   const inTurn = styles.map((_, index) => styles[(start + index) % styles.length] ?? 'cyan');
   return inTurn.find((style) => !taken.includes(style)) ?? inTurn[0] ?? 'cyan';
-}
-
-// Servers log what clients send them; what a terminal would take for a command must not reach it.
-function showControls(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (control) => {
-    const code = control.codePointAt(0) ?? 0;
-    if (code === 9) return control;
-    return code < 32 ? `^${String.fromCharCode(code + 64)}` : `\\u${code.toString(16).padStart(4, '0')}`;
-  });
 }

@@ -9,7 +9,10 @@ import type { NodeSettings } from './group-record.ts';
 
 export function nodeSettings(context: GroupContext, node: Node): NodeSettings {
   const { user, database } = context.group;
-  return { name: node.name, number: node.slot, superuser: user, database, parameters: node.parameters, hba: node.hba };
+  // Of the image that its container has: the file may name another by now.
+  const { postgresMajor: major } = findNode(context, node.slot)?.container ?? context.snapshot.images[node.image] ?? {};
+  const { name, slot: number, parameters, hba } = node;
+  return { name, number, superuser: user, database, parameters, hba, major };
 }
 
 /** What a node is to be, undefined while nobody can know. */

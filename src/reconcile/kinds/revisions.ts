@@ -184,7 +184,7 @@ function settingFields(context: GroupContext, container: Container, wanted: Revi
       path: `parameters.${name}`,
       before: before[name],
       after: wanted.settings[name],
-      effect: needsRestart(name) ? 'restart' : 'live',
+      effect: needsRestart(name, container.postgresMajor) ? 'restart' : 'live',
     }));
   const others = ['pg_hba.conf', 'pg_ident.conf', 'role']
     .filter((file) => live[file] !== wanted.files[file])
