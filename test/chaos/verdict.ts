@@ -83,8 +83,24 @@ export function findLost(attempts: readonly Attempt[], values: ReadonlySet<numbe
   return attempts.filter(({ outcome, value }) => outcome === 'acknowledged' && !values.has(value));
 }
 
+/** What several clusters, one after the other, come to together. */
+export function joinVerdicts(verdicts: readonly Verdict[]): Verdict {
+  const sum = (count: (verdict: Verdict) => number): number => verdicts.reduce((total, each) => total + count(each), 0);
+  return {
+    attempts: sum(({ attempts }) => attempts),
+    acknowledged: sum(({ acknowledged }) => acknowledged),
+    failed: sum(({ failed }) => failed),
+    unknown: sum(({ unknown }) => unknown),
+    lost: verdicts.flatMap(({ lost }) => lost),
+    risen: verdicts.flatMap(({ risen }) => risen),
+    probes: sum(({ probes }) => probes),
+    doubles: verdicts.flatMap(({ doubles }) => doubles),
+    longestGapMs: Math.max(0, ...verdicts.map(({ longestGapMs }) => longestGapMs)),
+  };
+}
+
 /** When acknowledgements came, in any order. */
-function acknowledgedThrough(path: Path, attempts: readonly Attempt[]): readonly number[] {
+export function acknowledgedThrough(path: Path, attempts: readonly Attempt[]): readonly number[] {
   return attempts.filter((each) => each.path === path && each.outcome === 'acknowledged').map(({ end }) => end);
 }
 
