@@ -30,6 +30,8 @@ const { values } = parseArgs({
     faults: { type: 'string' },
     /** Seconds to wait for a write after a fault, and for all to be well. */
     limit: { type: 'string', default: '120' },
+    /** Seconds after which no other fault is begun. */
+    for: { type: 'string' },
     /** Goes on with another cluster where one did not come back. */
     'keep-going': { type: 'boolean', default: false },
     /** Where logs go; a new folder for temporary files unless given. */
@@ -71,6 +73,7 @@ function readOptions(): ChaosOptions {
     seed,
     mode,
     kinds: readKinds(values.faults),
+    ...(values.for === undefined ? {} : { forMs: wholeNumber('for', values.for) * 1000 }),
     isToGoOn: values['keep-going'],
     logs: values.logs ?? join(tmpdir(), `pgherd-chaos-${mode}-${seed}-${String(process.pid)}`),
     limitMs: wholeNumber('limit', values.limit) * 1000,

@@ -6,7 +6,7 @@ import type { Injected } from './injected.ts';
 import { findInexcusable, reportsLoss } from './losses.ts';
 import { formatSeconds, type RoundResult } from './results.ts';
 import type { Mode, Stage } from './stage.ts';
-import { acknowledgedThrough, doubleKey, longestGap, type Attempt } from './verdict.ts';
+import { acknowledgedThrough, doubleKey, findLongestGap, type Attempt } from './verdict.ts';
 
 /** What rounds are played with. */
 export type Played = {
@@ -48,18 +48,21 @@ export async function runRound(
   const losses = await checker.findNewlyLost();
   const isReported = losses.length > 0 && (await isLossReported(stage, begin, volumesBefore));
   const { degraded } = stage.status;
+  const ran = { begin, end: performance.now() };
+  const gap = findLongestGap(acknowledgedThrough('balancer', attempts), ran);
   const result: RoundResult = {
     kind: fault.kind,
     writeMs: next.end - injected.began,
     readyMs: readyMs > 0 ? readyMs : undefined,
-    gapMs: longestGap(acknowledgedThrough('balancer', attempts), { begin, end: performance.now() }),
+    gapMs: gap.end - gap.begin,
     moved: leader.node.name !== before,
     writes: attempts.filter(({ outcome }) => outcome === 'acknowledged').length,
     lost: losses.length,
     inexcusable: findInexcusable(losses, { mode, began: injected.began, degraded, isReported }).length,
     doubles: doubles.length,
   };
-  return { result, line: describeResult(result, before, leader.node.name, note), losses };
+  const where = `${formatSeconds(gap.begin - injected.began)} s after the fault`;
+  return { result, line: describeResult(result, where, before, leader.node.name, note), losses };
 }
 
 /** What was set up is taken down, whether there is a write or not. */
@@ -81,12 +84,18 @@ async function isLossReported(stage: Stage, begin: number, volumesBefore: number
   return reportsLoss(await stage.events(), since) || (await stage.cluster.volumes()).length > volumesBefore;
 }
 
-function describeResult(result: RoundResult, before: string, after: string, note: string | undefined): string {
+function describeResult(
+  result: RoundResult,
+  where: string,
+  before: string,
+  after: string,
+  note: string | undefined,
+): string {
   const { writeMs, readyMs, gapMs, lost, inexcusable, doubles } = result;
   return [
     `write ${formatSeconds(writeMs)} s`,
     readyMs === undefined ? 'ready all the time' : `ready ${formatSeconds(readyMs)} s`,
-    `gap ${formatSeconds(gapMs)} s`,
+    `gap ${formatSeconds(gapMs)} s from ${where}`,
     before === after ? `${before} leads on` : `${before} -> ${after}`,
     `lost ${lost}${inexcusable > 0 ? ` (${inexcusable} NOT allowed)` : ''}`,
     `doubles ${doubles}`,

@@ -15,6 +15,8 @@ export type ChaosOptions = StageOptions & {
   readonly kinds?: readonly FaultKind[];
   /** How long to wait for a write after a fault, and for all to be well. */
   readonly limitMs: number;
+  /** Milliseconds after which no other fault is begun; never ends early unless given. */
+  readonly forMs?: number;
   /** Whether to go on with another cluster where one did not come back. */
   readonly isToGoOn?: boolean;
   /** A folder for what there is to know where something went wrong; printed alone unless given. */
@@ -37,7 +39,9 @@ export type ChaosReport = {
 
 /** Brings up a cluster, does faults to it one after the other, and judges what came of it. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const { runs, seed, from = 1, kinds, isToGoOn = false } = options;
+  const { runs, seed, from = 1, kinds, isToGoOn = false, forMs = Infinity } = options;
+  const until = performance.now() + forMs;
+  const isOver = (): boolean => performance.now() >= until;
   const rounds = faultSequence(seed, runs, kinds)
     .map((round, index) => ({ ...round, number: index + 1 }))
     .slice(from - 1);
@@ -45,13 +49,14 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const verdicts: (Verdict | undefined)[] = [];
   const failures: string[] = [];
   let lostLater = 0;
-  for (let next = 0; next < rounds.length && (next === 0 || isToGoOn);) {
-    const played = await playOnStage(options, rounds.slice(next));
+  for (let next = 0; next < rounds.length && (next === 0 || (isToGoOn && !isOver()));) {
+    const played = await playOnStage(options, rounds.slice(next), isOver);
     results.push(...played.results);
     verdicts.push(played.verdict);
     if (played.failure !== undefined) failures.push(played.failure);
     lostLater += played.lostLater;
     next += played.played;
+    if (played.failure === undefined) break;
   }
   const known = verdicts.filter((verdict) => verdict !== undefined);
   return { results, verdict: known.length < verdicts.length ? undefined : joinVerdicts(known), lostLater, failures };
@@ -69,13 +74,17 @@ type PlayedOnStage = {
 };
 
 /** As many of the rounds as a cluster comes back from. */
-async function playOnStage(options: ChaosOptions, rounds: readonly NumberedRound[]): Promise<PlayedOnStage> {
+async function playOnStage(
+  options: ChaosOptions,
+  rounds: readonly NumberedRound[],
+  isOver: () => boolean,
+): Promise<PlayedOnStage> {
   const stage = await Stage.open(options);
   options.onStage?.(stage);
   try {
     const checker = await stage.startChecker();
     try {
-      return await playRounds(options, { stage, checker, known: new Set() }, rounds);
+      return await playRounds(options, { stage, checker, known: new Set() }, rounds, isOver);
     } finally {
       await checker.stop();
     }
@@ -88,6 +97,7 @@ async function playRounds(
   options: ChaosOptions,
   played: Played,
   rounds: readonly NumberedRound[],
+  isOver: () => boolean,
 ): Promise<PlayedOnStage> {
   const { stage, checker } = played;
   const { print, limitMs, mode } = options;
@@ -96,6 +106,7 @@ async function playRounds(
   let failure: string | undefined;
   let count = 0;
   for (const { number, ...round } of rounds) {
+    if (isOver()) break;
     const title = `#${number} ${describeFault(round.fault)}`;
     count += 1;
     try {

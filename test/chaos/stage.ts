@@ -81,9 +81,14 @@ export class Stage {
     }
   }
 
-  /** The one that is to keep the cluster. */
+  /** The daemon that is to keep the cluster. */
   get daemon(): DaemonProcess {
-    return this.#controller.daemon;
+    return this.controller.daemon;
+  }
+
+  get controller(): Controller {
+    if (this.#acting === undefined) throw new Error('no daemon was started');
+    return this.#acting;
   }
 
   get engine(): EngineControl {
@@ -99,12 +104,17 @@ export class Stage {
   async startStandby(): Promise<Controller> {
     const folder = `daemon-state-${this.#controllers.length + 1}`;
     const standby = await this.#startController(join(this.cluster.directory, folder));
+    await this.awaitStandby(standby);
+    return standby;
+  }
+
+  /** Waits until a daemon says that another one keeps the cluster. */
+  async awaitStandby(controller: Controller): Promise<void> {
     await until(
-      'the second daemon stands by',
-      async () => (await this.#state(standby)).conditions.find(({ type }) => type === 'Reconciling'),
+      `daemon ${String(controller.daemon.running.child.pid)} stands by`,
+      async () => (await this.#state(controller)).conditions.find(({ type }) => type === 'Reconciling'),
       (found) => found?.reason === 'Standby',
     );
-    return standby;
   }
 
   /** From now on it is this one that is to keep the cluster. */
@@ -195,11 +205,6 @@ export class Stage {
     await this.cluster.cleanup();
   }
 
-  get #controller(): Controller {
-    if (this.#acting === undefined) throw new Error('no daemon was started');
-    return this.#acting;
-  }
-
   async #startController(stateDir: string): Promise<Controller> {
     const controller = { daemon: await DaemonProcess.start(this.cluster, { stateDir }), stateDir };
     this.#controllers.push(controller);
@@ -217,7 +222,7 @@ export class Stage {
     await Promise.race([this.daemon.become('Ready', 'True'), ended]);
   }
 
-  async #state({ stateDir }: Controller = this.#controller): Promise<DaemonState> {
+  async #state({ stateDir }: Controller = this.controller): Promise<DaemonState> {
     const file = join(stateDir, 'clusters', `${this.cluster.name}.json`);
     return JSON.parse(await readFile(file, 'utf8')) as DaemonState;
   }

@@ -19,7 +19,8 @@ const watchMs = 8000;
  */
 export async function suspendController(fault: SuspendController, stage: Stage, leader: string): Promise<Injected> {
   const standby = await stage.startStandby();
-  const { pid } = stage.daemon.running.child;
+  const first = stage.controller;
+  const { pid } = first.daemon.running.child;
   if (pid === undefined) throw new Error('the daemon has not started');
   const moment = awaitMoment(fault, stage);
   return harm(
@@ -36,6 +37,8 @@ export async function suspendController(fault: SuspendController, stage: Stage, 
       finish: async () => {
         await delay(fault.ms);
         signal(pid, 'SIGCONT');
+        // By then it has done what harm it does.
+        await stage.awaitStandby(first);
         return undefined;
       },
       // A process that stands still would outlive the test.

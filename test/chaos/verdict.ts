@@ -105,14 +105,19 @@ export function acknowledgedThrough(path: Path, attempts: readonly Attempt[]): r
 }
 
 /** The longest time in which none of the moments lies. */
-export function longestGap(moments: readonly number[], { begin, end }: Interval): number {
-  let longest = 0;
+export function findLongestGap(moments: readonly number[], { begin, end }: Interval): Interval {
+  let longest: Interval = { begin, end: begin };
   let last = begin;
   for (const moment of [...moments, end].sort((a, b) => a - b)) {
-    longest = Math.max(longest, moment - last);
+    if (moment - last > longest.end - longest.begin) longest = { begin: last, end: moment };
     last = moment;
   }
   return longest;
+}
+
+export function longestGap(moments: readonly number[], ran: Interval): number {
+  const { begin, end } = findLongestGap(moments, ran);
+  return end - begin;
 }
 
 /** The writes of one node on one timeline: only the first to end and the last to begin can matter. */
