@@ -20,7 +20,7 @@ export async function die(how: DeathKind, container: string): Promise<{ readonly
   }
 }
 
-export async function killPostmaster(container: string): Promise<{ readonly began: number }> {
+async function killPostmaster(container: string): Promise<{ readonly began: number }> {
   const postmaster = await findPostmaster(container);
   const began = performance.now();
   process.kill(postmaster.pid, 'SIGKILL');

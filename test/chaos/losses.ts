@@ -3,10 +3,10 @@ import type { Mode } from './stage-topology.ts';
 import type { Attempt, Interval } from './verdict.ts';
 
 /** Milliseconds by which a replica of an idle machine may be behind its leader: what is older must not be lost. */
-export const lossWindowMs = 3000;
+const lossWindowMs = 3000;
 
 /** Milliseconds that it may take until the daemon says what it has done. */
-export const statusLagMs = 2000;
+const statusLagMs = 2000;
 
 /** What was known when something was lost. */
 export type Circumstances = {
