@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { formatExhibits } from '../chaos/exhibits.ts';
 import { openSession, type Endpoint } from '../chaos/session.ts';
 import { Stage } from '../chaos/stage.ts';
 import { docker } from '../e2e/support/engine.ts';
@@ -39,7 +40,7 @@ export async function benchReaders(): Promise<void> {
     }
     console.log('');
   } catch (error) {
-    console.log(await stage.describe());
+    console.log(formatExhibits(await stage.exhibits()));
     throw error;
   } finally {
     await stage.close();

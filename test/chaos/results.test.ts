@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { findComplaints, formatResults, percentile, type RoundResult } from './results.ts';
-import { judge, type Attempt, type Verdict } from './verdict.ts';
+import { findComplaints, formatResults, percentile, type RoundResult, type RunOutcome } from './results.ts';
+import { judge, type Attempt } from './verdict.ts';
 
 it('gives the value that a share does not exceed', () => {
   const values = Array.from({ length: 100 }, (_, index) => 100 - index);
@@ -9,28 +9,35 @@ it('gives the value that a share does not exceed', () => {
   expect(percentile([], 0.5)).toBeUndefined();
 });
 
+const result = (kind: string, writeMs: number, more: Partial<RoundResult> = {}): RoundResult => ({
+  kind,
+  writeMs,
+  readyMs: undefined,
+  gapMs: writeMs + 100,
+  moved: false,
+  writes: 40,
+  lost: 0,
+  inexcusable: 0,
+  doubles: 0,
+  ...more,
+});
+
 it('has a line for each kind, and one for all', () => {
-  const result = (kind: string, writeMs: number, more: Partial<RoundResult> = {}): RoundResult => ({
-    kind,
-    writeMs,
-    readyMs: undefined,
-    moved: false,
-    lost: 0,
-    doubles: 0,
-    ...more,
-  });
   const table = formatResults([
     result('pause', 1000),
     result('kill', 700, { readyMs: 2500, moved: true }),
     result('kill', 900, { readyMs: 3500, lost: 2, doubles: 1 }),
   ]);
-  expect(table.split('\n').map((line) => line.replace(/ +/g, ' '))).toEqual([
-    'seconds to count moved write p50 p99 max ready p50 p99 max lost doubles',
-    'kill 2 1 0.70 0.90 0.90 2.50 3.50 3.50 2 1',
-    'pause 1 0 1.00 1.00 1.00 - - - 0 0',
-    'all 3 1 0.90 1.00 1.00 2.50 3.50 3.50 2 1',
-    '',
-  ]);
+  expect(table).toBe(
+    [
+      '| fault | count | another led | writes | lost | doubles | write p50 | write max | ready max | longest gap |',
+      '| ----- | ----- | ----------- | ------ | ---- | ------- | --------- | --------- | --------- | ----------- |',
+      '| kill  | 2     | 1           | 80     | 2    | 1       | 0.70      | 0.90      | 3.50      | 1.00        |',
+      '| pause | 1     | 0           | 40     | 0    | 0       | 1.00      | 1.00      | -         | 1.10        |',
+      '| all   | 3     | 1           | 120    | 2    | 1       | 0.90      | 1.00      | 3.50      | 1.10        |',
+      '',
+    ].join('\n'),
+  );
 });
 
 describe('a run fails', () => {
@@ -64,16 +71,40 @@ describe('a run fails', () => {
   });
   const idle = judge({ ran, attempts: [], probes: [], values: new Set() });
 
-  it.each<[string, Verdict | undefined, string | undefined, number, number]>([
-    ['not, where all is well', good, undefined, 0, 0],
-    ['where it ended early', good, 'why', 1, 1],
-    ['where what was acknowledged is lost, in quorum mode', lossy, undefined, 1, 0],
-    ['where there were two primaries', double, undefined, 1, 1],
-    ['where the checker contradicts itself', risen, undefined, 1, 1],
-    ['where nothing was written', idle, undefined, 1, 1],
-    ['where there is nobody to ask at the end', undefined, 'why', 2, 2],
-  ])('%s', (_, verdict, failure, quorum, async) => {
-    expect(findComplaints({ mode: 'quorum', verdict, failure })).toHaveLength(quorum);
-    expect(findComplaints({ mode: 'async', verdict, failure })).toHaveLength(async);
+  const whole: RunOutcome = { failures: [], results: [], lostLater: 0, verdict: good };
+  const forgiven = { ...whole, verdict: lossy, results: [result('kill', 1, { lost: 1 })] };
+
+  it.each<[string, RunOutcome, readonly string[]]>([
+    ['not, where all is well', whole, []],
+    ['not, where nothing was lost but what may be', forgiven, []],
+    [
+      'where it ended early',
+      { ...whole, failures: ['#3 kill: why'] },
+      ['it did not come back from a fault: #3 kill: why'],
+    ],
+    [
+      'where what was acknowledged is lost and must not be',
+      { ...forgiven, results: [result('kill', 1, { lost: 3, inexcusable: 2 }), result('kill', 1, { inexcusable: 1 })] },
+      ['3 acknowledged writes are lost that must not be'],
+    ],
+    [
+      'where something was lost that was there after its own round',
+      { ...whole, lostLater: 1 },
+      ['1 acknowledged writes were lost later than in their own round'],
+    ],
+    ['where there were two primaries', { ...whole, verdict: double }, ['two primaries were writable side by side']],
+    [
+      'where the checker contradicts itself',
+      { ...whole, verdict: risen },
+      ['writes that had failed are there: the checker is wrong'],
+    ],
+    ['where nothing was written', { ...whole, verdict: idle }, ['nothing was written']],
+    [
+      'where there is nobody to ask at the end',
+      { ...whole, verdict: undefined },
+      ['nobody knows what is lost: no server led at the end'],
+    ],
+  ])('%s', (_, outcome, complaints) => {
+    expect(findComplaints(outcome)).toEqual(complaints);
   });
 });

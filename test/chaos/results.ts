@@ -7,9 +7,15 @@ export type RoundResult = {
   readonly writeMs: number;
   /** From the fault to all being well again by the daemon's word; undefined: it never said otherwise. */
   readonly readyMs: number | undefined;
+  /** The longest time without an acknowledgement through the balancer, from the rest before the fault to its end. */
+  readonly gapMs: number;
   /** Whether another server led afterwards. */
   readonly moved: boolean;
+  /** Writes that were acknowledged. */
+  readonly writes: number;
   readonly lost: number;
+  /** Those of the lost that must not be lost in this mode. */
+  readonly inexcusable: number;
   readonly doubles: number;
 };
 
@@ -19,61 +25,81 @@ export function percentile(values: readonly number[], share: number): number | u
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
 }
 
-/** A table with a line for each kind of fault, and one for all. */
+/** A table in Markdown with a line for each kind of fault, and one for all; times in seconds. */
 export function formatResults(results: readonly RoundResult[]): string {
   const kinds = [...new Set(results.map(({ kind }) => kind))].toSorted();
-  const rows = [
-    ...kinds.map((kind) =>
-      row(
-        kind,
-        results.filter((each) => each.kind === kind),
-      ),
+  const rows = kinds.map((kind) =>
+    formatRow(
+      kind,
+      results.filter((each) => each.kind === kind),
     ),
-    row('all', results),
-  ];
-  return [headings, ...rows].map(formatRow).join('');
+  );
+  return formatTable([headings, ...rows, formatRow('all', results)]);
 }
 
 const headings = [
-  'seconds to',
+  'fault',
   'count',
-  'moved',
-  'write p50',
-  'p99',
-  'max',
-  'ready p50',
-  'p99',
-  'max',
+  'another led',
+  'writes',
   'lost',
   'doubles',
+  'write p50',
+  'write max',
+  'ready max',
+  'longest gap',
 ] as const;
 
-function row(kind: string, results: readonly RoundResult[]): readonly string[] {
-  const writes = results.map(({ writeMs }) => writeMs);
-  const readies = results.flatMap(({ readyMs }) => (readyMs === undefined ? [] : [readyMs]));
+function formatRow(kind: string, results: readonly RoundResult[]): readonly string[] {
+  const times = (time: (each: RoundResult) => number | undefined): readonly number[] =>
+    results.map(time).filter((ms) => ms !== undefined);
   const sum = (count: (each: RoundResult) => number): string =>
     String(results.reduce((total, each) => total + count(each), 0));
   return [
     kind,
     String(results.length),
     sum(({ moved }) => Number(moved)),
-    ...figures(writes),
-    ...figures(readies),
+    sum(({ writes }) => writes),
     sum(({ lost }) => lost),
     sum(({ doubles }) => doubles),
+    formatSeconds(
+      percentile(
+        times(({ writeMs }) => writeMs),
+        0.5,
+      ),
+    ),
+    formatSeconds(
+      percentile(
+        times(({ writeMs }) => writeMs),
+        1,
+      ),
+    ),
+    formatSeconds(
+      percentile(
+        times(({ readyMs }) => readyMs),
+        1,
+      ),
+    ),
+    formatSeconds(
+      percentile(
+        times(({ gapMs }) => gapMs),
+        1,
+      ),
+    ),
   ];
 }
 
-function figures(values: readonly number[]): readonly string[] {
-  return [0.5, 0.99, 1].map((share) => formatSeconds(percentile(values, share)));
+/** As prettier would have it, so that it can go into a file as it is. */
+function formatTable(rows: readonly (readonly string[])[]): string {
+  const [head = [], ...body] = rows;
+  const widths = head.map((_, column) => Math.max(3, ...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |\n`;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)].join('');
 }
 
 export function formatSeconds(ms: number | undefined): string {
   return ms === undefined ? '-' : (ms / 1000).toFixed(2);
-}
-
-function formatRow(cells: readonly string[]): string {
-  return `${cells.map((cell, index) => (index === 0 ? cell.padEnd(18) : cell.padStart(9))).join(' ')}\n`;
 }
 
 /** The whole run in a few lines. */
@@ -90,22 +116,26 @@ export function formatVerdict(verdict: Verdict): string {
 }
 
 export type RunOutcome = {
-  readonly mode: 'quorum' | 'async';
-  /** Why it ended early, if it did. */
-  readonly failure: string | undefined;
+  /** Why rounds ended early, where they did. */
+  readonly failures: readonly string[];
+  readonly results: readonly RoundResult[];
+  /** Lost after their own round had found them there. */
+  readonly lostLater: number;
   /** Undefined where nobody led at the end. */
   readonly verdict: Verdict | undefined;
 };
 
 /** Why a run has failed; nothing if it has not. */
-export function findComplaints({ mode, failure, verdict }: RunOutcome): readonly string[] {
-  const early = failure === undefined ? [] : ['it did not come back from a fault, see above'];
+export function findComplaints({ failures, results, lostLater, verdict }: RunOutcome): readonly string[] {
+  const early = failures.map((failure) => `it did not come back from a fault: ${failure}`);
   if (verdict === undefined) return [...early, 'nobody knows what is lost: no server led at the end'];
-  const { acknowledged, lost, risen, doubles } = verdict;
+  const { acknowledged, risen, doubles } = verdict;
+  const inexcusable = results.reduce((sum, each) => sum + each.inexcusable, 0);
   return [
     ...early,
     ...(acknowledged === 0 ? ['nothing was written'] : []),
-    ...(lost.length > 0 && mode === 'quorum' ? [`${lost.length} acknowledged writes are lost`] : []),
+    ...(inexcusable > 0 ? [`${inexcusable} acknowledged writes are lost that must not be`] : []),
+    ...(lostLater > 0 ? [`${lostLater} acknowledged writes were lost later than in their own round`] : []),
     ...(doubles.length > 0 ? ['two primaries were writable side by side'] : []),
     ...(risen.length > 0 ? ['writes that had failed are there: the checker is wrong'] : []),
   ];

@@ -6,6 +6,8 @@ import type { Answer } from './classify.ts';
 export type Endpoint = {
   readonly host: string;
   readonly port: number;
+  /** The superuser unless given. */
+  readonly user?: string;
   readonly password: string;
   /** For the server's command line, e.g. `-c synchronous_commit=local`. */
   readonly options?: string;
@@ -20,14 +22,14 @@ export type Session = {
   close(): void;
 };
 
-/** Opens a session as superuser, or throws. */
+/** Opens a session, or throws. */
 export async function openSession(endpoint: Endpoint, limitMs: number): Promise<Session> {
   // A socket of our own, as the client has no way to close one without the server's help.
   const socket = new Socket();
   const { options, ...server } = endpoint;
   const client = new Client({
-    ...server,
     user: 'postgres',
+    ...server,
     database: 'postgres',
     stream: () => socket,
     ...(options === undefined ? {} : { options }),

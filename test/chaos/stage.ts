@@ -1,15 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DaemonState } from '../../src/daemon/state-file.ts';
-import { newCluster, type TestCluster } from '../e2e/support/cluster.ts';
+import type { JournalEntry } from '../../src/daemon/journal-entry.ts';
+import { newCluster, type PgherdOptions, type Result, type Running, type TestCluster } from '../e2e/support/cluster.ts';
 import { DaemonProcess } from '../e2e/support/daemon.ts';
-import { docker, dockerResult } from '../e2e/support/engine.ts';
+import { dockerLines } from '../e2e/support/engine.ts';
 import { psql } from '../e2e/support/psql.ts';
 import { until } from '../e2e/support/until.ts';
 import { Checker, type CheckerOptions } from './checker.ts';
+import { collectExhibits, type Exhibit } from './exhibits.ts';
 import { findLeaders, type Leader, type TestNode } from './nodes.ts';
+import { group, nodeNames, nodeAddress, password, passwordVariable, topology, type Mode } from './stage-topology.ts';
+import { StatusWatch } from './status-watch.ts';
 
-export type Mode = 'quorum' | 'async';
+export type { Mode } from './stage-topology.ts';
 
 export type StageOptions = {
   readonly mode: Mode;
@@ -26,9 +30,8 @@ export type EngineControl = {
   start(): Promise<void>;
 };
 
-const group = 'lb1';
-const password = 'only-a-test';
-const passwordVariable = 'CHAOS_PASSWORD';
+/** A daemon, and the folder where it says what it knows. */
+export type Controller = { readonly daemon: DaemonProcess; readonly stateDir: string };
 
 /** A cluster of one primary and two replicas behind a balancer, and the daemon that keeps it. */
 export class Stage {
@@ -36,10 +39,16 @@ export class Stage {
   readonly nodes: readonly TestNode[];
   /** Of the balancer, on 127.0.0.1. */
   readonly port: number;
+  /** The superuser's. */
+  readonly password = password;
+  readonly group = group;
+  /** What the daemon says of commits. */
+  readonly status: StatusWatch;
   readonly #mode: Mode;
   readonly #engine: EngineControl | undefined;
-  #daemon: DaemonProcess | undefined;
-  #daemonBefore: DaemonProcess | undefined;
+  /** All there ever were, the oldest first. */
+  readonly #controllers: Controller[] = [];
+  #acting: Controller | undefined;
 
   private constructor(cluster: TestCluster, port: number, { mode, engine }: StageOptions) {
     this.cluster = cluster;
@@ -49,8 +58,9 @@ export class Stage {
     this.nodes = nodeNames.map((name, slot) => ({
       name,
       container: `${cluster.name}-${name}`,
-      address: cluster.address(firstAddress + slot),
+      address: nodeAddress(cluster, slot),
     }));
+    this.status = new StatusWatch(async () => (await this.#state()).conditions);
   }
 
   /** Brings it up; done when the daemon says that all is well. */
@@ -63,6 +73,7 @@ export class Stage {
       await cluster.write(topology(cluster, port, options));
       await stage.startDaemon();
       await stage.#becomeReady();
+      stage.status.start();
       return stage;
     } catch (error) {
       await cluster.cleanup();
@@ -70,9 +81,14 @@ export class Stage {
     }
   }
 
+  /** The daemon that is to keep the cluster. */
   get daemon(): DaemonProcess {
-    if (this.#daemon === undefined) throw new Error('no daemon was started');
-    return this.#daemon;
+    return this.controller.daemon;
+  }
+
+  get controller(): Controller {
+    if (this.#acting === undefined) throw new Error('no daemon was started');
+    return this.#acting;
   }
 
   get engine(): EngineControl {
@@ -81,12 +97,53 @@ export class Stage {
   }
 
   async startDaemon(): Promise<void> {
-    this.#daemonBefore = this.#daemon;
-    this.#daemon = await DaemonProcess.start(this.cluster, { stateDir: this.#stateDir });
+    this.#acting = await this.#startController(this.#acting?.stateDir ?? join(this.cluster.directory, 'daemon-state'));
+  }
+
+  /** Starts another daemon; done when it says that it stands by. */
+  async startStandby(): Promise<Controller> {
+    const folder = `daemon-state-${this.#controllers.length + 1}`;
+    const standby = await this.#startController(join(this.cluster.directory, folder));
+    await this.awaitStandby(standby);
+    return standby;
+  }
+
+  /** Waits until a daemon says that another one keeps the cluster. */
+  async awaitStandby(controller: Controller): Promise<void> {
+    await until(
+      `daemon ${String(controller.daemon.running.child.pid)} stands by`,
+      async () => (await this.#state(controller)).conditions.find(({ type }) => type === 'Reconciling'),
+      (found) => found?.reason === 'Standby',
+    );
+  }
+
+  /** From now on it is this one that is to keep the cluster. */
+  takeOver(by: Controller): void {
+    this.#acting = by;
+  }
+
+  /** Ends all daemons but the one that is to keep the cluster. */
+  async endOthers(): Promise<void> {
+    const others = this.#controllers.filter((each) => each !== this.#acting);
+    await Promise.all(others.map(({ daemon }) => daemon.kill()));
   }
 
   startChecker(options: Partial<CheckerOptions> = {}): Promise<Checker> {
     return Checker.start({ nodes: this.nodes, port: this.port, password, ...options });
+  }
+
+  /** Runs `pgherd …` with the cluster's file at hand. */
+  tell(args: readonly string[], options: PgherdOptions = {}): Promise<Result> {
+    return this.cluster.pgherd(args, { timeoutMs: 30_000, ...options });
+  }
+
+  spawnPgherd(args: readonly string[], options: PgherdOptions = {}): Promise<Running> {
+    return this.cluster.spawnPgherd(args, options);
+  }
+
+  /** Ids of its containers that run. */
+  containerIds(): Promise<readonly string[]> {
+    return dockerLines('ps', '--quiet', '--no-trunc', '--filter', `label=pgherd.cluster=${this.cluster.name}`);
   }
 
   /** Who leads, or the newest of those that do; undefined where nobody says so. */
@@ -106,6 +163,11 @@ export class Stage {
     return leader;
   }
 
+  /** The nodes that follow, in the order of the file. */
+  followers(leader: string): readonly TestNode[] {
+    return this.nodes.filter(({ container }) => container !== leader);
+  }
+
   /**
    * Waits until the daemon that runs now says that all is well and it is so: one leader that all others follow, and in
    * quorum mode commits that wait for them. Gives that leader, and since when the daemon says so (epoch milliseconds).
@@ -121,26 +183,32 @@ export class Stage {
     return { leader: converged.leader, readySince: converged.readySince };
   }
 
+  /** What the daemons have written down of what they did. */
+  async events(): Promise<readonly JournalEntry[]> {
+    const folders = new Set(this.#controllers.map(({ stateDir }) => stateDir));
+    const told = await Promise.all(
+      [...folders].map((folder) =>
+        this.tell(['events', '--state-dir', folder, '--format', 'json', '--limit', '10000']),
+      ),
+    );
+    const lines = told.flatMap(({ stdout }) => stdout.split('\n').filter((line) => line !== ''));
+    return lines.map((line) => JSON.parse(line) as JournalEntry).toSorted((a, b) => a.at.localeCompare(b.at));
+  }
+
   /** All there is to know of it, for whoever has to find out what went wrong. */
-  async describe(): Promise<string> {
-    const { name } = this.cluster;
-    const filter = `label=pgherd.cluster=${name}`;
-    const parts: readonly (readonly [string, () => Promise<string>])[] = [
-      ['the daemon before says', async () => said(this.#daemonBefore)],
-      ['the daemon says', async () => said(this.#daemon)],
-      ['its state', () => readFile(this.#stateFile, 'utf8')],
-      ['docker ps -a', () => docker('ps', '--all', '--filter', filter)],
-      ['pgherd status', () => this.#tell('status', this.cluster.file)],
-      ['pgherd plan', () => this.#tell('plan', this.cluster.file)],
-      ['pgherd events', () => this.#tell('events', '--state-dir', this.#stateDir, '--limit', '40')],
-      ...this.nodes.map(({ container }) => [`log of ${container}`, () => this.#logOf(container)] as const),
-    ];
-    const texts = await Promise.all(parts.map(([, read]) => read().catch((error: unknown) => String(error))));
-    return parts.map(([title], index) => `--- ${title}\n${texts[index]?.trimEnd() ?? ''}\n`).join('');
+  exhibits(): Promise<readonly Exhibit[]> {
+    return collectExhibits(this, this.#controllers);
   }
 
   async close(): Promise<void> {
+    this.status.stop();
     await this.cluster.cleanup();
+  }
+
+  async #startController(stateDir: string): Promise<Controller> {
+    const controller = { daemon: await DaemonProcess.start(this.cluster, { stateDir }), stateDir };
+    this.#controllers.push(controller);
+    return controller;
   }
 
   /** Throws at once with what the daemon says where it gives up, as it does over a file it does not take. */
@@ -154,12 +222,9 @@ export class Stage {
     await Promise.race([this.daemon.become('Ready', 'True'), ended]);
   }
 
-  get #stateDir(): string {
-    return join(this.cluster.directory, 'daemon-state');
-  }
-
-  get #stateFile(): string {
-    return join(this.#stateDir, 'clusters', `${this.cluster.name}.json`);
+  async #state({ stateDir }: Controller = this.controller): Promise<DaemonState> {
+    const file = join(stateDir, 'clusters', `${this.cluster.name}.json`);
+    return JSON.parse(await readFile(file, 'utf8')) as DaemonState;
   }
 
   async #look(): Promise<Look> {
@@ -176,64 +241,20 @@ export class Stage {
     const counted = await psql(leader.node.container, followers);
     const [streaming = '', waitedFor = ''] = counted.split('|');
     if (Number(streaming) !== this.nodes.length - 1) return `${streaming} follow ${leader.node.name}`;
-    return this.#mode === 'quorum' && waitedFor === '0' ? 'commits wait for no replica' : undefined;
+    return this.#mode !== 'async' && waitedFor === '0' ? 'commits wait for no replica' : undefined;
   }
 
   /** Since when the daemon that runs now has been saying that all is well, else what it says. */
   async #readySince(): Promise<number | string> {
-    const { pid, conditions } = JSON.parse(await readFile(this.#stateFile, 'utf8')) as DaemonState;
+    const { pid, conditions } = await this.#state();
     if (pid !== this.daemon.running.child.pid) return 'the daemon has not said anything yet';
     const ready = conditions.find(({ type }) => type === 'Ready');
     return ready?.status === 'True' ? Date.parse(ready.since) : `Ready is ${JSON.stringify(ready)}`;
-  }
-
-  async #tell(...args: readonly string[]): Promise<string> {
-    const { stdout, stderr } = await this.cluster.pgherd(args, { timeoutMs: 30_000 });
-    return stdout + stderr;
-  }
-
-  async #logOf(container: string): Promise<string> {
-    const { stdout, stderr } = await dockerResult(['logs', '--timestamps', '--tail', '25', container]);
-    return stdout + stderr;
   }
 }
 
 type Look = { readonly amiss: string | undefined; readonly leader: Leader | undefined; readonly readySince: number };
 
-const nodeNames = [`${group}-primary`, `${group}-replica1`, `${group}-replica2`];
-const firstAddress = 20;
-
 /** How many follow, and how many of them commits wait for. */
 const followers = `SELECT count(*), count(*) FILTER (WHERE sync_state IN ('quorum', 'sync'))
   FROM pg_stat_replication WHERE state = 'streaming'`;
-
-/** Addresses are given, so that writers and probers know where each node is, also one that was made anew. */
-function topology(cluster: TestCluster, port: number, { mode, delay }: StageOptions): unknown {
-  const address = (slot: number): { readonly ip_address: string } => ({
-    ip_address: cluster.address(firstAddress + slot),
-  });
-  return {
-    cluster_name: cluster.name,
-    network: { subnet: cluster.subnet, rw_subnet: cluster.rwSubnet },
-    // A limit, so that a server can come up against it.
-    postgres: { password: { env: passwordVariable }, memory: '512MB', parameters: { shared_buffers: '64MB' } },
-    replication: mode === 'quorum' ? { mode, sync_replicas: 1 } : { mode },
-    ...(delay === undefined ? {} : { failover: { delay } }),
-    balancers: [
-      {
-        name: group,
-        port,
-        primary: address(0),
-        replicas: [1, 2].map((slot) => ({ node_id: slot, ...address(slot) })),
-        config: { num_init_children: 32, max_pool: 1 },
-      },
-    ],
-  };
-}
-
-/** The end of what it has said. */
-function said(daemon: DaemonProcess | undefined): string {
-  if (daemon === undefined) return '';
-  const { stdout, stderr } = daemon.running;
-  return [...stdout().split('\n').slice(-60), stderr()].join('\n');
-}

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   findDoubles,
+  joinVerdicts,
   judge,
   longestGap,
   type AcceptedProbe,
@@ -127,6 +128,15 @@ describe('a verdict', () => {
     ];
     expect(judge({ ran, attempts, probes: [], values: new Set([1, 2, 4]) }).longestGapMs).toBe(85);
   });
+});
+
+it('of several clusters is the sum of theirs, and the longest gap of all', () => {
+  const ran = { begin: 0, end: 100 };
+  const one = judge({ ran, attempts: [attempt(1, 'acknowledged')], probes: [], values: new Set() });
+  const two = judge({ ran, attempts: [attempt(50, 'failed')], probes: probes('A1 0-9'), values: new Set([50]) });
+  const both = joinVerdicts([one, two]);
+  expect(both).toMatchObject({ attempts: 2, acknowledged: 1, failed: 1, probes: 1, longestGapMs: 100 });
+  expect([both.lost.length, both.risen.length]).toEqual([1, 1]);
 });
 
 describe('the longest gap', () => {

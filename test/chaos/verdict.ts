@@ -83,20 +83,41 @@ export function findLost(attempts: readonly Attempt[], values: ReadonlySet<numbe
   return attempts.filter(({ outcome, value }) => outcome === 'acknowledged' && !values.has(value));
 }
 
+/** What several clusters, one after the other, come to together. */
+export function joinVerdicts(verdicts: readonly Verdict[]): Verdict {
+  const sum = (count: (verdict: Verdict) => number): number => verdicts.reduce((total, each) => total + count(each), 0);
+  return {
+    attempts: sum(({ attempts }) => attempts),
+    acknowledged: sum(({ acknowledged }) => acknowledged),
+    failed: sum(({ failed }) => failed),
+    unknown: sum(({ unknown }) => unknown),
+    lost: verdicts.flatMap(({ lost }) => lost),
+    risen: verdicts.flatMap(({ risen }) => risen),
+    probes: sum(({ probes }) => probes),
+    doubles: verdicts.flatMap(({ doubles }) => doubles),
+    longestGapMs: Math.max(0, ...verdicts.map(({ longestGapMs }) => longestGapMs)),
+  };
+}
+
 /** When acknowledgements came, in any order. */
-function acknowledgedThrough(path: Path, attempts: readonly Attempt[]): readonly number[] {
+export function acknowledgedThrough(path: Path, attempts: readonly Attempt[]): readonly number[] {
   return attempts.filter((each) => each.path === path && each.outcome === 'acknowledged').map(({ end }) => end);
 }
 
 /** The longest time in which none of the moments lies. */
-export function longestGap(moments: readonly number[], { begin, end }: Interval): number {
-  let longest = 0;
+export function findLongestGap(moments: readonly number[], { begin, end }: Interval): Interval {
+  let longest: Interval = { begin, end: begin };
   let last = begin;
   for (const moment of [...moments, end].sort((a, b) => a - b)) {
-    longest = Math.max(longest, moment - last);
+    if (moment - last > longest.end - longest.begin) longest = { begin: last, end: moment };
     last = moment;
   }
   return longest;
+}
+
+export function longestGap(moments: readonly number[], ran: Interval): number {
+  const { begin, end } = findLongestGap(moments, ran);
+  return end - begin;
 }
 
 /** The writes of one node on one timeline: only the first to end and the last to begin can matter. */

@@ -18,6 +18,9 @@ const kinds: readonly FaultKind[] = [
   'disconnect',
   'kill-controller',
   'kill-next-leader',
+  'stalled-pause',
+  'reports',
+  'suspend-controller',
 ];
 
 it(
@@ -26,7 +29,7 @@ it(
     const lines: string[] = [];
     const print = (text: string): void => void lines.push(text);
     const report = await runChaos({ mode: 'quorum', runs: kinds.length, seed: 20_251, kinds, limitMs, print });
-    expect(report.failure, lines.join('')).toBeUndefined();
+    expect(report.failures, lines.join('')).toEqual([]);
     expect(report.results.map(({ kind }) => kind).toSorted()).toEqual(kinds.toSorted());
     expect(report.verdict, lines.join('')).toMatchObject({ lost: [], risen: [], doubles: [] });
     expect(report.verdict?.acknowledged).toBeGreaterThan(kinds.length * 10);
