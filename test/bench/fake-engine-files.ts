@@ -20,6 +20,12 @@ export class FakeTree {
     return path === '/' ? { type: 'directory' } : this.entries.get(path);
   }
 
+  copy(): FakeTree {
+    const copy = new FakeTree();
+    for (const [path, entry] of this.entries) copy.entries.set(path, entry);
+    return copy;
+  }
+
   /** What stands in the way is replaced, as tar does; a folder keeps what is in it. */
   put(path: string, entry: FakeFile): void {
     this.entries.set(path, entry);

@@ -1,0 +1,183 @@
+import { between, seeded, type Random } from '../chaos/random.ts';
+import type { VirtualClock } from './clock.ts';
+import { endDisturbance, endFaults, pickFault, type Fault } from './faults.ts';
+import { nameOf } from './modes.ts';
+import { Simulation, type Base } from './simulation.ts';
+
+export type Run = {
+  readonly seed: number;
+  readonly setting: string;
+  readonly violations: readonly string[];
+  readonly faults: readonly string[];
+  readonly trace: readonly string[];
+  /** Virtual milliseconds. */
+  readonly milliseconds: number;
+  readonly end: 'well' | 'blocked';
+  readonly acknowledged: number;
+};
+
+/** Milliseconds in which a group serves again after the last fault, with what does not end by itself still there. */
+const serveWithin = 45_000;
+
+/** Milliseconds in which everything is as its file says when nothing is wrong any more. */
+const convergeWithin = 150_000;
+
+/** Why nobody leads, or commits wait, and only a human or somebody who comes back can change it. */
+const leadershipReasons = new Set([
+  ...['incomplete', 'quorum-lost', 'no-candidate', 'not-the-most-advanced', 'too-far-behind', 'not-received'],
+  ...['manual-failover', 'leader-data-gone', 'record-missing'],
+]);
+
+/** One seed: what happens, and whether what must hold holds. */
+export async function runSeed(clock: VirtualClock, seed: number, base: Base, isTracing = false): Promise<Run> {
+  clock.reset();
+  const simulation = new Simulation(clock, seed, base, isTracing);
+  // What happens is drawn from numbers of its own, so that what it does to the rest does not change what happens.
+  const random = seeded(seed ^ 0x5bd1e995);
+  simulation.startDaemon('daemon1');
+  if (random() < 0.4) simulation.startDaemon('daemon2');
+  let isOver = false;
+  let pace = 150;
+  void simulation.writeByAddress(
+    () => isOver,
+    () => 20 + simulation.random() * pace * 2,
+  );
+  void simulation.writeDirectly(
+    () => isOver,
+    () => 50 + simulation.random() * pace * 4,
+  );
+  await clock.run(between(random, 500, 2500));
+  const happened = await disturb(simulation, random);
+  pace = 400;
+  endDisturbance(simulation);
+  await settle(simulation, serveWithin, () => isServing(simulation));
+  checkServing(simulation);
+  endFaults(simulation);
+  await settle(simulation, convergeWithin, () => isWell(simulation));
+  const end = checkEnd(simulation);
+  isOver = true;
+  for (const daemon of simulation.daemons) daemon.die();
+  for (const connection of simulation.connections) connection.die();
+  const milliseconds = clock.now;
+  return {
+    seed,
+    setting: nameOf(base.setting),
+    violations: [...new Set(simulation.violations)],
+    faults: happened,
+    trace: simulation.lines,
+    milliseconds,
+    end,
+    acknowledged: simulation.acknowledged.length,
+  };
+}
+
+async function disturb(simulation: Simulation, random: Random): Promise<readonly string[]> {
+  const { clock } = simulation;
+  const happened: string[] = [];
+  const happen = (fault: Fault): void => {
+    happened.push(`${(clock.now / 1000).toFixed(2)} s ${fault.name}`);
+    fault.happen(simulation);
+  };
+  for (let count = between(random, 1, 5); count > 0; count -= 1) {
+    const fault = pickFault(random);
+    const how = random();
+    const calls = between(random, 1, 60);
+    if (how < 0.4) {
+      // In the middle of what a daemon does.
+      let left = calls;
+      const daemon = simulation.daemons.find(({ isStandby }) => !isStandby) ?? simulation.daemons[0];
+      const connection = daemon?.connection;
+      if (connection !== undefined) {
+        connection.onCall = (method) => {
+          if (method.startsWith('list') || method.startsWith('inspect') || method === 'readLink') return;
+          left -= 1;
+          if (left !== 0) return;
+          connection.onCall = undefined;
+          happen(fault);
+        };
+      }
+    } else happen(fault);
+    await clock.run(clock.now + (random() < 0.6 ? between(random, 20, 1500) : between(random, 1500, 9000)));
+  }
+  await clock.run(clock.now + between(random, 100, 6000));
+  return happened;
+}
+
+/** Until it is so three times in a row, a second apart. */
+async function settle({ clock }: Simulation, within: number, isSo: () => boolean): Promise<void> {
+  const end = clock.now + within;
+  let times = 0;
+  while (clock.now < end && times < 3) {
+    await clock.run(clock.now + 1000);
+    times = isSo() ? times + 1 : 0;
+  }
+}
+
+function lastAcknowledged({ acknowledged }: Simulation): number {
+  return acknowledged.at(-1)?.at ?? 0;
+}
+
+function isServing(simulation: Simulation): boolean {
+  return lastAcknowledged(simulation) > simulation.clock.now - 3000 && simulation.atWriteAddress?.isWritable === true;
+}
+
+function isWell(simulation: Simulation): boolean {
+  for (const server of simulation.servers.all) if (server.isFull && isServing(simulation)) server.isFull = false;
+  return isServing(simulation) && simulation.amiss.length === 0;
+}
+
+function why({ daemons }: Simulation): string | undefined {
+  return daemons.map(({ stalled }) => stalled).find((reason) => reason !== undefined);
+}
+
+function isLeadership(reason: string | undefined): boolean {
+  return reason !== undefined && [...leadershipReasons].some((code) => reason.includes(code));
+}
+
+function checkServing(simulation: Simulation): void {
+  if (isServing(simulation)) return;
+  const { setting, servers } = simulation;
+  if (setting.failover === 'manual') return;
+  const reason = why(simulation);
+  if (isLeadership(reason)) return;
+  // Commits wait as they are to where too few are left to have them.
+  const able = servers.all.filter(({ isUp, isHung, lag }) => isUp && !isHung && lag < 10_000);
+  if (setting.mode === 'required' && able.length < 2) return;
+  violate(simulation, `nobody serves ${String(serveWithin / 1000)} s after the last fault${reason === undefined ? '' : `: ${reason}`}`);
+}
+
+function checkEnd(simulation: Simulation): Run['end'] {
+  const { daemons } = simulation;
+  const isEnded = isWell(simulation);
+  const reason = why(simulation);
+  if (!isEnded && reason === undefined) {
+    const called = daemons.some(({ isReady }) => isReady) ? ', and is called ready' : '';
+    violate(simulation, `a silent standstill${called}: ${simulation.amiss.join('; ') || 'nothing is acknowledged'}`);
+  }
+  checkLosses(simulation);
+  return isEnded ? 'well' : 'blocked';
+}
+
+function checkLosses(simulation: Simulation): void {
+  const { servers, world, setting, isLossy, acknowledged } = simulation;
+  const leader =
+    servers.all.find(({ isUp, database }) => isUp && !database.isStandby)?.database ??
+    servers.databases.get(simulation.node(simulation.record?.leader ?? 0)?.volumes[0]?.volume.name ?? '');
+  const idsOf = (wal: readonly { readonly id: number }[]): ReadonlySet<number> => new Set(wal.map(({ id }) => id));
+  const led = idsOf(leader?.wal ?? []);
+  const lost = acknowledged.filter(({ id }) => !led.has(id));
+  if (lost.length === 0) return;
+  const kept = new Set(
+    [...servers.databases].filter(([name]) => world.volumes.has(name)).flatMap(([, { wal }]) => [...idsOf(wal)]),
+  );
+  const erased = lost.filter(({ id }) => !kept.has(id));
+  const describe = (rows: typeof lost): string =>
+    `${String(rows.length)} rows, the first acknowledged by ${rows[0]?.by ?? ''} at ${((rows[0]?.at ?? 0) / 1000).toFixed(3)} s`;
+  if (setting.mode === 'required' && !isLossy) violate(simulation, `acknowledged and lost: ${describe(lost)}`);
+  else if (erased.length > 0) violate(simulation, `acknowledged, and kept nowhere: ${describe(erased)}`);
+}
+
+function violate(simulation: Simulation, what: string): void {
+  simulation.violations.push(what);
+  simulation.trace?.(`VIOLATION ${what}`);
+}

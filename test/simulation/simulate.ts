@@ -1,0 +1,78 @@
+import { parseArgs } from 'node:util';
+import { goBy, VirtualClock } from './clock.ts';
+import { modes, nameOf, type Mode, type Setting } from './modes.ts';
+import { runSeed, type Run } from './run.ts';
+import { makeBase, type Base } from './simulation.ts';
+
+/** Milliseconds of the real clock. */
+const realNow = performance.now.bind(performance);
+
+const { values: options } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '1000' },
+    seed: { type: 'string' },
+    from: { type: 'string', default: '1' },
+    mode: { type: 'string' },
+    /** Ends with the first fault that is found, or after so many. */
+    'stop-after': { type: 'string', default: '5' },
+  },
+});
+
+function settingsOf(mode: string | undefined): readonly Setting[] {
+  const chosen: readonly Mode[] = modes.filter((each) => mode === undefined || each === mode);
+  const automatic = chosen.flatMap((each): readonly Setting[] => [
+    { mode: each, failover: 'automatic', delay: 0 },
+    { mode: each, failover: 'automatic', delay: 2000 },
+  ]);
+  return [...automatic, ...automatic, ...chosen.map((each): Setting => ({ mode: each, failover: 'manual', delay: 0 }))];
+}
+
+const clock = new VirtualClock();
+goBy(clock);
+const settings = settingsOf(options.mode);
+const bases = new Map<string, Base>();
+
+async function baseFor(seed: number): Promise<Base> {
+  const setting = settings[seed % settings.length];
+  if (setting === undefined) throw new Error(`no such mode: ${String(options.mode)}`);
+  const name = nameOf(setting);
+  const known = bases.get(name) ?? (await makeBase(clock, setting));
+  bases.set(name, known);
+  return known;
+}
+
+function print({ seed, setting, violations, faults, trace }: Run): void {
+  console.log(`seed ${String(seed)} (${setting})`);
+  for (const line of violations) console.log(`  ${line}`);
+  console.log(`  faults: ${faults.join(', ')}`);
+  for (const line of trace) console.log(`  ${line}`);
+}
+
+if (options.seed !== undefined) {
+  const seed = Number(options.seed);
+  const run = await runSeed(clock, seed, await baseFor(seed), true);
+  print(run);
+  process.exitCode = run.violations.length === 0 ? 0 : 1;
+} else {
+  const [from, count, most] = [Number(options.from), Number(options.seeds), Number(options['stop-after'])];
+  const start = realNow();
+  const ends = { well: 0, blocked: 0 };
+  let virtual = 0;
+  let failures = 0;
+  let done = 0;
+  for (let seed = from; seed < from + count && failures < most; seed += 1) {
+    const run = await runSeed(clock, seed, await baseFor(seed));
+    done += 1;
+    virtual += run.milliseconds;
+    ends[run.end] += 1;
+    if (run.violations.length === 0) continue;
+    failures += 1;
+    print(run);
+  }
+  const seconds = (realNow() - start) / 1000;
+  console.log(
+    `${String(done)} seeds, ${String(failures)} with a fault; ${String(ends.well)} ended well, ${String(ends.blocked)} blocked; ` +
+      `${(virtual / 1000 / done).toFixed(0)} s each, ${((done * 60) / seconds).toFixed(0)} seeds a minute`,
+  );
+  process.exitCode = failures === 0 ? 0 : 1;
+}

@@ -1,0 +1,152 @@
+import { between } from '../chaos/random.ts';
+import { Cut, Failed, type Process } from './process.ts';
+import { Server, type Servers } from './servers.ts';
+import { Database } from './wal.ts';
+
+/** What src/postgres/scripts/start.sh needs of the world beside its container. */
+export type StartContext = {
+  readonly servers: Servers;
+  readonly newSystem: () => string;
+  /** Milliseconds that a base backup takes. */
+  readonly cloneTime: () => number;
+  /** It becomes the server of its container. */
+  readonly serve: (database: Database) => Server;
+};
+
+/** src/postgres/scripts/start.sh, until the server is open; throws `Failed` where it refuses. */
+export async function start(process: Process, context: StartContext): Promise<void> {
+  await process.step(30);
+  if (process.link('serves')?.startsWith('fenced') === true) refuse('another node leads or is to: not starting');
+  const [role = '', system = '-'] = process.read('role').split(' ');
+  const state = process.link('state') ?? '';
+  if (state.startsWith('data.')) {
+    if (system !== '-' && state !== `data.${system}`) refuse(`the volume holds ${state}`);
+    const database = databaseOf(process);
+    if (role === 'follow' && database?.isStandby === false) await rejoin(process, system);
+    await serve(process, context, role);
+    return;
+  }
+  if (state !== '') refuse(`the volume is marked '${state}'`);
+  if (role === 'bootstrap') {
+    await process.mark('state', 'bootstrapping');
+    await process.step(1500);
+    setDatabase(process, new Database(context.newSystem()));
+    await serve(process, context, role);
+  } else if (role === 'follow') {
+    await clone(process, context, system);
+    await serve(process, context, role);
+  } else refuse(`told to ${role}, and the volume is empty`);
+}
+
+function refuse(why: string): never {
+  throw new Failed(78, why);
+}
+
+function volumeOf(process: Process): string {
+  return process.container.volumes[0]?.volume.name ?? '';
+}
+
+function databaseOf(process: Process): Database | undefined {
+  return process.servers.databases.get(volumeOf(process));
+}
+
+function setDatabase(process: Process, database: Database): void {
+  process.servers.databases.set(volumeOf(process), database);
+}
+
+async function serve(process: Process, context: StartContext, role: string): Promise<void> {
+  const database = databaseOf(process);
+  if (database === undefined) refuse('there is no database');
+  if (database.isBroken) throw new Failed(1, 'PANIC: could not locate a valid checkpoint record');
+  if (role === 'follow') {
+    database.isStandby = true;
+    database.conninfo = undefined;
+  }
+  await process.mark('serves', database.isStandby ? 'follow' : 'lead');
+  await process.mark('started', process.revision);
+  await process.mark('loaded', process.revision);
+  const server = context.serve(database);
+  server.load();
+  await process.step(between(process.servers.random, 200, 700));
+  server.open();
+}
+
+async function clone(process: Process, context: StartContext, system: string): Promise<void> {
+  if (databaseOf(process) !== undefined) refuse('pgdata exists, and nothing says what it is');
+  const conninfo = process.read('conninfo');
+  const slot = process.read('slot');
+  const name = /application_name=(\S+)/.exec(conninfo)?.[1] ?? '';
+  for (;;) {
+    const leader = process.servers.reach(process.container, conninfo);
+    if (leader !== undefined && leader.database.system !== system) refuse(`the leader is system ${leader.database.system}`);
+    if (leader?.isHung === false && process.link('state') === undefined) await process.mark('state', 'cloning');
+    if (leader?.isHung === false && leader.database.slots.has(slot)) {
+      const left = context.cloneTime();
+      const end = process.now + left;
+      while (process.now < end && leader.isAlive) {
+        await process.step(Math.min(500, left));
+        if (process.servers.random() < 0.1) leader.acknowledgeBackup(name);
+      }
+      leader.drop(name, undefined);
+      if (leader.isAlive) {
+        const copy = leader.database.copy();
+        copy.isStandby = true;
+        copy.replayed = copy.wal.length;
+        copy.conninfo = undefined;
+        copy.slots.clear();
+        setDatabase(process, copy);
+        break;
+      }
+    }
+    await process.step(1000);
+  }
+  await process.mark('state', `data.${system}`);
+}
+
+async function rejoin(process: Process, system: string): Promise<void> {
+  const conninfo = process.read('conninfo');
+  const own = databaseOf(process);
+  if (own === undefined) refuse('there is no database');
+  for (;;) {
+    const leader = process.servers.reach(process.container, conninfo);
+    if (leader === undefined || leader.isHung || leader.database.isStandby) {
+      await process.step(200);
+      continue;
+    }
+    const other = leader.database;
+    if (other.system !== system) refuse(`the leader is system ${other.system}`);
+    const fork = other.timeline > own.timeline ? own.forkIn(other) : undefined;
+    if (fork === undefined) {
+      await process.mark('state', 'diverged');
+      refuse(`timeline ${String(other.timeline)} of the leader does not come from timeline ${String(own.timeline)}`);
+    }
+    const isUnacknowledged = process.has('quorum') && process.link('serves') === 'ended';
+    const kept = own.wal.filter(({ lsn, is }) => is === 'row' && lsn > fork.lsn).length;
+    if (kept > 0 && !isUnacknowledged) {
+      await process.mark('state', 'diverged');
+      refuse(`${String(kept)} transactions after ${String(fork.lsn)} never reached the leader`);
+    }
+    await process.mark('state', 'rewinding');
+    await process.step(500);
+    if (!leader.isAlive) {
+      await process.mark('state', 'diverged');
+      refuse('it cannot be rewound');
+    }
+    own.wal = own.wal.filter(({ lsn }) => lsn <= fork.lsn);
+    own.timeline = other.timeline;
+    own.forks = other.forks;
+    // It has the blocks that changed, and replays to where they are whole.
+    own.wal = [...other.wal];
+    own.isStandby = true;
+    own.replayed = own.wal.length;
+    own.conninfo = undefined;
+    own.slots.clear();
+    await process.mark('state', `data.${system}`);
+    return;
+  }
+}
+
+/** Whether a process ended as processes do. */
+export function isEnd(error: unknown): error is Cut | Failed {
+  return error instanceof Cut || error instanceof Failed;
+}
