@@ -142,7 +142,9 @@ export class Connection {
   async #callAsGhost(method: string, args: readonly unknown[]): Promise<unknown> {
     const { engine } = this.#options.connect();
     this.#options.trace?.(`${this.#options.name}: ${method} is done though it died`);
-    await (engine[method as Method] as (...all: readonly unknown[]) => Promise<unknown>)(...args).catch(() => undefined);
+    await (engine[method as Method] as (...all: readonly unknown[]) => Promise<unknown>)(...args).catch(
+      () => undefined,
+    );
     return new Promise(() => undefined);
   }
 }
@@ -161,7 +163,11 @@ function describe(args: readonly unknown[]): string {
         );
       }
       if (arg === null || typeof arg !== 'object') return String(arg);
-      if ('command' in arg) return (arg.command as readonly string[]).map((word) => word.slice(-60)).slice(-5).join(' ');
+      if ('command' in arg)
+        return (arg.command as readonly string[])
+          .map((word) => word.slice(-60))
+          .slice(-5)
+          .join(' ');
       if ('name' in arg) return String(arg.name);
       return JSON.stringify(arg);
     })

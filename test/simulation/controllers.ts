@@ -172,7 +172,9 @@ export class SimulatedDaemon {
   }
 
   show(): string {
-    return this.conditions.map(({ type, status, reason, message }) => `${type} ${status} ${reason} ${message}`).join(' | ');
+    return this.conditions
+      .map(({ type, status, reason, message }) => `${type} ${status} ${reason} ${message}`)
+      .join(' | ');
   }
 
   die(): void {

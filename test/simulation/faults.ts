@@ -7,9 +7,21 @@ import type { Simulation } from './simulation.ts';
 import type { Server } from './servers.ts';
 
 /** Something that happens to a group, or is done to it. */
-export type Fault = { readonly name: string; readonly weight: number; readonly happen: (simulation: Simulation) => void };
+export type Fault = {
+  readonly name: string;
+  readonly weight: number;
+  /** It takes the leader away, or is to. */
+  readonly isOutage?: boolean;
+  readonly happen: (simulation: Simulation) => void;
+};
 
 const scriptNames = ['apply', 'detach', 'promote', 'start', 'caught-up', 'await', 'resume'] as const;
+
+/** Calls that change something. */
+const changes: ReadonlySet<string> = new Set([
+  ...['writeArchive', 'exec', 'startContainer', 'stopContainer', 'killContainer', 'removeContainer', 'updateContainer'],
+  ...['connectNetwork', 'disconnectNetwork', 'createContainer'],
+]);
 
 /** Where a foreign container has the name of a node. */
 const foreign = 'foreign';
@@ -65,13 +77,17 @@ function hang({ servers, clock, random, trace }: Simulation, container: FakeCont
   }
 }
 
+// Between what it has read and what it writes, mostly.
 function suspended(simulation: Simulation, connection: Connection): void {
   const { random, clock, trace } = simulation;
-  if (random() < 0.4) return;
-  const at = between(random, 1, 45);
-  connection.onCall = () => {
-    if (connection.calls !== at) return;
-    trace?.(`a command is suspended at call ${String(at)}`);
+  if (random() < 0.3) return;
+  const isBeforeWrite = random() < 0.6;
+  let left = isBeforeWrite ? between(random, 1, 3) : between(random, 1, 60);
+  connection.onCall = (method) => {
+    if (isBeforeWrite && !changes.has(method)) return;
+    left -= 1;
+    if (left !== 0) return;
+    trace?.(`a command is suspended before ${method}`);
     connection.suspend();
     clock.after(moment(random), () => {
       trace?.('the command goes on');
@@ -92,19 +108,36 @@ function ask(simulation: Simulation, kind: Handover['kind']): void {
 function suspendDaemon({ daemons, random, clock, trace }: Simulation): void {
   const daemon = daemons.find(({ isStandby, connection }) => !isStandby && !connection.isDead) ?? daemons[0];
   if (daemon === undefined || daemon.connection.isSuspended) return;
+  const { connection } = daemon;
   const milliseconds = moment(random);
-  trace?.(`${daemon.connection.engine.host} a daemon is suspended for ${String(milliseconds)} ms`);
-  daemon.connection.suspend();
-  clock.after(milliseconds, () => {
-    trace?.('the daemon goes on');
-    daemon.connection.resume();
-  });
+  const suspend = (): void => {
+    connection.onCall = undefined;
+    trace?.(`a daemon is suspended for ${String(milliseconds)} ms`);
+    connection.suspend();
+    clock.after(milliseconds, () => {
+      trace?.('the daemon goes on');
+      connection.resume();
+    });
+  };
+  if (random() < 0.3) {
+    suspend();
+    return;
+  }
+  let left = between(random, 1, 12);
+  connection.onCall = (method) => {
+    if (!changes.has(method)) return;
+    left -= 1;
+    if (left === 0) suspend();
+  };
 }
 
-/** It may be that its lock is gone with it, as where a network parts a controller from the engine. */
+/** Its lock is gone meanwhile, as where a network parts a controller from the engine. */
 function suspendAndTakeLock(simulation: Simulation): void {
   suspendDaemon(simulation);
-  byHand(simulation, 'remove', simulation.world.find('pgherd-lock-shop'));
+  const { clock, random, world } = simulation;
+  clock.after(between(random, 1, 2500), () => {
+    byHand(simulation, 'remove', world.find('pgherd-lock-shop'));
+  });
 }
 
 function killDaemon(simulation: Simulation): void {
@@ -237,11 +270,11 @@ function fill(simulation: Simulation): void {
 }
 
 export const faults: readonly Fault[] = [
-  { name: 'leader crashes', weight: 6, happen: (it) => crash(it, leaderContainer(it)) },
-  { name: 'leader killed', weight: 8, happen: (it) => byHand(it, 'kill', leaderContainer(it)) },
-  { name: 'leader stopped', weight: 2, happen: (it) => byHand(it, 'stop', leaderContainer(it)) },
-  { name: 'leader removed', weight: 3, happen: (it) => byHand(it, 'remove', leaderContainer(it)) },
-  { name: 'leader hangs', weight: 4, happen: (it) => hang(it, leaderContainer(it)) },
+  { name: 'leader crashes', weight: 6, isOutage: true, happen: (it) => crash(it, leaderContainer(it)) },
+  { name: 'leader killed', weight: 8, isOutage: true, happen: (it) => byHand(it, 'kill', leaderContainer(it)) },
+  { name: 'leader stopped', weight: 2, isOutage: true, happen: (it) => byHand(it, 'stop', leaderContainer(it)) },
+  { name: 'leader removed', weight: 3, isOutage: true, happen: (it) => byHand(it, 'remove', leaderContainer(it)) },
+  { name: 'leader hangs', weight: 4, isOutage: true, happen: (it) => hang(it, leaderContainer(it)) },
   { name: 'node crashes', weight: 3, happen: (it) => crash(it, someNode(it)) },
   { name: 'node killed', weight: 3, happen: (it) => byHand(it, 'kill', someNode(it)) },
   { name: 'node started', weight: 3, happen: (it) => byHand(it, 'start', someNode(it)) },
@@ -262,15 +295,19 @@ export const faults: readonly Fault[] = [
   { name: 'daemon dies', weight: 6, happen: killDaemon },
   { name: 'daemon suspended', weight: 6, happen: suspendDaemon },
   { name: 'daemon suspended, lock lost', weight: 3, happen: suspendAndTakeLock },
-  { name: 'reboot', weight: 4, happen: reboot },
+  { name: 'reboot', weight: 4, isOutage: true, happen: reboot },
   { name: 'pause', weight: 6, happen: pauseForAWhile },
-  { name: 'switchover', weight: 7, happen: (it) => ask(it, 'switchover') },
+  { name: 'switchover', weight: 7, isOutage: true, happen: (it) => ask(it, 'switchover') },
   { name: 'failover', weight: 3, happen: (it) => ask(it, 'failover') },
-  { name: 'failover with loss', weight: 2, happen: (it) => ask(it, 'failover-lossy') },
+  { name: 'failover with loss', weight: 2, isOutage: true, happen: (it) => ask(it, 'failover-lossy') },
   {
     name: 'reconcile --once',
     weight: 3,
-    happen: (it) => suspended(it, it.command('once', (own) => reconcileOnce(own, it.topology, it.clock, 20))),
+    happen: (it) =>
+      suspended(
+        it,
+        it.command('once', (own) => reconcileOnce(own, it.topology, it.clock, 20)),
+      ),
   },
   { name: 'scripts fail', weight: 6, happen: scriptTrouble },
   { name: 'calls fail', weight: 4, happen: callTrouble },
@@ -278,15 +315,23 @@ export const faults: readonly Fault[] = [
   { name: 'leader broken', weight: 2, happen: breakLeader },
 ];
 
-const total = faults.reduce((sum, { weight }) => sum + weight, 0);
+const outages = faults.filter(({ isOutage }) => isOutage === true);
 
 export function pickFault(random: Random): Fault {
-  let left = random() * total;
-  for (const fault of faults) {
+  return pickOf(faults, random);
+}
+
+export function pickOutage(random: Random): Fault {
+  return pickOf(outages, random);
+}
+
+function pickOf(all: readonly Fault[], random: Random): Fault {
+  let left = random() * all.reduce((sum, { weight }) => sum + weight, 0);
+  for (const fault of all) {
     left -= fault.weight;
     if (left < 0) return fault;
   }
-  return pick(random, faults);
+  return pick(random, all);
 }
 
 /** What stays of faults that do not end by themselves ends now. */

@@ -26,9 +26,7 @@ export function programsOf(servers: Servers, options: ProgramOptions): FakeProgr
   return {
     start: (container, around) => {
       servers.around = around;
-      return isNode(container)
-        ? startNode(servers, container, around, options)
-        : startProcess(container, around);
+      return isNode(container) ? startNode(servers, container, around, options) : startProcess(container, around);
     },
     exec: (container, command, around) => run(servers, container, command, around, options),
     stream: (container, { command }, _around, signal, connections) => {
@@ -198,12 +196,7 @@ function plain(words: readonly string[]): readonly string[] {
   return words;
 }
 
-async function runProgram(
-  process: Process,
-  program: string,
-  words: readonly string[],
-  input: string,
-): Promise<string> {
+async function runProgram(process: Process, program: string, words: readonly string[], input: string): Promise<string> {
   if (program === 'pg_isready') {
     await process.step();
     const { server } = process;
@@ -221,7 +214,8 @@ async function runProgram(
   if (!server.isAlive) throw new Failed(2, 'the server ended');
   if (statements.includes(reportSql)) return JSON.stringify(server.report());
   const sql = [...statements, input].join('\n');
-  if (server.database.isStandby && !sql.includes('pg_stat_wal_receiver')) throw new Failed(3, 'cannot execute in recovery');
+  if (server.database.isStandby && !sql.includes('pg_stat_wal_receiver'))
+    throw new Failed(3, 'cannot execute in recovery');
   if (sql.includes('pg_current_wal_insert_lsn')) return String(server.database.lsn);
   const ended = /application_name = '([^']*)'/.exec(sql)?.[1];
   if (ended !== undefined) server.endSenders(ended);
@@ -246,7 +240,8 @@ async function runOther(
     if (!container.isUp) return { code: 137, stdout: '', stderr: '' };
     const ran = runCommand(container, command, around);
     if (!('waiting' in ran)) return ran;
-    if (servers.clock.now >= end || command.signal?.aborted === true) return { code: 1, stdout: '', stderr: ran.waiting };
+    if (servers.clock.now >= end || command.signal?.aborted === true)
+      return { code: 1, stdout: '', stderr: ran.waiting };
     await servers.clock.sleep(200);
   }
 }

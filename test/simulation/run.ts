@@ -1,6 +1,6 @@
 import { between, seeded, type Random } from '../chaos/random.ts';
 import type { VirtualClock } from './clock.ts';
-import { endDisturbance, endFaults, pickFault, type Fault } from './faults.ts';
+import { endDisturbance, endFaults, pickFault, pickOutage, type Fault } from './faults.ts';
 import { nameOf } from './modes.ts';
 import { Simulation, type Base } from './simulation.ts';
 
@@ -37,7 +37,7 @@ export async function runSeed(clock: VirtualClock, seed: number, base: Base, isT
   simulation.startDaemon('daemon1');
   if (random() < 0.4) simulation.startDaemon('daemon2');
   let isOver = false;
-  let pace = 150;
+  let pace = 70;
   void simulation.writeByAddress(
     () => isOver,
     () => 20 + simulation.random() * pace * 2,
@@ -78,28 +78,39 @@ async function disturb(simulation: Simulation, random: Random): Promise<readonly
     happened.push(`${(clock.now / 1000).toFixed(2)} s ${fault.name}`);
     fault.happen(simulation);
   };
-  for (let count = between(random, 1, 5); count > 0; count -= 1) {
-    const fault = pickFault(random);
-    const how = random();
-    const calls = between(random, 1, 60);
-    if (how < 0.4) {
-      // In the middle of what a daemon does.
-      let left = calls;
-      const daemon = simulation.daemons.find(({ isStandby }) => !isStandby) ?? simulation.daemons[0];
-      const connection = daemon?.connection;
-      if (connection !== undefined) {
-        connection.onCall = (method) => {
-          if (method.startsWith('list') || method.startsWith('inspect') || method === 'readLink') return;
-          left -= 1;
-          if (left !== 0) return;
-          connection.onCall = undefined;
-          happen(fault);
-        };
-      }
-    } else happen(fault);
-    await clock.run(clock.now + (random() < 0.6 ? between(random, 20, 1500) : between(random, 1500, 9000)));
+  /** In the middle of what a daemon does. */
+  const happenAt = (fault: Fault, calls: number): void => {
+    let left = calls;
+    const daemon = simulation.daemons.find(({ isStandby }) => !isStandby) ?? simulation.daemons[0];
+    const connection = daemon?.connection;
+    if (connection === undefined) return;
+    connection.onCall = (method) => {
+      if (method.startsWith('list') || method.startsWith('inspect') || method === 'readLink') return;
+      left -= 1;
+      if (left !== 0) return;
+      connection.onCall = undefined;
+      happen(fault);
+    };
+  };
+  for (let rounds = between(random, 1, 2); rounds > 0; rounds -= 1) {
+    // Most of what is hard happens around the time when leaders change.
+    const outage = pickOutage(random);
+    const others = Array.from({ length: between(random, 0, 3) }, () => ({
+      fault: pickFault(random),
+      after: between(random, -2500, 3500),
+      calls: between(random, 1, 40),
+      isAtCall: random() < 0.4,
+    }));
+    const start = clock.now + 2500;
+    const all = [{ fault: outage, after: 0, calls: 0, isAtCall: false }, ...others];
+    for (const { fault, after, calls, isAtCall } of all.toSorted((a, b) => a.after - b.after)) {
+      const at = rounds % 2 === 0 ? start + after * 2 : start + after;
+      if (at > clock.now) await clock.run(at);
+      if (isAtCall) happenAt(fault, calls);
+      else happen(fault);
+    }
+    await clock.run(clock.now + between(random, 500, 6000));
   }
-  await clock.run(clock.now + between(random, 100, 6000));
   return happened;
 }
 
@@ -143,7 +154,10 @@ function checkServing(simulation: Simulation): void {
   // Commits wait as they are to where too few are left to have them.
   const able = servers.all.filter(({ isUp, isHung, lag }) => isUp && !isHung && lag < 10_000);
   if (setting.mode === 'required' && able.length < 2) return;
-  violate(simulation, `nobody serves ${String(serveWithin / 1000)} s after the last fault${reason === undefined ? '' : `: ${reason}`}`);
+  violate(
+    simulation,
+    `nobody serves ${String(serveWithin / 1000)} s after the last fault${reason === undefined ? '' : `: ${reason}`}`,
+  );
 }
 
 function checkEnd(simulation: Simulation): Run['end'] {

@@ -56,7 +56,8 @@ async function awaitReady(process: Process, [seconds = '60']: readonly string[])
     });
     if (typeof is === 'string') return is;
     alone = is.message === 'waiting' ? (alone ?? process.now) : undefined;
-    if (process.now >= end || process.now - (alone ?? process.now) >= 20_000) throw new Failed(1, `not ready: ${is.message}`);
+    if (process.now >= end || process.now - (alone ?? process.now) >= 20_000)
+      throw new Failed(1, `not ready: ${is.message}`);
   }
 }
 

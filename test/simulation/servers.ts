@@ -310,7 +310,8 @@ export class Server {
   }
 
   replay(): void {
-    if (this.#isReplaying || !this.isAlive || this.phase !== 'up' || !this.database.isStandby || this.isReplayed) return;
+    if (this.#isReplaying || !this.isAlive || this.phase !== 'up' || !this.database.isStandby || this.isReplayed)
+      return;
     this.#isReplaying = true;
     const { clock, random } = this.servers;
     const until = Math.max(this.heldUntil, this.#sleepsUntil, clock.now) - clock.now;

@@ -13,6 +13,9 @@ const { values: options } = parseArgs({
     seed: { type: 'string' },
     from: { type: 'string', default: '1' },
     mode: { type: 'string' },
+    /** Which part of the seeds is run: every one of so many. */
+    job: { type: 'string', default: '0' },
+    jobs: { type: 'string', default: '1' },
     /** Ends with the first fault that is found, or after so many. */
     'stop-after': { type: 'string', default: '5' },
   },
@@ -60,7 +63,8 @@ if (options.seed !== undefined) {
   let virtual = 0;
   let failures = 0;
   let done = 0;
-  for (let seed = from; seed < from + count && failures < most; seed += 1) {
+  const [job, jobs] = [Number(options.job), Number(options.jobs)];
+  for (let seed = from + job; seed < from + count && failures < most; seed += jobs) {
     const run = await runSeed(clock, seed, await baseFor(seed));
     done += 1;
     virtual += run.milliseconds;

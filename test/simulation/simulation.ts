@@ -264,7 +264,8 @@ export class Simulation {
       const container = this.node(slot);
       const server = this.servers.of(container);
       if (server === leader) continue;
-      if (server?.isUp !== true) faults.push(`${containerName} is ${container?.state ?? 'missing'}, ${String(server?.phase)}`);
+      if (server?.isUp !== true)
+        faults.push(`${containerName} is ${container?.state ?? 'missing'}, ${String(server?.phase)}`);
       else if (server.receiver !== leader || !server.database.isPrefixOf(leader.database)) {
         faults.push(`${containerName} does not follow`);
       }

@@ -78,7 +78,8 @@ async function clone(process: Process, context: StartContext, system: string): P
   const name = /application_name=(\S+)/.exec(conninfo)?.[1] ?? '';
   for (;;) {
     const leader = process.servers.reach(process.container, conninfo);
-    if (leader !== undefined && leader.database.system !== system) refuse(`the leader is system ${leader.database.system}`);
+    if (leader !== undefined && leader.database.system !== system)
+      refuse(`the leader is system ${leader.database.system}`);
     if (leader?.isHung === false && process.link('state') === undefined) await process.mark('state', 'cloning');
     if (leader?.isHung === false && leader.database.slots.has(slot)) {
       const left = context.cloneTime();

@@ -1,0 +1,157 @@
+/**
+ * Runs the simulation of leadership on plain Node, without an engine:
+ *
+ *   npm run test:simulation -- --seeds 1000000     seeds 1 to N, on all cores; ends with the first five that fail
+ *   npm run test:simulation -- --seed 4711         one seed again, with a trace of all that happened
+ *   npm run test:simulation -- --mutations         takes out one mend after the other, and counts seeds until that is found
+ *
+ * More options: --mode async|required|preferred, --from N, --jobs N, --stop-after N, --mutation NAME (with --seeds or
+ * --seed). A seed means the same with the same --mode and the same code only.
+ */
+import { build } from 'esbuild';
+import { spawn } from 'node:child_process';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const root = path.resolve(here, '../..');
+const built = path.join(here, '.run');
+
+const { values: options } = parseArgs({
+  options: {
+    seeds: { type: 'string' },
+    seed: { type: 'string' },
+    from: { type: 'string', default: '1' },
+    mode: { type: 'string' },
+    jobs: { type: 'string', default: String(availableParallelism()) },
+    'stop-after': { type: 'string', default: '5' },
+    mutations: { type: 'boolean', default: false },
+    mutation: { type: 'string' },
+  },
+});
+
+/** What a mutation is looked for in at most. */
+const mostSeeds = Number(options.seeds ?? 100_000);
+
+async function bundle(name, entry, mutation) {
+  const outfile = path.join(built, `${name}.mjs`);
+  await build({
+    entryPoints: [path.join(here, entry)],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    logLevel: 'warning',
+    plugins: [shortScripts, mutating(mutation)],
+  });
+  return outfile;
+}
+
+/** What scripts do is modelled: of their texts only the names count, and are hashed sooner. */
+const shortScripts = {
+  name: 'short-scripts',
+  setup(on) {
+    on.onLoad({ filter: /\.sh$/ }, ({ path: file }) => ({ contents: `# ${path.basename(file)}\n`, loader: 'text' }));
+  },
+};
+
+function mutating(mutation) {
+  const changes = mutation?.changes ?? [];
+  return {
+    name: 'mutation',
+    setup(on) {
+      on.onLoad({ filter: /\.ts$/ }, async ({ path: file }) => {
+        const own = changes.filter((each) => path.join(root, each.file) === file);
+        if (own.length === 0) return undefined;
+        let contents = await readFile(file, 'utf8');
+        for (const { find, replace } of own) {
+          const times = contents.split(find).length - 1;
+          if (times !== 1) throw new Error(`${mutation.name}: "${find}" occurs ${times} times in ${file}`);
+          contents = contents.replace(find, () => replace);
+        }
+        return { contents, loader: 'ts' };
+      });
+    },
+  };
+}
+
+async function readMutations() {
+  const file = await bundle('mutations', 'mutations.ts');
+  return (await import(file)).mutations;
+}
+
+/** Runs seeds in as many processes as there are cores; gives the lowest seed that failed, and how many were run. */
+async function run(file, args, jobs, isQuiet) {
+  const children = new Set();
+  const stopAll = () => {
+    for (const child of children) child.kill();
+  };
+  process.once('SIGINT', stopAll);
+  const ends = Array.from({ length: jobs }, (_, index) => {
+    const child = spawn(process.execPath, [file, ...args, '--job', String(index), '--jobs', String(jobs)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    children.add(child);
+    let text = '';
+    child.stdout.setEncoding('utf8');
+    child.stdout.on('data', (chunk) => {
+      text += chunk;
+      if (!isQuiet) process.stdout.write(chunk);
+      else if (text.includes('seed ')) stopAll();
+    });
+    return new Promise((resolve) => {
+      child.on('close', (code) => {
+        children.delete(child);
+        resolve({ code, text });
+      });
+    });
+  });
+  const ended = await Promise.all(ends);
+  process.off('SIGINT', stopAll);
+  return ended;
+}
+
+async function replayMutations() {
+  const mutations = (await readMutations()).filter(
+    ({ name }) => options.mutation === undefined || name === options.mutation,
+  );
+  let missed = 0;
+  for (const mutation of mutations) {
+    const file = await bundle(`mutation-${mutation.name}`, 'simulate.ts', mutation);
+    const args = ['--seeds', String(mostSeeds), '--stop-after', '1', ...modeArgs(mutation.mode ?? options.mode)];
+    const ended = await run(file, args, Number(options.jobs), true);
+    const [found] = ended.flatMap(({ text }) => /^seed (\d+) .*\n {2}(.*)$/m.exec(text) ?? []).length
+      ? [ended.map(({ text }) => /^seed (\d+) .*\n {2}(.*)$/m.exec(text)).find((each) => each !== null)]
+      : [];
+    if (found === undefined) missed += 1;
+    const what =
+      found === undefined ? `NOT FOUND in ${mostSeeds} seeds` : `found at seed ${found[1]}: ${found[2].slice(0, 120)}`;
+    console.log(`${mutation.name}: ${what}`);
+  }
+  return missed === 0 ? 0 : 1;
+}
+
+function modeArgs(mode) {
+  return mode === undefined ? [] : ['--mode', mode];
+}
+
+async function main() {
+  await mkdir(built, { recursive: true });
+  if (options.mutations) return replayMutations();
+  const mutation =
+    options.mutation === undefined ? undefined : (await readMutations()).find(({ name }) => name === options.mutation);
+  if (options.mutation !== undefined && mutation === undefined)
+    throw new Error(`no such mutation: ${options.mutation}`);
+  const file = await bundle(`simulate${mutation === undefined ? '' : `-${mutation.name}`}`, 'simulate.ts', mutation);
+  const args = modeArgs(mutation?.mode ?? options.mode);
+  if (options.seed !== undefined) args.push('--seed', options.seed);
+  else args.push('--seeds', options.seeds ?? '1000', '--from', options.from, '--stop-after', options['stop-after']);
+  const ended = await run(file, args, options.seed === undefined ? Number(options.jobs) : 1, false);
+  return ended.some(({ code }) => code !== 0) ? 1 : 0;
+}
+
+process.exitCode = await main();
