@@ -274,7 +274,7 @@ export const faults: readonly Fault[] = [
   { name: 'leader killed', weight: 8, isOutage: true, happen: (it) => byHand(it, 'kill', leaderContainer(it)) },
   { name: 'leader stopped', weight: 2, isOutage: true, happen: (it) => byHand(it, 'stop', leaderContainer(it)) },
   { name: 'leader removed', weight: 3, isOutage: true, happen: (it) => byHand(it, 'remove', leaderContainer(it)) },
-  { name: 'leader hangs', weight: 4, isOutage: true, happen: (it) => hang(it, leaderContainer(it)) },
+  { name: 'leader hangs', weight: 7, isOutage: true, happen: (it) => hang(it, leaderContainer(it)) },
   { name: 'node crashes', weight: 3, happen: (it) => crash(it, someNode(it)) },
   { name: 'node killed', weight: 3, happen: (it) => byHand(it, 'kill', someNode(it)) },
   { name: 'node started', weight: 3, happen: (it) => byHand(it, 'start', someNode(it)) },
@@ -362,10 +362,13 @@ export function endDisturbance(simulation: Simulation): void {
     for (;;) {
       try {
         await pause(own, false, clock);
-        return;
+        // A command that was suspended may write after this one has read.
+        const others = [...simulation.connections].filter((each) => each !== own && !simulation.isDaemon(each));
+        if (others.length === 0) return;
       } catch {
-        await clock.sleep(1000);
+        // The engine may be away.
       }
+      await clock.sleep(1000);
     }
   });
 }

@@ -5,7 +5,7 @@
  *   npm run test:simulation -- --seed 4711         one seed again, with a trace of all that happened
  *   npm run test:simulation -- --mutations         takes out one mend after the other, and counts seeds until that is found
  *
- * More options: --mode async|required|preferred, --from N, --jobs N, --stop-after N, --mutation NAME (with --seeds or
+ * More options: --mode async|required|preferred, --with FAULT (a name of faults.ts, to happen in most seeds), --from N, --jobs N, --stop-after N, --mutation NAME (with --seeds or
  * --seed). A seed means the same with the same --mode and the same code only.
  */
 import { build } from 'esbuild';
@@ -26,6 +26,7 @@ const { values: options } = parseArgs({
     seed: { type: 'string' },
     from: { type: 'string', default: '1' },
     mode: { type: 'string' },
+    with: { type: 'string' },
     jobs: { type: 'string', default: String(availableParallelism()) },
     'stop-after': { type: 'string', default: '5' },
     mutations: { type: 'boolean', default: false },
@@ -46,7 +47,7 @@ async function bundle(name, entry, mutation) {
     format: 'esm',
     packages: 'external',
     logLevel: 'warning',
-    plugins: [shortScripts, mutating(mutation)],
+    plugins: [shortScripts, replacing([speedUp, ...(mutation === undefined ? [] : [mutation])])],
   });
   return outfile;
 }
@@ -59,18 +60,40 @@ const shortScripts = {
   },
 };
 
-function mutating(mutation) {
-  const changes = mutation?.changes ?? [];
+/** The same configuration is made into the same files again and again. */
+const speedUp = {
+  name: 'speed-up',
+  changes: [
+    {
+      file: 'src/postgres/revision.ts',
+      find: 'export function nodeRevision(config: NodeConfig, layout: Layout): Revision {',
+      replace: `const known = new Map<string, Revision>();
+export function nodeRevision(config: NodeConfig, layout: Layout): Revision {
+  const key = JSON.stringify([config, layout]);
+  const made = known.get(key) ?? makeRevision(config, layout);
+  if (known.size > 1000) known.clear();
+  known.set(key, made);
+  return made;
+}
+function makeRevision(config: NodeConfig, layout: Layout): Revision {`,
+    },
+  ],
+};
+
+/** Replaces texts of files, each of which must be there once. */
+function replacing(sets) {
   return {
-    name: 'mutation',
+    name: 'replacing',
     setup(on) {
       on.onLoad({ filter: /\.ts$/ }, async ({ path: file }) => {
-        const own = changes.filter((each) => path.join(root, each.file) === file);
+        const own = sets.flatMap(({ name, changes }) =>
+          changes.filter((each) => path.join(root, each.file) === file).map((each) => ({ ...each, name })),
+        );
         if (own.length === 0) return undefined;
         let contents = await readFile(file, 'utf8');
-        for (const { find, replace } of own) {
+        for (const { name, find, replace } of own) {
           const times = contents.split(find).length - 1;
-          if (times !== 1) throw new Error(`${mutation.name}: "${find}" occurs ${times} times in ${file}`);
+          if (times !== 1) throw new Error(`${name}: "${find}" occurs ${times} times in ${file}`);
           contents = contents.replace(find, () => replace);
         }
         return { contents, loader: 'ts' };
@@ -148,6 +171,7 @@ async function main() {
     throw new Error(`no such mutation: ${options.mutation}`);
   const file = await bundle(`simulate${mutation === undefined ? '' : `-${mutation.name}`}`, 'simulate.ts', mutation);
   const args = modeArgs(mutation?.mode ?? options.mode);
+  if (options.with !== undefined) args.push('--with', options.with);
   if (options.seed !== undefined) args.push('--seed', options.seed);
   else args.push('--seeds', options.seeds ?? '1000', '--from', options.from, '--stop-after', options['stop-after']);
   const ended = await run(file, args, options.seed === undefined ? Number(options.jobs) : 1, false);

@@ -1,6 +1,6 @@
 import { between, seeded, type Random } from '../chaos/random.ts';
 import type { VirtualClock } from './clock.ts';
-import { endDisturbance, endFaults, pickFault, pickOutage, type Fault } from './faults.ts';
+import { endDisturbance, endFaults, faults, pickFault, pickOutage, type Fault } from './faults.ts';
 import { nameOf } from './modes.ts';
 import { Simulation, type Base } from './simulation.ts';
 
@@ -29,7 +29,12 @@ const leadershipReasons = new Set([
 ]);
 
 /** One seed: what happens, and whether what must hold holds. */
-export async function runSeed(clock: VirtualClock, seed: number, base: Base, isTracing = false): Promise<Run> {
+export async function runSeed(
+  clock: VirtualClock,
+  seed: number,
+  base: Base,
+  { isTracing = false, theme }: { readonly isTracing?: boolean; readonly theme?: string | undefined } = {},
+): Promise<Run> {
   clock.reset();
   const simulation = new Simulation(clock, seed, base, isTracing);
   // What happens is drawn from numbers of its own, so that what it does to the rest does not change what happens.
@@ -47,7 +52,7 @@ export async function runSeed(clock: VirtualClock, seed: number, base: Base, isT
     () => 50 + simulation.random() * pace * 4,
   );
   await clock.run(between(random, 500, 2500));
-  const happened = await disturb(simulation, random);
+  const happened = await disturb(simulation, random, theme);
   pace = 400;
   endDisturbance(simulation);
   await settle(simulation, serveWithin, () => isServing(simulation));
@@ -71,7 +76,7 @@ export async function runSeed(clock: VirtualClock, seed: number, base: Base, isT
   };
 }
 
-async function disturb(simulation: Simulation, random: Random): Promise<readonly string[]> {
+async function disturb(simulation: Simulation, random: Random, theme: string | undefined): Promise<readonly string[]> {
   const { clock } = simulation;
   const happened: string[] = [];
   const happen = (fault: Fault): void => {
@@ -95,8 +100,9 @@ async function disturb(simulation: Simulation, random: Random): Promise<readonly
   for (let rounds = between(random, 1, 2); rounds > 0; rounds -= 1) {
     // Most of what is hard happens around the time when leaders change.
     const outage = pickOutage(random);
-    const others = Array.from({ length: between(random, 0, 3) }, () => ({
-      fault: pickFault(random),
+    const chosen = faults.find(({ name }) => name === theme);
+    const others = Array.from({ length: between(random, 0, 3) }, (_, index) => ({
+      fault: (index === 0 ? chosen : undefined) ?? pickFault(random),
       after: between(random, -2500, 3500),
       calls: between(random, 1, 40),
       isAtCall: random() < 0.4,

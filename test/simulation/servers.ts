@@ -126,6 +126,7 @@ export class Server {
   open(): void {
     this.phase = 'up';
     this.#tell();
+    if (!this.database.isStandby) this.onLeads?.(this);
     this.replay();
     this.connect();
   }
@@ -339,6 +340,7 @@ export class Server {
     this.receiver?.drop(this.name, this);
     this.receiver = undefined;
     this.#tell();
+    this.onLeads?.(this);
   }
 
   // ---- commits
@@ -360,7 +362,9 @@ export class Server {
     });
   }
 
-  /** The last acknowledgement that it gave, with its time. */
+  /** It takes writes from now on. */
+  onLeads: ((server: Server) => void) | undefined;
+  /** It acknowledges a commit. */
   onAcknowledged: ((commit: Commit) => void) | undefined;
 
   settleCommits(): void {

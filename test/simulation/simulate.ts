@@ -13,6 +13,8 @@ const { values: options } = parseArgs({
     seed: { type: 'string' },
     from: { type: 'string', default: '1' },
     mode: { type: 'string' },
+    /** The name of a fault that is to happen in most seeds. */
+    with: { type: 'string' },
     /** Which part of the seeds is run: every one of so many. */
     job: { type: 'string', default: '0' },
     jobs: { type: 'string', default: '1' },
@@ -23,11 +25,11 @@ const { values: options } = parseArgs({
 
 function settingsOf(mode: string | undefined): readonly Setting[] {
   const chosen: readonly Mode[] = modes.filter((each) => mode === undefined || each === mode);
-  const automatic = chosen.flatMap((each): readonly Setting[] => [
-    { mode: each, failover: 'automatic', delay: 0 },
-    { mode: each, failover: 'automatic', delay: 2000 },
-  ]);
-  return [...automatic, ...automatic, ...chosen.map((each): Setting => ({ mode: each, failover: 'manual', delay: 0 }))];
+  const settings = (failover: Setting['failover'], delay: number): readonly Setting[] =>
+    chosen.map((each) => ({ mode: each, failover, delay }));
+  // Mostly such that whoever is gone is replaced at once.
+  const quick = settings('automatic', 0);
+  return [...quick, ...quick, ...quick, ...settings('automatic', 2000), ...settings('manual', 0)];
 }
 
 const clock = new VirtualClock();
@@ -53,7 +55,7 @@ function print({ seed, setting, violations, faults, trace }: Run): void {
 
 if (options.seed !== undefined) {
   const seed = Number(options.seed);
-  const run = await runSeed(clock, seed, await baseFor(seed), true);
+  const run = await runSeed(clock, seed, await baseFor(seed), { isTracing: true, theme: options.with });
   print(run);
   process.exitCode = run.violations.length === 0 ? 0 : 1;
 } else {
@@ -65,7 +67,7 @@ if (options.seed !== undefined) {
   let done = 0;
   const [job, jobs] = [Number(options.job), Number(options.jobs)];
   for (let seed = from + job; seed < from + count && failures < most; seed += jobs) {
-    const run = await runSeed(clock, seed, await baseFor(seed));
+    const run = await runSeed(clock, seed, await baseFor(seed), { theme: options.with });
     done += 1;
     virtual += run.milliseconds;
     ends[run.end] += 1;
@@ -73,10 +75,12 @@ if (options.seed !== undefined) {
     failures += 1;
     print(run);
   }
+  const { user, system } = process.cpuUsage();
   const seconds = (realNow() - start) / 1000;
+  const busy = (user + system) / 1_000_000;
   console.log(
     `${String(done)} seeds, ${String(failures)} with a fault; ${String(ends.well)} ended well, ${String(ends.blocked)} blocked; ` +
-      `${(virtual / 1000 / done).toFixed(0)} s each, ${((done * 60) / seconds).toFixed(0)} seeds a minute`,
+      `${(virtual / 1000 / done).toFixed(0)} s each, ${((done * 60) / seconds).toFixed(0)} seeds a minute, ${((done * 60) / busy).toFixed(0)} a minute of CPU`,
   );
   process.exitCode = failures === 0 ? 0 : 1;
 }

@@ -73,6 +73,9 @@ export class Simulation {
       mishapOf: (script) => this.#mishapOf(script),
       trace: (text) => this.trace?.(text),
       onServer: (server) => {
+        server.onLeads = () => {
+          this.#noteLeads(server);
+        };
         server.onAcknowledged = (commit) => {
           this.#noteAcknowledged(commit);
         };
@@ -133,6 +136,10 @@ export class Simulation {
     });
     this.daemons.push(daemon);
     return daemon;
+  }
+
+  isDaemon(connection: Connection): boolean {
+    return this.daemons.some((each) => each.connection === connection);
   }
 
   /** Runs a command of its own process, whatever comes of it. */
@@ -229,6 +236,18 @@ export class Simulation {
   get atWriteAddress(): Server | undefined {
     const holder = this.nodes.find(({ endpoints }) => endpoints.get('shop_rw')?.live !== undefined);
     return this.servers.of(holder);
+  }
+
+  // Whoever led is dead before anybody else does.
+  #noteLeads(server: Server): void {
+    if (server.isOutlaw) return;
+    const other = this.servers.all.find(
+      (each) => each !== server && !each.isOutlaw && !each.database.isStandby && each.phase !== 'starting',
+    );
+    this.trace?.(`${server.container.name} takes writes`);
+    if (other === undefined) return;
+    this.violations.push(`${server.container.name} takes writes while ${other.container.name}, which led, still runs`);
+    this.trace?.(`VIOLATION ${other.container.name} still runs`);
   }
 
   #noteAcknowledged({ record, server }: Commit): void {
