@@ -170,7 +170,7 @@ export function goBy(clock: VirtualClock): () => void {
     Date: VirtualDate,
   });
   performance.now = () => clock.now;
-  promises['setTimeout'] = (milliseconds = 0, value: unknown = undefined, { signal }: { signal?: AbortSignal } = {}) =>
+  promises['setTimeout'] = (milliseconds = 0, value?: unknown, { signal }: { signal?: AbortSignal } = {}) =>
     sleepUntil(clock, milliseconds, value, signal);
   syncBuiltinESMExports();
   return () => {

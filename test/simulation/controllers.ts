@@ -138,7 +138,7 @@ export class SimulatedDaemon {
         queue,
         journal: {
           append: async (entry) => {
-            trace?.(`journal: ${entry.type} ${entry.reason ?? ''} ${entry.message ?? ''}`);
+            trace?.(`journal: ${entry.type} ${entry.reason ?? ''} ${entry.message}`);
           },
           close: async () => undefined,
         },

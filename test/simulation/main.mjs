@@ -10,7 +10,7 @@
  */
 import { build } from 'esbuild';
 import { spawn } from 'node:child_process';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -145,11 +145,11 @@ async function replayMutations() {
   let missed = 0;
   for (const mutation of mutations) {
     const file = await bundle(`mutation-${mutation.name}`, 'simulate.ts', mutation);
-    const args = ['--seeds', String(mostSeeds), '--stop-after', '1', ...modeArgs(mutation.mode ?? options.mode)];
+    const args = ['--seeds', String(mostSeeds), '--stop-after', '1', ...argsOf(mutation)];
     const ended = await run(file, args, Number(options.jobs), true);
-    const [found] = ended.flatMap(({ text }) => /^seed (\d+) .*\n {2}(.*)$/m.exec(text) ?? []).length
-      ? [ended.map(({ text }) => /^seed (\d+) .*\n {2}(.*)$/m.exec(text)).find((each) => each !== null)]
-      : [];
+    const found = ended
+      .flatMap(({ text }) => [...text.matchAll(/^seed (\d+) .*\n {2}(.*)$/gm)])
+      .toSorted((a, b) => Number(a[1]) - Number(b[1]))[0];
     if (found === undefined) missed += 1;
     const what =
       found === undefined ? `NOT FOUND in ${mostSeeds} seeds` : `found at seed ${found[1]}: ${found[2].slice(0, 120)}`;
@@ -158,8 +158,9 @@ async function replayMutations() {
   return missed === 0 ? 0 : 1;
 }
 
-function modeArgs(mode) {
-  return mode === undefined ? [] : ['--mode', mode];
+function argsOf(mutation) {
+  const [mode, theme] = [options.mode ?? mutation?.mode, options.with ?? mutation?.with];
+  return [...(mode === undefined ? [] : ['--mode', mode]), ...(theme === undefined ? [] : ['--with', theme])];
 }
 
 async function main() {
@@ -170,8 +171,7 @@ async function main() {
   if (options.mutation !== undefined && mutation === undefined)
     throw new Error(`no such mutation: ${options.mutation}`);
   const file = await bundle(`simulate${mutation === undefined ? '' : `-${mutation.name}`}`, 'simulate.ts', mutation);
-  const args = modeArgs(mutation?.mode ?? options.mode);
-  if (options.with !== undefined) args.push('--with', options.with);
+  const args = argsOf(mutation);
   if (options.seed !== undefined) args.push('--seed', options.seed);
   else args.push('--seeds', options.seeds ?? '1000', '--from', options.from, '--stop-after', options['stop-after']);
   const ended = await run(file, args, options.seed === undefined ? Number(options.jobs) : 1, false);

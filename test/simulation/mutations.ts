@@ -1,9 +1,90 @@
 /** A mend taken out: texts that are replaced, each of which occurs once. */
 export type Mutation = {
   readonly name: string;
-  /** Which one the simulation is to run in; absent: all. */
-  readonly mode?: string;
+  /** In which mode it is looked for; absent: in all. */
+  readonly mode?: 'async' | 'required' | 'preferred';
+  /** The name of a fault that brings it about: it is to happen in most seeds. */
+  readonly with?: string;
   readonly changes: readonly { readonly file: string; readonly find: string; readonly replace: string }[];
 };
 
-export const mutations: readonly Mutation[] = [];
+const decision = 'src/reconcile/leadership.ts';
+const actions = 'src/reconcile/kinds/leadership-actions.ts';
+
+export const mutations: readonly Mutation[] = [
+  {
+    name: 'quorum-counted-too-low',
+    mode: 'required',
+    with: 'node hangs',
+    changes: [
+      {
+        file: decision,
+        find: 'if (listed.length > 0 && read + num > listed.length) return undefined;',
+        replace: 'if (listed.length > 0 && read > 0) return undefined;',
+      },
+    ],
+  },
+  {
+    name: 'least-advanced-promoted',
+    mode: 'required',
+    with: 'lag',
+    changes: [
+      {
+        file: decision,
+        find: 'return two[0] - one[0] || two[1] - one[1] || a.slot - b.slot;',
+        replace: 'return one[0] - two[0] || one[1] - two[1] || a.slot - b.slot;',
+      },
+      {
+        file: decision,
+        find: 'const ahead = others.find(({ detached }) =>',
+        replace: 'const ahead = [].find(({ detached }: Member) =>',
+      },
+    ],
+  },
+  {
+    name: 'old-leader-not-fenced',
+    with: 'node started',
+    changes: [
+      {
+        file: actions,
+        find: 'await mark(action, undefined, context);',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'commits-not-held-after-promotion',
+    mode: 'required',
+    changes: [
+      {
+        file: 'src/reconcile/kinds/succession.ts',
+        find: 'if (equals.length >= num) return { num, listed: equals.map(({ slot }) => slot) };',
+        replace:
+          'if (equals.length >= 0) return { num, listed: context.group.nodes.map(({ slot }) => slot).filter((slot) => slot !== decision.to) };',
+      },
+    ],
+  },
+  {
+    name: 'diverged-rows-erased',
+    mode: 'async',
+    changes: [
+      {
+        file: 'test/simulation/start.ts',
+        find: 'if (kept > 0 && !isUnacknowledged) {',
+        replace: 'if (kept < 0 && !isUnacknowledged) {',
+      },
+    ],
+  },
+  {
+    name: 'detach-reports-too-early',
+    mode: 'required',
+    with: 'leader hangs',
+    changes: [
+      {
+        file: 'test/simulation/scripts.ts',
+        find: 'while (server.receiver !== undefined || !server.seemsDone) {',
+        replace: 'while (server.receiver !== undefined) {',
+      },
+    ],
+  },
+];

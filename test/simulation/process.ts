@@ -76,7 +76,7 @@ export class Process {
     if (this.isKilled) throw new Cut('killed');
     this.#steps += 1;
     const mishap = this.#mishap;
-    if (mishap === undefined || mishap.at !== this.#steps) return;
+    if (mishap?.at !== this.#steps) return;
     if (mishap.is === 'cut') throw new Cut('killed by somebody');
     if (mishap.is === 'fail') throw new Failed(1, 'something else failed');
     await this.step(200_000);

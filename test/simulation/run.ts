@@ -130,12 +130,8 @@ async function settle({ clock }: Simulation, within: number, isSo: () => boolean
   }
 }
 
-function lastAcknowledged({ acknowledged }: Simulation): number {
-  return acknowledged.at(-1)?.at ?? 0;
-}
-
 function isServing(simulation: Simulation): boolean {
-  return lastAcknowledged(simulation) > simulation.clock.now - 3000 && simulation.atWriteAddress?.isWritable === true;
+  return simulation.acknowledgedAt > simulation.clock.now - 3000 && simulation.atWriteAddress?.isWritable === true;
 }
 
 function isWell(simulation: Simulation): boolean {

@@ -40,6 +40,8 @@ export class Simulation {
   readonly setting: Setting;
   readonly violations: string[] = [];
   readonly acknowledged: Acknowledged[] = [];
+  /** When anybody acknowledged anything last. */
+  acknowledgedAt = 0;
   readonly lines: string[] = [];
   readonly trace: ((text: string) => void) | undefined;
   readonly daemons: SimulatedDaemon[] = [];
@@ -251,6 +253,7 @@ export class Simulation {
   }
 
   #noteAcknowledged({ record, server }: Commit): void {
+    this.acknowledgedAt = this.clock.now;
     if (server.isOutlaw) return;
     const { name } = server.container;
     this.acknowledged.push({ id: record.id, at: this.clock.now, by: name, isQuorum: server.commitsWait });
@@ -279,7 +282,7 @@ export class Simulation {
     }
     if (leader.isHung) faults.push(`${leader.container.name} hangs`);
     if (this.atWriteAddress !== leader) faults.push(`the write address is not at ${leader.container.name}`);
-    for (const { slot, containerName } of this.topology.groups[0]?.nodes ?? []) {
+    for (const { slot, containerName } of this.topology.groups[0].nodes) {
       const container = this.node(slot);
       const server = this.servers.of(container);
       if (server === leader) continue;

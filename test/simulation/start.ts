@@ -1,6 +1,7 @@
 import { between } from '../chaos/random.ts';
 import { Cut, Failed, type Process } from './process.ts';
-import { Server, type Servers } from './servers.ts';
+import type { Server } from './servers.ts';
+import { type Servers } from './servers.ts';
 import { Database } from './wal.ts';
 
 /** What src/postgres/scripts/start.sh needs of the world beside its container. */
