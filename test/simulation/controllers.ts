@@ -8,10 +8,11 @@ import type { Condition } from '../../src/daemon/conditions.ts';
 import { watchEngine } from '../../src/daemon/engine-watch.ts';
 import { ClusterKeeper } from '../../src/daemon/keeper.ts';
 import type { Log } from '../../src/daemon/log.ts';
-import { askHandover, withdrawHandover } from '../../src/reconcile/handover.ts';
-import { setPaused } from '../../src/reconcile/pause.ts';
 import { readPasswords } from '../../src/reconcile/passwords.ts';
+import { viewGroup } from '../../src/reconcile/group.ts';
+import { look } from '../../src/reconcile/look.ts';
 import { reconcile } from '../../src/reconcile/reconcile.ts';
+import { cancelHandover, requestHandover, setPaused } from '../../src/reconcile/requests.ts';
 import type { StepQueue } from '../../src/reconcile/step-queue.ts';
 import type { Result, World } from '../../src/reconcile/work.ts';
 import type { Topology } from '../../src/topology/model.ts';
@@ -70,11 +71,11 @@ export async function reconcileOnce(
 }
 
 /** `pgherd pause`, `pgherd resume`. */
-export async function pause({ engine }: Connection, isPaused: boolean, clock: VirtualClock): Promise<void> {
-  await setPaused(engine, cluster, isPaused ? 'somebody' : undefined, worldOf(clock));
+export async function pause({ engine }: Connection, isPaused: boolean): Promise<void> {
+  await setPaused(engine, cluster, isPaused ? 'somebody' : undefined);
 }
 
-/** `pgherd switchover` and `pgherd failover`, without what they look up for their words. */
+/** `pgherd switchover` and `pgherd failover`. */
 export async function handOver(
   connection: Connection,
   topology: Topology,
@@ -82,13 +83,18 @@ export async function handOver(
   kind: Handover['kind'],
   to: number | undefined,
 ): Promise<void> {
+  const { engine } = connection;
+  const { fingerprints } = await readPasswords(topology, { env: {}, readFile });
+  const { snapshot } = await look(engine, topology, fingerprints);
+  const view = viewGroup(topology.groups[0], snapshot);
+  if (view.phase !== 'led' && view.phase !== 'lost') return;
   const seconds = 30;
-  const handover = { kind, to, until: Date.now() + seconds * 1000 + 60_000 };
-  await askHandover(connection.engine, cluster, group, handover, worldOf(clock));
+  const until = Date.now() + seconds * 1000 + 60_000;
+  const request = await requestHandover(engine, cluster, group, { kind, to, until }, view.record);
   try {
     await reconcileOnce(connection, topology, clock, seconds);
   } finally {
-    await withdrawHandover(connection.engine, cluster, group, handover, worldOf(clock));
+    await cancelHandover(engine, cluster, group, request);
   }
 }
 

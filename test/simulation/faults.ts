@@ -165,10 +165,10 @@ function reboot(simulation: Simulation): void {
 
 function pauseForAWhile(simulation: Simulation): void {
   const { clock, random } = simulation;
-  const connection = simulation.command('pause', (own) => pause(own, true, clock));
+  const connection = simulation.command('pause', (own) => pause(own, true));
   suspended(simulation, connection);
   clock.after(between(random, 1500, 9000), () => {
-    simulation.command('resume', (own) => pause(own, false, clock));
+    simulation.command('resume', (own) => pause(own, false));
   });
 }
 
@@ -361,7 +361,7 @@ export function endDisturbance(simulation: Simulation): void {
   simulation.command('the last resume', async (own) => {
     for (;;) {
       try {
-        await pause(own, false, clock);
+        await pause(own, false);
         // A command that was suspended may write after this one has read.
         const others = [...simulation.connections].filter((each) => each !== own && !simulation.isDaemon(each));
         if (others.length === 0) return;

@@ -13,6 +13,38 @@ const actions = 'src/reconcile/kinds/leadership-actions.ts';
 
 export const mutations: readonly Mutation[] = [
   {
+    name: 'epochs-not-guarded',
+    with: 'daemon suspended, lock lost',
+    changes: [
+      {
+        file: 'test/simulation/process.ts',
+        find: 'if (epoch > (this.#epoch ?? epoch)) throw',
+        replace: 'if (epoch < 0) throw',
+      },
+      {
+        file: 'test/simulation/scripts.ts',
+        find: 'if (process.newest?.leader !== Number(number)) throw',
+        replace: 'if (number === "none") throw',
+      },
+    ],
+  },
+  {
+    name: 'anybody-may-start-as-leader',
+    with: 'node started',
+    changes: [
+      {
+        file: 'test/simulation/start.ts',
+        find: 'if (!database.isStandby && process.newest?.leader !== Number(number)) {',
+        replace: 'if (!database.isStandby && number === "none") {',
+      },
+      {
+        file: 'test/simulation/start.ts',
+        find: "if (process.link('serves')?.startsWith('fenced') === true)",
+        replace: "if (process.link('serves')?.startsWith('none') === true)",
+      },
+    ],
+  },
+  {
     name: 'quorum-counted-too-low',
     mode: 'required',
     with: 'node hangs',

@@ -1,7 +1,14 @@
+import { compareRecords, readRecordName, type RecordName } from '../../src/postgres/layout.ts';
 import type { FakeContainer } from '../bench/fake-engine-state.ts';
 import { baseName, parent } from '../bench/fake-engine-files.ts';
 import { between } from '../chaos/random.ts';
 import type { Server, Servers } from './servers.ts';
+
+/** The newest record in a volume, by the names of its files. */
+export function newestRecordIn({ view }: FakeContainer, home: string): RecordName | undefined {
+  const names = view.below(`${home}/records`).flatMap((path) => readRecordName(baseName(path)) ?? []);
+  return names.toSorted((a, b) => compareRecords(b, a))[0];
+}
 
 /** The process was killed: nothing of it comes after. */
 export class Cut extends Error {
@@ -36,7 +43,11 @@ export class Process {
     this.isKilled = true;
   };
 
-  constructor(servers: Servers, container: FakeContainer, script: string, mishap?: Mishap) {
+  /** Of the controller that runs it; undefined: nobody says. */
+  readonly #epoch: number | undefined;
+
+  constructor(servers: Servers, container: FakeContainer, script: string, mishap?: Mishap, epoch?: number) {
+    this.#epoch = epoch;
     this.servers = servers;
     this.container = container;
     this.folder = container.view.follow(parent(script));
@@ -64,6 +75,18 @@ export class Process {
 
   has(file: string): boolean {
     return this.container.view.read(`${this.folder}/${file}`) !== undefined;
+  }
+
+  /** The newest record that the volume was given. */
+  get newest(): RecordName | undefined {
+    return newestRecordIn(this.container, this.home);
+  }
+
+  /** Refuses what a controller instructs after a later one has claimed the group. */
+  async guard(): Promise<void> {
+    await this.step();
+    const epoch = this.newest?.epoch ?? 0;
+    if (epoch > (this.#epoch ?? epoch)) throw new Failed(75, 'a later controller has taken over: refusing');
   }
 
   link(name: string): string | undefined {

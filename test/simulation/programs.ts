@@ -171,7 +171,11 @@ async function run(
     return { code: 2, stdout: '', stderr: `sh: 0: cannot open ${path}: No such file\n` };
   }
   const at = isScript ? path : `${homeOf(container)}/config/health`;
-  const process = new Process(servers, container, at, options.mishapOf(name, container));
+  const epoch = command.command
+    .map((word) => /^PGHERD_EPOCH=(\d+)$/.exec(word)?.[1])
+    .find((found) => found !== undefined);
+  const given = epoch === undefined ? undefined : Number(epoch);
+  const process = new Process(servers, container, at, options.mishapOf(name, container), given);
   try {
     const script = isScript ? scripts[name] : undefined;
     const stdout =
@@ -191,7 +195,7 @@ async function run(
 
 // As `serverProgram` makes it, with what is set in its environment.
 function plain(words: readonly string[]): readonly string[] {
-  if (words[0] === 'env') return plain(words.slice(1).filter((word, index) => index > 0 || !word.includes('=')));
+  if (words[0] === 'env') return plain(words.slice(2));
   if (words[0] === 'sh' && words[1] === '-c' && words[2]?.endsWith('exec "$0" "$@"') === true) return words.slice(3);
   return words;
 }

@@ -17,6 +17,7 @@ export const scripts: Readonly<Record<string, Script>> = {
 };
 
 async function apply(process: Process): Promise<string> {
+  await process.guard();
   const before = process.link('config');
   await process.mark('config', process.revision);
   const server = await process.connect();
@@ -28,6 +29,8 @@ async function apply(process: Process): Promise<string> {
     server.write('other', 64);
     server.settleCommits();
   }
+  const isFollower = process.read('role').startsWith('follow') && server.database.isStandby;
+  if (process.link('serves') === 'promoting' && isFollower) await process.mark('serves', 'follow');
   await process.mark('loaded', process.revision);
   const kept = [process.revision, before, process.link('started')];
   for (const path of process.container.view.below(process.home)) {
@@ -86,6 +89,7 @@ async function caughtUp(process: Process, [seconds = '', ...names]: readonly str
 }
 
 async function detach(process: Process, [seconds = '30']: readonly string[]): Promise<string> {
+  await process.guard();
   const end = process.now + Number(seconds) * 1000;
   for (;;) {
     try {
@@ -118,6 +122,16 @@ async function readEnd(process: Process): Promise<string> {
 }
 
 async function promote(process: Process, slots: readonly string[]): Promise<string> {
+  const before = process.link('serves') ?? '';
+  if (before !== 'lead') await process.mark('serves', 'promoting');
+  try {
+    await process.guard();
+    const [, , number = ''] = process.read('role').split(' ');
+    if (process.newest?.leader !== Number(number)) throw new Failed(75, 'the record names another leader: refusing');
+  } catch (error) {
+    if (error instanceof Failed) await process.mark('serves', before);
+    throw error;
+  }
   await process.mark('config', process.revision);
   while (process.server?.isUp !== true) await process.step(50);
   const server = await process.connect();

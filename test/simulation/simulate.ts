@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { parseArgs } from 'node:util';
 import { goBy, VirtualClock } from './clock.ts';
 import { modes, nameOf, type Mode, type Setting } from './modes.ts';
@@ -32,6 +33,8 @@ function settingsOf(mode: string | undefined): readonly Setting[] {
   return [...quick, ...quick, ...quick, ...settings('automatic', 2000), ...settings('manual', 0)];
 }
 
+// A run waits for one signal in many places.
+setMaxListeners(0);
 const clock = new VirtualClock();
 goBy(clock);
 const settings = settingsOf(options.mode);

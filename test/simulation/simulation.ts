@@ -1,5 +1,5 @@
 import { PgherdError } from '../../src/base/error.ts';
-import { parseRecord, type GroupRecord } from '../../src/postgres/record.ts';
+import { compareRecords, type RecordName } from '../../src/postgres/layout.ts';
 import type { Topology } from '../../src/topology/model.ts';
 import type { FakeContainer } from '../bench/fake-engine-state.ts';
 import { ControllerDied, FakeWorld } from '../bench/fake-engine.ts';
@@ -9,7 +9,7 @@ import { beginning } from './clock.ts';
 import { Connection, type CallMishap } from './connection.ts';
 import { reconcileOnce, SimulatedDaemon } from './controllers.ts';
 import { topologyFor, type Setting } from './modes.ts';
-import type { Mishap } from './process.ts';
+import { newestRecordIn, type Mishap } from './process.ts';
 import { programsOf, resumeNode, type ProgramOptions } from './programs.ts';
 import { Servers, type Commit, type Server } from './servers.ts';
 import type { Database } from './wal.ts';
@@ -85,7 +85,7 @@ export class Simulation {
     };
     const parts = {
       time: {
-        now: () => beginning + clock.now,
+        now: () => Math.floor(beginning + clock.now),
         tick: () => undefined,
         restartLater: (container: FakeContainer) => {
           this.#restartLater(container);
@@ -266,10 +266,10 @@ export class Simulation {
   // ---- what is so
 
   /** The newest record in any volume of a node that is there. */
-  get record(): GroupRecord | undefined {
+  get record(): RecordName | undefined {
     const home = '/var/lib/postgresql/data/pgherd';
-    const records = this.nodes.flatMap(({ view }) => parseRecord(view.read(`${home}/record`) ?? '') ?? []);
-    return records.sort((a, b) => b.version - a.version)[0];
+    const records = this.nodes.flatMap((container) => newestRecordIn(container, home) ?? []);
+    return records.sort((a, b) => compareRecords(b, a))[0];
   }
 
   /** What is amiss with the group; nothing where it is well. */

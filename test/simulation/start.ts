@@ -18,13 +18,13 @@ export type StartContext = {
 export async function start(process: Process, context: StartContext): Promise<void> {
   await process.step(30);
   if (process.link('serves')?.startsWith('fenced') === true) refuse('another node leads or is to: not starting');
-  const [role = '', system = '-'] = process.read('role').split(' ');
+  const [role = '', system = '-', number = ''] = process.read('role').split(' ');
   const state = process.link('state') ?? '';
   if (state.startsWith('data.')) {
     if (system !== '-' && state !== `data.${system}`) refuse(`the volume holds ${state}`);
     const database = databaseOf(process);
     if (role === 'follow' && database?.isStandby === false) await rejoin(process, system);
-    await serve(process, context, role);
+    await serve(process, context, role, number);
     return;
   }
   if (state !== '') refuse(`the volume is marked '${state}'`);
@@ -32,10 +32,10 @@ export async function start(process: Process, context: StartContext): Promise<vo
     await process.mark('state', 'bootstrapping');
     await process.step(1500);
     setDatabase(process, new Database(context.newSystem()));
-    await serve(process, context, role);
+    await serve(process, context, role, number);
   } else if (role === 'follow') {
     await clone(process, context, system);
-    await serve(process, context, role);
+    await serve(process, context, role, number);
   } else refuse(`told to ${role}, and the volume is empty`);
 }
 
@@ -55,13 +55,18 @@ function setDatabase(process: Process, database: Database): void {
   process.servers.databases.set(volumeOf(process), database);
 }
 
-async function serve(process: Process, context: StartContext, role: string): Promise<void> {
+async function serve(process: Process, context: StartContext, role: string, number: string): Promise<void> {
   const database = databaseOf(process);
   if (database === undefined) refuse('there is no database');
   if (database.isBroken) throw new Failed(1, 'PANIC: could not locate a valid checkpoint record');
   if (role === 'follow') {
     database.isStandby = true;
     database.conninfo = undefined;
+  }
+  if (!database.isStandby && process.newest?.leader !== Number(number)) {
+    refuse(
+      `the record names slot ${String(process.newest?.leader)} as the leader, and this is slot ${number}: not starting`,
+    );
   }
   await process.mark('serves', database.isStandby ? 'follow' : 'lead');
   await process.mark('started', process.revision);
