@@ -5,7 +5,7 @@
  *   npm run test:simulation -- --seed 4711         one seed again, with a trace of all that happened
  *   npm run test:simulation -- --mutations         takes out one mend after the other, and counts seeds until that is found
  *
- * More options: --mode async|required|preferred, --with FAULT (a name of faults.ts, to happen in most seeds), --from N, --jobs N, --stop-after N, --mutation NAME (with --seeds or
+ * More options: --matching REGEXP (only violations of these words count), --mode async|required|preferred, --with FAULT (a name of faults.ts, to happen in most seeds), --from N, --jobs N, --stop-after N, --mutation NAME (with --seeds or
  * --seed). A seed means the same with the same --mode and the same code only.
  */
 import { build } from 'esbuild';
@@ -27,6 +27,7 @@ const { values: options } = parseArgs({
     from: { type: 'string', default: '1' },
     mode: { type: 'string' },
     with: { type: 'string' },
+    matching: { type: 'string' },
     jobs: { type: 'string', default: String(availableParallelism()) },
     'stop-after': { type: 'string', default: '5' },
     mutations: { type: 'boolean', default: false },
@@ -160,7 +161,12 @@ async function replayMutations() {
 
 function argsOf(mutation) {
   const [mode, theme] = [options.mode ?? mutation?.mode, options.with ?? mutation?.with];
-  return [...(mode === undefined ? [] : ['--mode', mode]), ...(theme === undefined ? [] : ['--with', theme])];
+  const matching = options.matching ?? mutation?.finds;
+  return [
+    ...(mode === undefined ? [] : ['--mode', mode]),
+    ...(theme === undefined ? [] : ['--with', theme]),
+    ...(matching === undefined ? [] : ['--matching', matching]),
+  ];
 }
 
 async function main() {

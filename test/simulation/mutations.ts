@@ -5,8 +5,13 @@ export type Mutation = {
   readonly mode?: 'async' | 'required' | 'preferred';
   /** The name of a fault that brings it about: it is to happen in most seeds. */
   readonly with?: string;
+  /** Words of what is to be found, a regular expression. */
+  readonly finds: string;
   readonly changes: readonly { readonly file: string; readonly find: string; readonly replace: string }[];
 };
+
+/** Somebody's data is gone, or will be. */
+const harm = 'lost|kept nowhere|two writers|still runs';
 
 const decision = 'src/reconcile/leadership.ts';
 const actions = 'src/reconcile/kinds/leadership-actions.ts';
@@ -14,6 +19,7 @@ const actions = 'src/reconcile/kinds/leadership-actions.ts';
 export const mutations: readonly Mutation[] = [
   {
     name: 'epochs-not-guarded',
+    finds: harm,
     with: 'daemon suspended, lock lost',
     changes: [
       {
@@ -30,6 +36,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'anybody-may-start-as-leader',
+    finds: harm,
     with: 'node started',
     changes: [
       {
@@ -46,6 +53,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'quorum-counted-too-low',
+    finds: harm,
     mode: 'required',
     with: 'node hangs',
     changes: [
@@ -58,6 +66,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'least-advanced-promoted',
+    finds: harm,
     mode: 'required',
     with: 'lag',
     changes: [
@@ -75,6 +84,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'old-leader-not-fenced',
+    finds: harm,
     with: 'node started',
     changes: [
       {
@@ -86,6 +96,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'commits-not-held-after-promotion',
+    finds: harm,
     mode: 'required',
     changes: [
       {
@@ -98,6 +109,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'diverged-rows-erased',
+    finds: harm,
     mode: 'async',
     changes: [
       {
@@ -109,6 +121,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'detach-reports-too-early',
+    finds: harm,
     mode: 'required',
     with: 'leader hangs',
     changes: [

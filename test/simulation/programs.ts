@@ -95,7 +95,8 @@ function processOf(servers: Servers, container: FakeContainer): FakeProcess {
       const server = servers.of(container);
       if (server === undefined) return;
       const end = servers.clock.now + seconds * 1000;
-      if (!server.isHung) {
+      const hangs = (): boolean => server.isAlive && server.isHung;
+      if (!hangs()) {
         server.phase = 'ending';
         delete process.serves;
         server.endSessions();
@@ -105,7 +106,7 @@ function processOf(servers: Servers, container: FakeContainer): FakeProcess {
           [...server.senders.values()].every(({ standby, flushed }) => standby === undefined || flushed >= last);
         while (server.isAlive && !isSent() && servers.clock.now < end) await servers.clock.sleep(20);
         if (isSent()) process.stopCode = 0;
-      } else while (server.isAlive && server.isHung && servers.clock.now < end) await servers.clock.sleep(200);
+      } else while (hangs() && servers.clock.now < end) await servers.clock.sleep(200);
     },
   };
   return process;

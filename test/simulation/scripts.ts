@@ -1,4 +1,5 @@
 import { Failed, type Process } from './process.ts';
+import type { Server } from './servers.ts';
 
 /**
  * What src/postgres/scripts do, step by step: each may be the last one. What a script does in one statement is one step.
@@ -80,7 +81,7 @@ async function caughtUp(process: Process, [seconds = '', ...names]: readonly str
   const wanted = server.database.lsn;
   const until = process.now + Number(seconds) * 1000;
   for (;;) {
-    if (!server.isAlive) throw new Failed(2, 'the server ended');
+    assertAlive(server);
     const lacking = names.filter((name) => (server.senders.get(name)?.flushed ?? 0) < wanted);
     if (lacking.length === 0) return '';
     if (process.now > until) throw new Failed(3, `${lacking.join(', ')} has not come as far as ${String(wanted)}`);
@@ -111,7 +112,7 @@ async function readEnd(process: Process): Promise<string> {
   server.load();
   const until = process.now + 25_000;
   while (server.receiver !== undefined || !server.seemsDone) {
-    if (!server.isAlive) throw new Failed(2, 'the server ended');
+    assertAlive(server);
     if (process.now > until) throw new Failed(3, 'it does not come to the end of what it has');
     await process.step(10);
   }
@@ -140,14 +141,14 @@ async function promote(process: Process, slots: readonly string[]): Promise<stri
   server.load();
   const until = process.now + 60_000;
   while (server.database.isStandby && !server.isReplayed) {
-    if (!server.isAlive) throw new Failed(2, 'the server ended');
+    assertAlive(server);
     if (process.now > until) throw new Failed(3, 'it was not promoted within a minute');
     await process.step(5);
   }
-  if (!server.isAlive) throw new Failed(2, 'the server ended');
+  assertAlive(server);
   if (server.database.isStandby) server.promote();
   await process.step(30);
-  if (!server.isAlive) throw new Failed(2, 'the server ended');
+  assertAlive(server);
   server.write('other', 64);
   for (const slot of slots) server.database.slots.add(slot);
   await process.mark('serves', 'lead');
@@ -161,4 +162,9 @@ async function resume(process: Process): Promise<string> {
   server.connect();
   await process.step(20);
   return '';
+}
+
+// What its connections notice.
+function assertAlive(server: Server): void {
+  if (!server.isAlive) throw new Failed(2, 'the server ended');
 }

@@ -16,6 +16,8 @@ const { values: options } = parseArgs({
     mode: { type: 'string' },
     /** The name of a fault that is to happen in most seeds. */
     with: { type: 'string' },
+    /** Only what has this in its words counts: a regular expression. */
+    matching: { type: 'string', default: '' },
     /** Which part of the seeds is run: every one of so many. */
     job: { type: 'string', default: '0' },
     jobs: { type: 'string', default: '1' },
@@ -63,6 +65,7 @@ if (options.seed !== undefined) {
   process.exitCode = run.violations.length === 0 ? 0 : 1;
 } else {
   const [from, count, most] = [Number(options.from), Number(options.seeds), Number(options['stop-after'])];
+  const matching = new RegExp(options.matching);
   const start = realNow();
   const ends = { well: 0, blocked: 0 };
   let virtual = 0;
@@ -74,7 +77,7 @@ if (options.seed !== undefined) {
     done += 1;
     virtual += run.milliseconds;
     ends[run.end] += 1;
-    if (run.violations.length === 0) continue;
+    if (!run.violations.some((what) => matching.test(what))) continue;
     failures += 1;
     print(run);
   }

@@ -11,7 +11,10 @@ async function simulate(...args: readonly string[]): Promise<string> {
   // It exits with 1 where something does not hold.
   return run.then(
     ({ stdout }) => stdout,
-    (error: unknown) => (error instanceof Error && 'stdout' in error ? String(error.stdout) : Promise.reject(error)),
+    (error: unknown) => {
+      if (error instanceof Error && 'stdout' in error) return String(error.stdout);
+      throw error;
+    },
   );
 }
 
