@@ -19,9 +19,9 @@ async function simulate(...args: readonly string[]): Promise<string> {
 }
 
 it('finds no second writer and nothing lost in the first seeds', async () => {
-  const found = await simulate('--seeds', '120', '--jobs', '2', '--stop-after', '1000');
+  const found = await simulate('--seeds', '40', '--jobs', '2', '--stop-after', '1000');
   expect(found).not.toMatch(/acknowledged and lost|kept nowhere|two writers|still runs|a bug/);
-  expect(found).toMatch(/60 seeds/);
+  expect(found).toMatch(/20 seeds/);
 });
 
 it('does the same again for the same seed', async () => {
