@@ -7,7 +7,9 @@
  *     rev.A.B/       a revision of the configuration: A names what a restart applies, B what a reload applies
  *     config         -> the revision in force
  *     started        -> the revision the server was started with
- *     loaded         -> the revision the server has loaded; detached.<timeline>.<lsn>.<shut|open>: it follows nobody
+ *     loaded         -> the revision the server has loaded
+ *     detached       -> while it is told to follow nobody: pending, then <timeline>.<lsn>.<shut|open> when it has replayed
+ *                       all it has, or <timeline>.<lsn>.replaying when it has received no more than that
  *     state          -> bootstrapping, cloning, half, rewinding, diverged, or data.<system_identifier>
  *     serves         -> lead, follow, promoting, or fenced.<cause>[.<lsn>]: another node is to lead, and this one does not
  *                       start; ended or kept after that, until it starts: what it wrote last was not acknowledged, or may
@@ -37,6 +39,7 @@ export const factLinks = [
   'config',
   'started',
   'loaded',
+  'detached',
   'serves',
   'record',
   'secrets',
@@ -60,8 +63,8 @@ export type NodeFacts = {
   readonly config: string | undefined;
   readonly started: string | undefined;
   readonly loaded: string | undefined;
-  /** How far it had come when it was told to follow nobody; undefined: it was not, or follows again. */
-  readonly detached: Position | undefined;
+  /** It was told to follow nobody; undefined: it was not, or follows again. */
+  readonly detached: Detached | undefined;
   /**
    * What the server was when it was started or promoted last; `promoting`: it follows, and may lead any moment; `fenced`:
    * it is not to be started; `released`: it was fenced, and has not been started since.
@@ -86,11 +89,22 @@ export type Position = {
   readonly shut: boolean;
 };
 
+/** What a node says that was told to follow nobody. */
+export type Detached =
+  /** It may still follow. */
+  | 'pending'
+  /** How far it has come: nothing follows. */
+  | Position
+  /** It follows nobody, has not replayed all it has, and that is no more than this. */
+  | { readonly received: Place };
+
+export type Place = Pick<Position, 'timeline' | 'lsn'>;
+
 export const fenceCauses = ['ended', 'hung', 'asked', 'removed', 'forced'] as const;
 export type FenceCause = (typeof fenceCauses)[number];
 
 /** The end of a timeline. */
-export type Fork = Pick<Position, 'timeline' | 'lsn'>;
+export type Fork = Place;
 
 /** A requested change of leaders. */
 export type Handover = {
@@ -162,7 +176,7 @@ export function readFacts(links: Readonly<Record<FactLink, string | undefined>>)
     config: baseName(links.config),
     started: baseName(links.started),
     loaded: baseName(links.loaded),
-    detached: readPosition(baseName(links.loaded)),
+    detached: readDetached(baseName(links.detached)),
     ...readServes(baseName(links.serves)),
     record: readRecordName(baseName(links.record)),
     secrets: readSecretsName(baseName(links.secrets)),
@@ -259,9 +273,18 @@ function readPause(name: string | undefined): PauseRequest | undefined {
   return at === undefined ? undefined : { isPaused: is === 'on', at: Number(at), by };
 }
 
-function readPosition(loaded: string | undefined): Position | undefined {
-  const match = /^detached\.(\d+)\.(\d+)\.(shut|open)$/.exec(loaded ?? '');
-  return match === null ? undefined : { timeline: Number(match[1]), lsn: Number(match[2]), shut: match[3] === 'shut' };
+// Whatever else it says, it may follow nobody.
+function readDetached(name: string | undefined): Detached | undefined {
+  if (name === undefined) return undefined;
+  const [, timeline, lsn, is] = /^(\d+)\.(\d+)\.(shut|open|replaying)$/.exec(name) ?? [];
+  if (is === undefined) return 'pending';
+  const place = { timeline: Number(timeline), lsn: Number(lsn) };
+  return is === 'replaying' ? { received: place } : { ...place, shut: is === 'shut' };
+}
+
+/** How far one has come that was told to follow nobody, where that is final. */
+export function finalPosition(detached: Detached | undefined): Position | undefined {
+  return typeof detached === 'object' && 'lsn' in detached ? detached : undefined;
 }
 
 export function formatFence(cause: FenceCause, lsn: number | undefined): string {

@@ -6,6 +6,8 @@ export type Report = {
   readonly timeline: number;
   /** Bytes from 0/0: written by a leader, replayed by a follower. */
   readonly lsn: number;
+  /** Bytes from 0/0 that a follower has received and need not have replayed; null: nothing since it was started. */
+  readonly received?: number | null;
   /** Bytes of WAL that a leader would have to replay if it ended now; null: it is none. */
   readonly redo?: number | null;
   /** State of the WAL receiver; null: there is none. */
@@ -32,6 +34,7 @@ export const reportSql = `SELECT json_build_object(
       (SELECT timeline_id FROM pg_control_checkpoint()))
     ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END,
   'lsn', (CASE WHEN recovery THEN coalesce(pg_last_wal_replay_lsn(), '0/0') ELSE pg_current_wal_lsn() END - '0/0')::bigint,
+  'received', (pg_last_wal_receive_lsn() - '0/0')::bigint,
   'redo', CASE WHEN NOT recovery
     THEN pg_current_wal_lsn() - (SELECT redo_lsn FROM pg_control_checkpoint()) END,
   'receiver', (SELECT status FROM pg_stat_wal_receiver),

@@ -1,4 +1,5 @@
 import apply from './scripts/apply.sh';
+import attached from './scripts/attached.sh';
 import awaitReady from './scripts/await.sh';
 import bootstrap from './scripts/bootstrap.sh';
 import caughtUp from './scripts/caught-up.sh';
@@ -9,6 +10,7 @@ import header from './scripts/prelude.sh';
 import programs from './scripts/programs.sh';
 import promote from './scripts/promote.sh';
 import resume from './scripts/resume.sh';
+import shutdown from './scripts/shutdown.sh';
 import start from './scripts/start.sh';
 
 const prelude = header + programs;
@@ -24,18 +26,29 @@ export function serverProgram(program: string, ...args: readonly string[]): read
  */
 export const nodeScripts: Readonly<
   Record<
-    'start' | 'bootstrap' | 'apply' | 'health' | 'await' | 'resume' | 'heartbeat' | 'detach' | 'promote' | 'caught-up',
+    | 'start'
+    | 'bootstrap'
+    | 'apply'
+    | 'health'
+    | 'await'
+    | 'resume'
+    | 'heartbeat'
+    | 'detach'
+    | 'promote'
+    | 'caught-up'
+    | 'shutdown',
     string
   >
 > = {
-  start: prelude + start,
+  start: prelude + attached + start,
   bootstrap: prelude + bootstrap,
-  apply: prelude + apply,
+  apply: prelude + attached + apply,
   health: prelude + health,
   await: prelude + awaitReady,
   resume: prelude + resume,
   heartbeat: prelude + heartbeat,
   detach: prelude + detach,
-  promote: prelude + promote,
+  promote: prelude + attached + promote,
   'caught-up': prelude + caughtUp,
+  shutdown: prelude + shutdown,
 };

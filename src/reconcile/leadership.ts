@@ -1,4 +1,4 @@
-import type { Position, SyncList } from '../postgres/layout.ts';
+import type { Place, SyncList } from '../postgres/layout.ts';
 import type { Cause, Decision, Hindrance, Member, Situation } from './situation.ts';
 
 /** Bytes of WAL that are replayed sooner than another node takes over: 2.1 s for 80 MB, measured. */
@@ -49,7 +49,8 @@ export function decideLeadership(situation: Situation): Decision {
   const pending = findPending(situation, others, isLossy);
   const isReady = isFencedOff(old, isLossy) && pending.detach.length === 0;
   // Whether who stops in order has handed over everything, only its end tells.
-  const hindrance = isLossy || (isPlanned && !isReady) ? undefined : findHindrance(situation, old, others, best);
+  const hindrance =
+    isLossy || (isPlanned && !isReady) ? undefined : findHindrance(situation, old, others, best, pending);
   if (!isReady) {
     // What is known to be in vain is not begun.
     if (hindrance !== undefined && pending.start.length === 0) return unable(hindrance);
@@ -165,14 +166,20 @@ function findBest(eligible: readonly Member[], isBegun: boolean): Member | undef
   })[0];
 }
 
-function findPending(
-  { leader, members, sync }: Situation,
-  others: readonly Member[],
-  isLossy: boolean,
-): { readonly detach: readonly number[]; readonly start: readonly number[] } {
+/** Slots of those to be asked how far they have come, and of those to be started for that. */
+type Pending = { readonly detach: readonly number[]; readonly start: readonly number[] };
+
+function findPending({ leader, members, sync }: Situation, others: readonly Member[], isLossy: boolean): Pending {
   const old = members.find(({ slot }) => slot === leader);
-  const wanted = others.filter((each) => each.slot !== leader && each.detached === undefined && !each.failed);
-  const running = wanted.filter(({ container }) => container === 'running');
+  const wanted = others.filter(
+    (each) => each.slot !== leader && each.detached === undefined && !each.failed && !isKnownBehind(each, others),
+  );
+  // Where a loss is accepted, nobody is waited for that still replays.
+  const isLate = (each: Member): boolean =>
+    isLossy && each.received !== undefined && others.some(({ detached }) => detached !== undefined);
+  const running = wanted.filter(
+    (each) => each.container === 'running' && !isLate(each) && !canDoWithout(each, others, sync),
+  );
   // Who is down may be ahead of all others, unless it is known to have been behind before the leader went.
   const isEnough =
     isLossy && others.some(({ detached, container }) => detached !== undefined || container === 'running');
@@ -185,15 +192,45 @@ function findPending(
   return { detach: [...running, ...down].map(({ slot }) => slot), start: down.map(({ slot }) => slot) };
 }
 
-// Who was silent before the leader was, and had less then than another one has, is behind it.
+// It still replays, and has received no more than another one has replayed.
+function isKnownBehind({ received }: Member, others: readonly Member[]): boolean {
+  return (
+    received !== undefined && others.some(({ detached }) => detached !== undefined && !isAhead(received, detached))
+  );
+}
+
+/**
+ * One that does not speak may hang, and is not asked where enough others can be that commits waited for. Otherwise it
+ * is: that it does not speak to pgherd does not mean that it received nothing.
+ */
+function canDoWithout({ slot, said, failed }: Member, others: readonly Member[], sync: SyncList | undefined): boolean {
+  if (sync === undefined || said?.isSilent !== true || failed) return false;
+  const speaking = others.filter(
+    (each) =>
+      each.slot !== slot && (each.detached !== undefined || isSpeaking(each)) && sync.listed.includes(each.slot),
+  );
+  return sync.listed.length > 0 && speaking.length + sync.num > sync.listed.length;
+}
+
+function isSpeaking({ container, failed, said }: Member): boolean {
+  return container === 'running' && !failed && said?.isSilent === false;
+}
+
+/**
+ * Who was silent before the leader was, or was heard after it and cannot be asked, and had less then than another one has,
+ * is behind it.
+ */
 function mayBeAhead(member: Member, others: readonly Member[], old: Member | undefined): boolean {
   const { said } = member;
-  if (said?.isSilent !== true) return true;
-  const wentBefore = old?.said !== undefined && said.ago - old.said.ago >= apart;
+  if (member.received !== undefined) return !isKnownBehind(member, others);
+  if (said === undefined || (!said.isSilent && (!member.failed || said.received === undefined))) return true;
+  const earlier = old?.said === undefined ? 0 : said.ago - old.said.ago;
+  const isApart = (said.isSilent ? earlier : -earlier) >= apart;
+  const had = Math.max(said.lsn, said.received ?? 0);
   return !others.some((each) => {
     const known = each.detached ?? (each.said?.isSilent === false ? each.said : undefined);
     if (each.slot === member.slot || known === undefined) return false;
-    return known.timeline > said.timeline || (wentBefore && known.timeline === said.timeline && known.lsn >= said.lsn);
+    return known.timeline > said.timeline || (isApart && known.timeline === said.timeline && known.lsn >= had);
   });
 }
 
@@ -203,6 +240,7 @@ function findHindrance(
   old: Member | undefined,
   others: readonly Member[],
   best: Member,
+  pending: Pending,
 ): Hindrance | undefined {
   if (hasLastWord(old, best)) return undefined;
   const remedy = `bring the leader or the missing nodes back, or accept the loss: \`pgherd failover GROUP --allow-data-loss\``;
@@ -216,7 +254,7 @@ function findHindrance(
     };
   }
   const { sync } = situation;
-  if (sync !== undefined) return findQuorumLost(sync, others, remedy);
+  if (sync !== undefined) return findQuorumLost(sync, others, pending, remedy);
   const missing = others.filter(
     (each) =>
       each.detached === undefined && (each.failed || each.container === 'missing') && mayBeAhead(each, others, old),
@@ -238,12 +276,15 @@ function isAhead(one: Place, other: Place | undefined): boolean {
   return one.timeline > other.timeline || (one.timeline === other.timeline && one.lsn > other.lsn);
 }
 
-type Place = Pick<Position, 'timeline' | 'lsn'>;
-
-function findQuorumLost({ num, listed }: SyncList, others: readonly Member[], remedy: string): Hindrance | undefined {
-  const reachable = others.filter(({ detached, container, failed }) => {
-    return detached !== undefined || (!failed && container !== 'missing');
-  });
+function findQuorumLost(
+  { num, listed }: SyncList,
+  others: readonly Member[],
+  { detach }: Pending,
+  remedy: string,
+): Hindrance | undefined {
+  const reachable = others.filter(
+    (each) => each.detached !== undefined || isKnownBehind(each, others) || detach.includes(each.slot),
+  );
   const read = listed.filter((slot) => reachable.some((each) => each.slot === slot)).length;
   if (listed.length > 0 && read + num > listed.length) return undefined;
   const of = `${String(read)} of ${String(listed.length)}`;

@@ -1,4 +1,4 @@
-import type { FenceCause, Handover, Position, SyncList } from '../postgres/layout.ts';
+import type { FenceCause, Handover, Place, Position, SyncList } from '../postgres/layout.ts';
 import type { BlockCode } from './block-codes.ts';
 
 /** A node of a group, as far as it matters who leads. */
@@ -21,13 +21,17 @@ export type Member = {
   readonly isReturning: boolean;
   /** It holds the write address. */
   readonly holdsAddress: boolean;
-  /** How far it came before it was told to follow nobody. */
+  /** It was told to follow nobody: how far it has come, and nothing follows. */
   readonly detached: Position | undefined;
+  /** It was told to follow nobody, and still replays: it has no more than this. */
+  readonly received: Place | undefined;
   /** What it said last: undefined where nobody heard it. A silent one may have come further since. */
   readonly said:
     | {
         readonly timeline: number;
         readonly lsn: number;
+        /** What it had received, and need not have replayed; undefined: it did not say. */
+        readonly received?: number | undefined;
         readonly isSilent: boolean;
         /** Milliseconds since then. */
         readonly ago: number;

@@ -263,6 +263,7 @@ type OpenNode = {
   readonly slot: () => string;
   readonly revision: string;
   readonly mark: (link: string, target: string) => void;
+  readonly unmark: (link: string) => void;
 };
 
 // `script`: a script of pgherd's in a revision's folder, or in the one that `config` links to.
@@ -291,6 +292,9 @@ function openNode(container: FakeContainer, script: string): OpenNode | undefine
     mark: (link, target) => {
       view.put(`${home}/${link}`, { type: 'link', target });
     },
+    unmark: (link) => {
+      if (view.link(`${home}/${link}`) !== undefined) view.remove(`${home}/${link}`);
+    },
   };
 }
 
@@ -307,6 +311,7 @@ function serve(node: OpenNode, process: FakeProcess): FakeProcess {
     database.isShut = false;
   }
   node.mark('started', isRaised ? node.revision.replace(/\.[^.]*/, '.raised') : node.revision);
+  node.unmark('detached');
   node.mark('loaded', node.revision);
   node.mark('serves', isFollower ? 'follow' : 'lead');
   process.serves = isFollower ? 'follower' : 'leader';
@@ -330,8 +335,8 @@ function standbyBounds(config: string): readonly number[] {
 }
 
 function leaderOf(node: OpenNode, around: Surroundings): FakeDatabase | undefined {
+  if (node.link('detached') !== undefined) return undefined;
   const config = baseName(node.link('loaded') ?? node.revision);
-  if (config.startsWith('detached.')) return undefined;
   const conninfo = node.container.view.read(`${node.home}/${config}/conninfo`) ?? node.read('conninfo');
   return reachLeader(node, conninfo, around);
 }
@@ -470,7 +475,9 @@ function runScript(
   }
   if (script === 'apply') {
     node.mark('config', node.revision);
+    if (node.link('detached') !== undefined) node.mark('detached', 'pending');
     if (container.process?.serves === undefined) return failed(2, 'no server is running\n');
+    node.unmark('detached');
     node.mark('loaded', node.revision);
     const started = container.view.link(`${node.home}/started`);
     for (const each of container.view.below(node.home)) {
@@ -498,10 +505,11 @@ function newestRecordOf({ view }: FakeContainer, home: string): RecordName | und
 // src/postgres/scripts/detach.sh
 function detach(node: OpenNode): Ran {
   const { database } = node.volume;
+  node.mark('detached', 'pending');
   if (node.container.process?.serves !== 'follower' || database === undefined) return { waiting: 'it does not follow' };
   const { timeline, isShut } = database;
-  const position = `detached.${String(timeline)}.${String(lsnOf(database))}.${isShut ? 'shut' : 'open'}`;
-  node.mark('loaded', position);
+  const position = `${String(timeline)}.${String(lsnOf(database))}.${isShut ? 'shut' : 'open'}`;
+  node.mark('detached', position);
   return ok(`${position}\n`);
 }
 
@@ -520,6 +528,7 @@ function promote(node: OpenNode, slots: readonly string[]): Ran {
   }
   for (const slot of slots) database.slots.add(slot);
   node.mark('serves', 'lead');
+  node.unmark('detached');
   node.mark('loaded', node.revision);
   return ok();
 }

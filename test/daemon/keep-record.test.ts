@@ -121,7 +121,7 @@ describe('a change of leaders is written down', () => {
     'node/lb1-primary',
   );
   const detach = (milliseconds: number, resource?: string): Progress =>
-    took(milliseconds, { do: 'detach', node: placed, name: 'shop-lb1-replica1' }, resource);
+    took(milliseconds, { do: 'detach', node: placed, name: 'shop-lb1-replica1', seconds: 3 }, resource);
   const write = (change?: Partial<Change>): Progress =>
     took(20, {
       do: 'write-record',

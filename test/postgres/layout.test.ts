@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   factLinks,
+  finalPosition,
   formatHandover,
   formatPause,
   formatRecordName,
@@ -15,6 +16,7 @@ const none = {
   config: undefined,
   started: undefined,
   loaded: undefined,
+  detached: undefined,
   serves: undefined,
   record: undefined,
   secrets: undefined,
@@ -51,6 +53,7 @@ describe('what a volume says of itself', () => {
       config: `${home}/rev.a.b`,
       started: `${home}/rev.a.c`,
       loaded: 'rev.a.b',
+      detached: undefined,
       serves: 'lead',
       record: `${home}/records/record.7.12.0.0-1-3.json`,
       secrets: `${home}/secrets.2.generated`,
@@ -81,12 +84,15 @@ describe('what a volume says of itself', () => {
   });
 
   it('tells how far a server came that follows nobody', () => {
-    expect(readFacts({ ...none, loaded: 'detached.2.50332000.shut' }).detached).toEqual({
-      timeline: 2,
-      lsn: 50_332_000,
-      shut: true,
-    });
-    expect(readFacts({ ...none, loaded: 'detached.2.50332000.open' }).detached?.shut).toBe(false);
+    const read = (detached: string): unknown => readFacts({ ...none, detached }).detached;
+    expect(read('2.50332000.shut')).toEqual({ timeline: 2, lsn: 50_332_000, shut: true });
+    expect(read('2.50332000.open')).toEqual({ timeline: 2, lsn: 50_332_000, shut: false });
+    expect(read('2.50332000.replaying')).toEqual({ received: { timeline: 2, lsn: 50_332_000 } });
+  });
+
+  it.each(['pending', 'pending.17', '2.50332000', ''])('is not sure how far it came where it says %j', (detached) => {
+    expect(readFacts({ ...none, detached }).detached).toBe('pending');
+    expect(finalPosition('pending')).toBeUndefined();
   });
 
   it.each(['bootstrapping', 'cloning', 'half', 'rewinding', 'diverged'] as const)('may be %s', (state) => {

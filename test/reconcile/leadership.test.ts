@@ -20,6 +20,7 @@ function leader(change: Partial<Member> = {}): Member {
     fencedAt: undefined,
     holdsAddress: true,
     detached: undefined,
+    received: undefined,
     said: said(1000),
     streams: false,
     failed: false,
@@ -667,6 +668,62 @@ describe('with a quorum, somebody is promoted only where R + W > N: one of those
   });
 });
 
+describe('one replica that hangs or still replays', () => {
+  const behind = { received: { timeline: 1, lsn: 990 }, said: said(500), streams: false };
+
+  it('is not waited for where it has received no more than another one has replayed', () => {
+    const members = [leader(fenced), replica(1, detached(1000)), replica(2, behind)];
+    for (const sync of [undefined, { num: 1, listed: [1, 2] }]) {
+      expect(successor(decide({ members, lostFor: 4000, ...(sync === undefined ? {} : { sync }) }))).toBe(1);
+    }
+  });
+
+  it('is asked again where it has received more, unless losses are accepted', () => {
+    const members = [leader(fenced), replica(1, detached(980)), replica(2, behind)];
+    expect(decide({ members, lostFor: 4000 })).toMatchObject({ is: 'fence', detach: [2] });
+    const handover = { kind: 'failover-lossy', to: undefined } as const;
+    expect(successor(decide({ members, lostFor: 4000, handover }))).toBe(1);
+  });
+
+  it('is not asked with a quorum where those that speak are enough', () => {
+    const silent = { said: once(1000, 1, 9000), streams: undefined };
+    const members = [leader(ended), replica(1), replica(2, silent), replica(3)];
+    const change = { policy: atOnce, lostFor: 100 };
+    const detachOf = (num: number, listed: readonly number[]): unknown =>
+      decide({ members, ...change, sync: { num, listed } });
+    expect(detachOf(2, [1, 2, 3])).toMatchObject({ is: 'fence', detach: [1, 3] });
+    expect(detachOf(1, [1, 3])).toMatchObject({ is: 'fence', detach: [1, 3] });
+    expect(detachOf(1, [1, 2, 3])).toMatchObject({ is: 'fence', detach: [1, 2, 3] });
+    const asked = [leader(fenced), replica(1, detached(1000)), replica(2, silent), replica(3, detached(1000))];
+    expect(successor(decide({ members: asked, ...change, sync: { num: 2, listed: [1, 2, 3] } }))).toBe(1);
+  });
+
+  it('is asked without a quorum: one that does not speak to us may have received more', () => {
+    const members = [leader(ended), replica(1), replica(2, { said: once(1000, 1, 9000), streams: undefined })];
+    expect(decide({ members, policy: atOnce, lostFor: 100 })).toMatchObject({ is: 'fence', detach: [1, 2] });
+  });
+
+  it('that cannot be asked is behind where it said after the end of its leader that it received no more', () => {
+    const change = (received: number | undefined, ago = 0): Decision => {
+      const stuck = { failed: true, said: { timeline: 1, lsn: 900, received, isSilent: false, ago } };
+      return decide({ members: [leader(fenced), replica(1, detached(1000)), replica(2, stuck)], lostFor: 4000 });
+    };
+    expect(successor(change(1000))).toBe(1);
+    for (const unsure of [change(1001), change(undefined), change(1000, 6000)]) {
+      expect(hindrance(unsure)).toBe('incomplete');
+    }
+  });
+
+  it('that was silent before its leader is behind only by what it had received', () => {
+    const change = (received: number): Decision => {
+      const gone = { failed: true, said: { timeline: 1, lsn: 900, received, isSilent: true, ago: 9000 } };
+      return decide({ members: [leader(fenced), replica(1, detached(1000)), replica(2, gone)], lostFor: 4000 });
+    };
+    expect(successor(change(1000))).toBe(1);
+    expect(hindrance(change(1001))).toBe('incomplete');
+  });
+});
+
 describe('whatever the situation', () => {
   const lsn = fc.integer({ min: 1, max: 5 }).map((each) => each * 250);
   const timeline = fc.constantFrom(1, 1, 1, 2);
@@ -682,6 +739,7 @@ describe('whatever the situation', () => {
         fencedFor: maybe(fc.constantFrom(...fenceCauses)),
         holdsAddress: fc.boolean(),
         detached: maybe(positions),
+        received: maybe(fc.record({ timeline, lsn })),
         fencedAt: maybe(lsn),
         said: maybe(fc.record({ timeline, lsn, isSilent: fc.boolean(), ago: fc.constantFrom(0, 6000, 8000) })),
         streams: maybe(fc.boolean()),
@@ -698,6 +756,7 @@ describe('whatever the situation', () => {
           ? { hasData: false, holdsAddress: false, fencedFor: undefined, isFenced: false }
           : {}),
         ...(each.container === 'running' && slot !== 0 ? {} : { detached: undefined }),
+        ...(each.container === 'running' && slot !== 0 && each.detached === undefined ? {} : { received: undefined }),
       }));
   const situations: fc.Arbitrary<Situation> = fc.record({
     members: fc
@@ -747,6 +806,11 @@ describe('whatever the situation', () => {
   const hasLastWord = ({ detached: position }: Member, old: Member | undefined): boolean =>
     position?.shut === true && old?.fencedAt !== undefined && position.lsn >= old.fencedAt;
 
+  const hasNoMore = (received: Member['received'], than: Position | undefined): boolean => {
+    if (received === undefined || than === undefined) return false;
+    return (received.timeline - than.timeline || received.lsn - than.lsn) <= 0;
+  };
+
   /** Asserts on every situation in which somebody is promoted. */
   const assertPromoted = (
     check: (found: { readonly to: Member; readonly old: Member | undefined }, situation: Situation) => void,
@@ -790,7 +854,9 @@ describe('whatever the situation', () => {
   it('with a quorum nobody is promoted where R + W <= N, unless it has the last word or losses are accepted', () => {
     assertPromoted(({ to, old }, { sync, handover, members }) => {
       if (sync === undefined || handover?.kind === 'failover-lossy' || hasLastWord(to, old)) return;
-      const asked = members.filter((each) => each.detached !== undefined && sync.listed.includes(each.slot));
+      const asked = members.filter(({ slot, detached: position, received }) => {
+        return (position !== undefined || hasNoMore(received, to.detached)) && sync.listed.includes(slot);
+      });
       expect(sync.listed.length).toBeGreaterThan(0);
       expect(asked.length + sync.num).toBeGreaterThan(sync.listed.length);
     });
@@ -838,7 +904,8 @@ describe('whatever the situation', () => {
               const fencedFor = cause === 'switchover' ? 'asked' : cause === 'removed' ? 'removed' : 'ended';
               return { ...each, ...fenced, fencedFor: isLossy ? 'forced' : (each.fencedFor ?? fencedFor) };
             }
-            return detach.includes(each.slot) ? { ...each, container: 'running', detached: position } : each;
+            const answered = { container: 'running', detached: position, received: undefined } as const;
+            return detach.includes(each.slot) ? { ...each, ...answered } : each;
           });
           situation = { ...situation, members };
           decision = decideLeadership(situation);

@@ -384,6 +384,13 @@ describe('drift', () => {
   it('a server that did not load or was not restarted for what its volume says is told so', () => {
     const unloaded = changeNode(converged, 'lb1', 1, (node) => withFacts(node, { loaded: 'rev.x.y' }));
     expect(changes(plan(unloaded))).toBe('node/lb1-replica1: update (reload-pending)');
+    for (const detached of ['pending', { timeline: 1, lsn: 1000, shut: false }] as const) {
+      const cutOff = changeNode(converged, 'lb1', 1, (node) => withFacts(node, { detached }));
+      expect(changes(plan(cutOff))).toBe('node/lb1-replica1: update (detached)');
+      expect(formatSteps(plan(cutOff))).toContain('node/lb1-replica1: reload');
+      // While its leader is lost it is to take over, and is left as it is.
+      expect(formatSteps(plan({ ...cutOff, lost: new Map([['lb1', 10]]) }))).not.toContain('reload');
+    }
     const unrestarted = changeNode(converged, 'lb1', 1, (node) => withFacts(node, { started: 'rev.x.y' }));
     expect(changes(plan(unrestarted))).toBe('node/lb1-replica1: restart (restart-pending)');
   });

@@ -134,7 +134,6 @@ const detached =
   (lsn: number, shut = false): Change =>
   (node) =>
     withFacts(node, {
-      loaded: `detached.1.${String(lsn)}.${shut ? 'shut' : 'open'}`,
       detached: { timeline: 1, lsn, shut },
     });
 
@@ -794,7 +793,6 @@ describe('with a promotion in quorum mode, those that have exactly what the new 
     (timeline: number, lsn: number): Change =>
     (node) =>
       withFacts(node, {
-        loaded: `detached.${String(timeline)}.${String(lsn)}.open`,
         detached: { timeline, lsn, shut: false },
       });
 
@@ -936,10 +934,8 @@ describe('after a promotion with a quorum where too few are equal', () => {
   });
 
   it('one that was ahead, or on another timeline, is not among them', () => {
-    const other: Change = (node) =>
-      withFacts(node, { loaded: 'detached.1.900.open', detached: { timeline: 1, lsn: 900, shut: false } });
-    const later: Change = (node) =>
-      withFacts(node, { loaded: 'detached.2.1000.open', detached: { timeline: 2, lsn: 1000, shut: false } });
+    const other: Change = (node) => withFacts(node, { detached: { timeline: 1, lsn: 900, shut: false } });
+    const later: Change = (node) => withFacts(node, { detached: { timeline: 2, lsn: 1000, shut: false } });
     const made = promotion((snapshot) => on(on(snapshot, 1, other), 2, later));
     expect(find(made, 'group/lb1: write-leader', 'write-record').leader).toBe(2);
     expect(formatSteps(made)).not.toContain('release-commits');

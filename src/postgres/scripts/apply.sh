@@ -4,15 +4,32 @@ guard
 before=$(basename "$(readlink "$home/config")")
 mark config "$(basename "$rev")"
 superuser=$(cat "$rev/superuser")
+# From now on it may come further than was said.
+if [ -L "$home/detached" ]; then mark detached pending; fi
 # One that follows nobody for a while does so by a setting that goes before its configuration. Who waits for names that do
 # not count any more is let go at the next word of a standby, which the message makes come; else that may take 10 s.
-PGOPTIONS='-c synchronous_commit=local -c statement_timeout=0' psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres \
-  >/dev/null <<'SQL'
-alter system reset primary_conninfo;
-select pg_reload_conf();
-select pg_sleep(0.05);
-select pg_logical_emit_message(true, 'pgherd', 'loaded') where not pg_is_in_recovery();
+ask() {
+  PGCONNECT_TIMEOUT=10 PGOPTIONS='-c synchronous_commit=local -c statement_timeout=20s' \
+    psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres
+}
+follows="select current_setting('primary_conninfo') <> '' or not pg_is_in_recovery()"
+does=$(ask <<SQL
+$(resets)
+select pg_reload_conf() \g /dev/null
+select pg_sleep(0.05) \g /dev/null
+select pg_logical_emit_message(true, 'pgherd', 'loaded') where not pg_is_in_recovery() \g /dev/null
+$follows
 SQL
+)
+# What a server has loaded, a new session begins with.
+tries=0
+until [ "$does" = t ]; do
+  [ "$tries" -lt 50 ] || { say 'its server does not take the configuration: it follows nobody'; exit 1; }
+  tries=$((tries + 1))
+  sleep 0.05
+  does=$(echo "$follows" | ask)
+done
+rm -f "$home/detached"
 if [ "$(readlink "$home/serves" || :)" = promoting ] && [ "$(cut -d ' ' -f 1 "$rev/role")" = follow ] && [ -e "$data/standby.signal" ]; then
   mark serves follow
 fi

@@ -1,48 +1,98 @@
-# Has a standby follow nobody from now on, and replay what it has; says how far it came, which then does not change:
-# `detached.TIMELINE.LSN.shut` where the last it has is its leader's shutdown, `….open` where it is not.
+# Has a standby follow nobody from now on, and replay what it has, within $1 seconds whatever hangs; says how far it came.
+# The link `detached`: `pending`, before anything is done to the server; TIMELINE.LSN.shut where the last it has is its
+# leader's shutdown, ….open where it is not: nothing can come after that; ….replaying: it has that much at most.
 guard
 superuser=$(cat "$rev/superuser")
-end=$(($(date +%s) + ${1:-30}))
-# What was received is replayed, also where nobody sends any more; then the startup process has nothing left to do. A
-# history that it has of a timeline it has not reached yet says where it is itself.
-export PGOPTIONS='-c statement_timeout=0'
-until position=$(psql -XAtq -F ' ' -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres 2>&1 <<'SQL'
-select 1 / pg_is_in_recovery()::int \g /dev/null
+left=${1:-30}
+end=$(($(date +%s) + left))
+# Whoever attaches it again meanwhile writes another one: then nothing is said of it any more.
+own=pending.$$
+mark detached "$own"
+begin="select 1 / pg_is_in_recovery()::int \\g /dev/null
+select clock_timestamp() + interval '0.3 s' as soon, current_setting('recovery_min_apply_delay') <> '0' as is_delayed \\gset
+\\set is_patient 1
 alter system set primary_conninfo = '';
-select pg_reload_conf(), pg_wal_replay_resume() \g /dev/null
-do $$ begin
-  for i in 1..2500 loop
-    exit when not exists (select from pg_stat_wal_receiver)
-      and exists (select from pg_stat_activity where backend_type = 'startup'
-        and wait_event in ('RecoveryRetrieveRetryInterval', 'RecoveryWalStream'));
-    perform pg_sleep(0.01), pg_stat_clear_snapshot();
-    if i = 2500 then raise 'it does not come to the end of what it has'; end if;
-  end loop;
-end $$;
+\\if :is_delayed
+alter system set recovery_min_apply_delay = 0;
+\\endif
+select pg_reload_conf(), pg_wal_replay_resume() \\g /dev/null"
+# Each question is a statement of its own: a snapshot that is held keeps the startup process from replaying. Conflicting
+# readers are cancelled, and ended where that does not help soon. The startup process may sleep before it reads what was
+# received last. A history that it has of a timeline it has not reached yet says where it is itself.
+begin="$begin
+prepare look as select bool_or(wait_event = 'RecoveryRetrieveRetryInterval') is true and bool_and(backend_type = 'startup') as is_idle,
+    bool_or(wait_event_type in ('Lock', 'BufferPin') or wait_event like 'RecoveryConflict%') is true as is_blocked,
+    bool_or(backend_type = 'walreceiver') as receives, max(wait_event) as event, pg_last_wal_receive_lsn() - '0/0' as received
+  from pg_stat_activity where backend_type in ('walreceiver', 'startup');"
+question="execute look \\gset
+\\if :is_idle
 with history as (select ('x' || left(name, 8))::bit(32)::int as timeline, pg_read_file('pg_wal/' || name) as lines
-    from pg_ls_waldir() where name ~ '^[0-9A-F]{8}\.history$' order by name desc limit 1),
+    from pg_ls_waldir() where name ~ '^[0-9A-F]{8}\.history\$' order by name desc limit 1),
   forks as (select split_part(line, E'\t', 1)::int as timeline, split_part(line, E'\t', 2)::pg_lsn as at
     from history, regexp_split_to_table(lines, E'\n') line where line ~ '^[0-9]+\t')
-  select coalesce((select min(timeline) from forks where at > pg_last_wal_replay_lsn()), (select timeline from history),
+  select 'end', coalesce((select min(timeline) from forks where at > pg_last_wal_replay_lsn()), (select timeline from history),
     (select timeline_id from pg_control_checkpoint())), pg_last_wal_replay_lsn() - '0/0',
-    pg_last_wal_replay_lsn(), greatest(before, '0/0'::pg_lsn + div(pg_last_wal_replay_lsn() - '0/0' - 1, segment) * segment),
-    before
-    from pg_size_bytes(current_setting('wal_segment_size')) segment,
-      greatest(pg_last_wal_replay_lsn() - 16384, '0/0'::pg_lsn + 1) before;
-SQL
-); do
-  [ "$(date +%s)" -lt "$end" ] || { say "$position"; exit 1; }
-  sleep 0.05
-done
-read -r timeline bytes lsn within before <<EOF
-$position
+    greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0', pg_size_bytes(current_setting('wal_segment_size'));
+\\q
+\\elif :is_blocked
+select count(case when state = 'active' and clock_timestamp() < :'soon' then pg_cancel_backend(reader.pid)
+    else pg_terminate_backend(reader.pid) end)
+  from (select pid, wait_event_type as type from pg_stat_activity where backend_type = 'startup') startup, pg_stat_activity reader
+  where backend_type = 'client backend' and reader.pid <> pg_backend_pid()
+    and case type when 'Lock' then exists (select from pg_locks held, pg_locks wanted
+      where wanted.pid = startup.pid and not wanted.granted and held.pid = reader.pid and held.granted
+        and (held.database, held.relation) = (wanted.database, wanted.relation)) else xact_start is not null end \\g /dev/null
+\\if :is_patient
+\\set is_patient 0
+alter system set max_standby_streaming_delay = 0;
+alter system set max_standby_archive_delay = 0;
+select pg_reload_conf() \\g /dev/null
+\\endif
+\\endif
+\\echo replaying :receives :received :event
+select pg_sleep(0.01) \\g /dev/null"
+ask() {
+  { printf '%s\n' "$begin" && while printf '%s\n' "$question" 2>/dev/null; do :; done; } |
+    PGCONNECT_TIMEOUT=$1 PGOPTIONS="-c statement_timeout=${1}s" timeout -s KILL "$1" \
+      psql -XAtq -F ' ' -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres 2>&1
+}
+lsn() { printf '%X/%X' $(($1 >> 32)) $(($1 & 4294967295)); }
+dump() { timeout -s KILL "$1" pg_waldump -p "$data/pg_wal" -t "$timeline" -s "$(lsn "$2")" -e "$(lsn "$3")" 2>/dev/null || :; }
+is_final() {
+  found=$(ask "$left" | tail -n 1)
+  read -r is timeline bytes received segment <<EOF
+$found
 EOF
+  [ "$is" = end ] || return 1
+  # A part of a record may have come last.
+  [ "$bytes" = "$received" ] || [ -z "$(dump "$left" "$bytes" "$received")" ]
+}
+tell() {
+  [ "$(readlink "$home/detached")" = "$own" ] || { say 'it was attached again meanwhile'; exit 1; }
+  mark detached "$1"
+  echo "$1"
+  exit 0
+}
+until is_final; do
+  left=$((end - $(date +%s)))
+  if [ "$left" -le 0 ]; then
+    case $found in
+      'replaying f '[0-9]*)
+        newest=$(for file in "$data"/pg_wal/????????*[0-9A-Fy]; do basename "$file" | cut -c 1-8; done | sort | tail -n 1)
+        tell "$((0x$newest)).$bytes.replaying"
+        ;;
+    esac
+    say "${found:-it does not answer}"
+    exit 1
+  fi
+  sleep 0.02
+done
 # What is waited for 5 s by pg_waldump is a segment that is not there: a clone begins with one, and so does a timeline. The
 # one before is asked only where the last record begins in it.
-for from in "$within" "$before"; do
-  last=$(pg_waldump -p "$data/pg_wal" -t "$timeline" -s "$from" -e "$lsn" 2>/dev/null | tail -n 1)
+before=$((bytes > 16384 ? bytes - 16384 : 1))
+within=$(((bytes - 1) / segment * segment))
+for from in "$((within > before ? within : before))" "$before"; do
+  last=$(dump "$left" "$from" "$bytes" | tail -n 1)
   [ -z "$last" ] || break
 done
-case $last in *CHECKPOINT_SHUTDOWN*) shut=shut ;; *) shut=open ;; esac
-mark loaded "detached.$timeline.$bytes.$shut"
-echo "detached.$timeline.$bytes.$shut"
+case $last in *CHECKPOINT_SHUTDOWN*) tell "$timeline.$bytes.shut" ;; *) tell "$timeline.$bytes.open" ;; esac

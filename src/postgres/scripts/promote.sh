@@ -21,7 +21,7 @@ slots=$(for slot; do
 done)
 PGOPTIONS='-c synchronous_commit=local -c statement_timeout=0' psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres \
   >/dev/null <<SQL
-alter system reset primary_conninfo;
+$(resets)
 select pg_reload_conf(), case when pg_is_in_recovery() then pg_promote(false) end;
 do \$\$ begin
   for i in 1..12000 loop
@@ -34,4 +34,5 @@ select pg_logical_emit_message(true, 'pgherd', 'leads');
 $slots
 SQL
 mark serves lead
+rm -f "$home/detached"
 mark loaded "$(basename "$rev")"

@@ -15,9 +15,11 @@ serve() {
   if [ "$role" = follow ]; then
     : >"$data/standby.signal"
     raised=$(raise)
-    # Whom it was told not to follow for a while is another one by now, or is the one it follows.
-    if [ -e "$data/postgresql.auto.conf" ]; then sed -i '/^primary_conninfo *=/d' "$data/postgresql.auto.conf"; fi
   fi
+  # Whom it was told not to follow for a while is another one by now, or is the one it follows.
+  if [ -L "$home/detached" ]; then mark detached pending; fi
+  if [ -e "$data/postgresql.auto.conf" ]; then sed -i -E "/^($(detached_settings)) *=/d" "$data/postgresql.auto.conf"; fi
+  rm -f "$home/detached"
   # One that is to lead and has only followed so far is promoted by who knows that nobody else leads. Nobody leads whom the
   # newest record does not name, whoever started it.
   if [ -e "$data/standby.signal" ]; then mark serves follow; else

@@ -19,6 +19,9 @@ export const readySeconds = 120;
 /** Milliseconds that a reload may take, of a second or less: others wait for those that do not freeze just then. */
 const reloadDeadline = 30_000;
 
+/** Milliseconds that the engine may take to begin and end the script that has a standby follow nobody. */
+const detachMargin = 1500;
+
 /** What psql is to run: arguments, which are whole or not there, or an input that no process list shows. */
 type Sql = { readonly statements: readonly string[] } | { readonly input: string };
 
@@ -56,7 +59,7 @@ export async function runScript(
 ): Promise<string> {
   const result = await context.engine.exec(node.container, {
     command: [...underEpoch(context), 'sh', `${node.layout.home}/${script}`, ...args],
-    deadline: deadlineOf(script),
+    deadline: deadlineOf(script, args),
     ...(script.endsWith('/await') || script.endsWith('/caught-up') ? { signal: context.signal } : {}),
     ...(input === undefined ? {} : { input }),
   });
@@ -83,7 +86,9 @@ async function explainSuperseded(context: ActionContext, said: string): Promise<
   return new PgherdError('in-progress', said.trim(), { retry: true });
 }
 
-function deadlineOf(script: string): number {
+function deadlineOf(script: string, args: readonly string[]): number {
+  // Seconds that it keeps to itself, unless not even the shell runs.
+  if (script.endsWith('/detach')) return Number(args[0]) * 1000 + detachMargin;
   if (script === 'config/bootstrap') return bootstrapDeadline;
   return script.endsWith('/apply') ? reloadDeadline : (readySeconds + 30) * 1000;
 }

@@ -33,8 +33,14 @@ export type LeadershipAction =
       readonly at: number;
       readonly targets: readonly (Placed & { readonly image: string })[];
     }
-  /** A standby follows nobody from now on; the `loaded` link of its volume then tells how far it came. */
-  | { readonly do: 'detach'; readonly node: Placed; readonly name: string }
+  /** A standby follows nobody from now on; the `detached` link of its volume then tells how far it came. */
+  | {
+      readonly do: 'detach';
+      readonly node: Placed;
+      readonly name: string;
+      /** That it may take. */
+      readonly seconds: number;
+    }
   | {
       readonly do: 'promote';
       readonly node: Placed;
@@ -58,9 +64,6 @@ export type LeadershipAction =
 
 type Of<K extends LeadershipAction['do']> = Extract<LeadershipAction, { do: K }>;
 
-/** Seconds a standby may take to replay what it has. */
-const detachSeconds = 30;
-
 export const leadershipActions = {
   fence: async (action: Of<'fence'>, context: ActionContext) => {
     const { engine } = context;
@@ -76,7 +79,7 @@ export const leadershipActions = {
       // Whoever takes over must have at least this, and its leader's last word.
       const lsn = await readLsn(action, context);
       await mark(action, lsn, context);
-      await engine.stopContainer(seen.id, action.stopSeconds);
+      await stop(action, seen.id, action.stopSeconds, context);
       await proveDead(action, context);
       return;
     }
@@ -100,7 +103,7 @@ export const leadershipActions = {
   },
   detach: async (action: Of<'detach'>, context: ActionContext) => {
     await context.verifyLock();
-    await runScript(context, action.node, 'config/detach', [String(detachSeconds)]).catch((error: unknown) => {
+    await runScript(context, action.node, 'config/detach', [String(action.seconds)]).catch((error: unknown) => {
       const isOfEngine = hasCode(error, 'engine-unreachable', 'engine-permission', 'interrupted', 'reply-lost');
       if (!(error instanceof PgherdError) || isOfEngine) throw error;
       // Who does not answer is not waited for: whether it may be done without it, is decided next.
@@ -146,6 +149,28 @@ async function kill({ id, state }: Container, { engine }: ActionContext): Promis
     if (!hasCode(error, 'not-running')) throw error;
     await engine.stopContainer(id, 0);
   });
+}
+
+/**
+ * Has the server end in order. One that has written its shutdown checkpoint and sends nothing any more may be kept by an
+ * archive_command that hangs, or by somebody who takes nothing: it is killed then, and says in its log what kept it.
+ */
+async function stop({ node }: Of<'fence'>, id: string, seconds: number, context: ActionContext): Promise<void> {
+  const { engine } = context;
+  const command = ['sh', `${node.layout.home}/config/shutdown`, String(seconds)];
+  const watch = engine
+    .exec(id, { command, deadline: (seconds + 10) * 1000 })
+    .then(({ code }) => code === 0)
+    // It ends with the container.
+    .catch((error: unknown) => {
+      if (error instanceof PgherdError) return false;
+      throw error;
+    });
+  const kept = watch.then(async (isKept) => {
+    const left = isKept ? await engine.inspectContainer(id) : undefined;
+    if (left !== undefined) await kill(left, context);
+  });
+  await Promise.all([engine.stopContainer(id, seconds), kept]);
 }
 
 async function proveDead({ node, name }: Of<'fence'>, { engine }: ActionContext): Promise<void> {

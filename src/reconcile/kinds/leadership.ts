@@ -1,4 +1,4 @@
-import type { FenceCause, Handover } from '../../postgres/layout.ts';
+import { finalPosition, type Detached, type FenceCause, type Handover, type Place } from '../../postgres/layout.ts';
 import type { GroupContext } from '../context.ts';
 import { isOfReign, type GroupView } from '../group.ts';
 import { decideLeadership } from '../leadership.ts';
@@ -12,6 +12,15 @@ import { endpointStep } from './endpoints.ts';
 import { findNode, findSource, nodeName, placed } from './find-node.ts';
 import { isDead } from './leadership-actions.ts';
 import { nodeStopSeconds } from './node-spec.ts';
+
+/** Seconds that the group goes without writes at most for a standby that may not be needed. */
+const shortSeconds = 3;
+
+/** The same for one that does not speak: whether it hangs, it may show. */
+const silentSeconds = 1;
+
+/** Seconds for one that is started for it, or without which nobody can take over. */
+const patientSeconds = 30;
 
 /** A group that has a record, and copies of its data. */
 export type Known = Extract<GroupView, { phase: 'led' | 'lost' }>;
@@ -67,7 +76,8 @@ function findMembers(context: GroupContext, view: Known): readonly Member[] {
       isReturning: facts.serves === 'released',
       holdsAddress: container.networks[topology.network.writeName] !== undefined,
       // A server that ended since does not follow nobody any more.
-      detached: isDown ? undefined : facts.detached,
+      detached: isDown ? undefined : finalPosition(facts.detached),
+      received: isDown ? undefined : receivedBy(facts.detached),
       said: lastWords(snapshot, last, report === undefined),
       streams: report === undefined ? undefined : report.recovery && report.receiver === 'streaming',
       failed: failed.has(nodeResource(name)),
@@ -87,6 +97,7 @@ function findMembers(context: GroupContext, view: Known): readonly Member[] {
       isReturning: false,
       holdsAddress: false,
       detached: undefined,
+      received: undefined,
       said: lastWords(snapshot, snapshot.past.get(nodeKey({ group: group.name, slot })), true),
       streams: false,
       failed: false,
@@ -94,9 +105,14 @@ function findMembers(context: GroupContext, view: Known): readonly Member[] {
   return [...members, ...missing];
 }
 
+function receivedBy(detached: Detached | undefined): Place | undefined {
+  return typeof detached === 'object' && 'received' in detached ? detached.received : undefined;
+}
+
 function lastWords({ heardUntil }: Snapshot, heard: Heard | undefined, isSilent: boolean): Member['said'] {
   if (heard === undefined) return undefined;
-  return { timeline: heard.timeline, lsn: heard.lsn, isSilent, ago: Math.max(0, heardUntil - heard.at) };
+  const { timeline, lsn, received } = heard;
+  return { timeline, lsn, received: received ?? undefined, isSilent, ago: Math.max(0, heardUntil - heard.at) };
 }
 
 /** Takes the leader out of service, and has the others say how far they have come. */
@@ -190,9 +206,16 @@ function detachSteps(
   const steps = inOrder([
     ...(state === 'paused' ? [step(resource, { do: 'unpause', container })] : []),
     ...(mustStart ? [step(resource, { do: 'start', container })] : []),
-    step(resource, { do: 'detach', node: placed(node), name }),
+    step(resource, { do: 'detach', node: placed(node), name, seconds: detachSeconds(context, node, mustStart) }),
   ]);
   return steps.map((each, index) => (index === 0 ? { ...each, after: fenced } : each));
+}
+
+/** Seconds that a standby may take until it follows nobody and has replayed what it has. */
+function detachSeconds({ snapshot }: GroupContext, { container, facts }: ObservedNode, mustStart: boolean): number {
+  // One that still replays is asked again where nobody can take over without it.
+  if (mustStart || receivedBy(facts.detached) !== undefined) return patientSeconds;
+  return snapshot.silent.has(container.id) ? silentSeconds : shortSeconds;
 }
 
 /** What a plan says of a change of leaders; `to`: who leads then, where that is known. */

@@ -94,7 +94,9 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
     const stopSeconds = isHung ? hungStopSeconds : nodeStopSeconds;
     steps.push(step(resource, { do: 'restart', container: container.id, stopSeconds }));
   }
-  const mustLoad = differs || (facts.started !== undefined && facts.loaded !== wanted.name);
+  const isStale = facts.started !== undefined && facts.loaded !== wanted.name;
+  const isCutOff = facts.detached !== undefined && isServing(context, view.leader);
+  const mustLoad = differs || isStale || isCutOff;
   if (promotes) {
     const followers = view.record.members.filter((slot) => slot !== node.slot);
     const { fork } = view.record;
@@ -120,7 +122,8 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
     verb: promotes ? 'promote' : !isRunning ? 'start' : restart || isHung ? 'restart' : 'update',
     fields: differs ? settingFields(context, container, wanted) : [],
     steps,
-    reason: steps.length > 0 ? reasonOf(container, { differs, restart, isRunning, promotes, isHung }) : undefined,
+    reason:
+      steps.length > 0 ? reasonOf(container, { differs, restart, isRunning, promotes, isHung, isCutOff }) : undefined,
     checks: isHealthy || isInterrupted ? [] : [{ resource, action: wait.action }],
   };
 }
@@ -129,6 +132,11 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
 function unfencedAs(role: Role, { facts, container }: ObservedNode): 'lead' | 'ended' | 'kept' {
   if (role.is === 'lead' && container.state === 'running') return 'lead';
   return facts.fencedFor === 'forced' ? 'kept' : 'ended';
+}
+
+// While nobody does, those that are to take over follow nobody.
+function isServing({ group, snapshot }: GroupContext, { container, facts }: ObservedNode): boolean {
+  return container.state === 'running' && facts.serves !== 'fenced' && !snapshot.lost.has(group.name);
 }
 
 // Whoever led before was stopped in order for it.
@@ -146,6 +154,7 @@ function reasonOf(
     readonly isRunning: boolean;
     readonly promotes: boolean;
     readonly isHung: boolean;
+    readonly isCutOff: boolean;
   },
 ): Reason {
   if (found.promotes) return { code: 'promotion', detail: 'it is to lead, and only follows so far' };
@@ -159,6 +168,7 @@ function reasonOf(
   if (found.differs) return { code: 'configuration', detail: 'its configuration is not as the file says' };
   if (found.restart)
     return { code: 'restart-pending', detail: 'it has not been restarted since its configuration changed' };
+  if (found.isCutOff) return { code: 'detached', detail: 'it was told to follow nobody, and its leader serves' };
   return { code: 'reload-pending', detail: 'it has not loaded what its volume says' };
 }
 

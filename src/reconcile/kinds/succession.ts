@@ -1,4 +1,4 @@
-import type { RecordName, SyncList } from '../../postgres/layout.ts';
+import { finalPosition, type RecordName, type SyncList } from '../../postgres/layout.ts';
 import { nodeRevision } from '../../postgres/revision.ts';
 import type { GroupContext } from '../context.ts';
 import { viewGroup } from '../group.ts';
@@ -87,7 +87,7 @@ function survivorsOf(
 ): readonly { readonly slot: number; readonly name: string; readonly lsn: number }[] {
   return context.group.nodes.flatMap(({ slot, name }) => {
     const observed = findNode(context, slot);
-    const detached = observed?.container.state === 'running' ? observed.facts.detached : undefined;
+    const detached = observed?.container.state === 'running' ? finalPosition(observed.facts.detached) : undefined;
     if (slot === to || context.failed.has(nodeResource(name))) return [];
     if (detached?.timeline !== position.timeline || detached.lsn > position.lsn) return [];
     return [{ slot, name, lsn: detached.lsn }];
