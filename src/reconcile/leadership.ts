@@ -1,4 +1,5 @@
-import type { Place, SyncList } from '../postgres/layout.ts';
+import type { SyncList } from '../postgres/layout.ts';
+import { canDoWithout, isAhead, isKnownBehind, mayBeAhead } from './behind.ts';
 import type { Cause, Decision, Hindrance, Member, Situation } from './situation.ts';
 
 /** Bytes of WAL that are replayed sooner than another node takes over: 2.1 s for 80 MB, measured. */
@@ -6,9 +7,6 @@ const quickRedo = 48 * 2 ** 20;
 
 /** Bytes of WAL that a replica may lack when its leader is to hand over. */
 const nearLag = 16 * 2 ** 20;
-
-/** Milliseconds between two last words that tell which came first: servers speak twice a second. */
-const apart = 1000;
 
 /** Milliseconds that a server which runs may take until it answers. */
 const startTime = 3000;
@@ -192,48 +190,6 @@ function findPending({ leader, members, sync }: Situation, others: readonly Memb
   return { detach: [...running, ...down].map(({ slot }) => slot), start: down.map(({ slot }) => slot) };
 }
 
-// It still replays, and has received no more than another one has replayed.
-function isKnownBehind({ received }: Member, others: readonly Member[]): boolean {
-  return (
-    received !== undefined && others.some(({ detached }) => detached !== undefined && !isAhead(received, detached))
-  );
-}
-
-/**
- * One that does not speak may hang, and is not asked where enough others can be that commits waited for. Otherwise it
- * is: that it does not speak to pgherd does not mean that it received nothing.
- */
-function canDoWithout({ slot, said, failed }: Member, others: readonly Member[], sync: SyncList | undefined): boolean {
-  if (sync === undefined || said?.isSilent !== true || failed) return false;
-  const speaking = others.filter(
-    (each) =>
-      each.slot !== slot && (each.detached !== undefined || isSpeaking(each)) && sync.listed.includes(each.slot),
-  );
-  return sync.listed.length > 0 && speaking.length + sync.num > sync.listed.length;
-}
-
-function isSpeaking({ container, failed, said }: Member): boolean {
-  return container === 'running' && !failed && said?.isSilent === false;
-}
-
-/**
- * Who was silent before the leader was, or was heard after it and cannot be asked, and had less then than another one has,
- * is behind it.
- */
-function mayBeAhead(member: Member, others: readonly Member[], old: Member | undefined): boolean {
-  const { said } = member;
-  if (member.received !== undefined) return !isKnownBehind(member, others);
-  if (said === undefined || (!said.isSilent && (!member.failed || said.received === undefined))) return true;
-  const earlier = old?.said === undefined ? 0 : said.ago - old.said.ago;
-  const isApart = (said.isSilent ? earlier : -earlier) >= apart;
-  const had = Math.max(said.lsn, said.received ?? 0);
-  return !others.some((each) => {
-    const known = each.detached ?? (each.said?.isSilent === false ? each.said : undefined);
-    if (each.slot === member.slot || known === undefined) return false;
-    return known.timeline > said.timeline || (isApart && known.timeline === said.timeline && known.lsn >= had);
-  });
-}
-
 /** What speaks against promoting this one, by what is known. */
 function findHindrance(
   situation: Situation,
@@ -269,11 +225,6 @@ function findHindrance(
   const behind = lag === null ? 'nobody knows how far' : `${String(lag)} bytes`;
   const detail = `${best.name} is ${behind} behind, and failover.max_lag is ${String(maxLag)}`;
   return { code: 'too-far-behind', detail, remedy };
-}
-
-function isAhead(one: Place, other: Place | undefined): boolean {
-  if (other === undefined) return true;
-  return one.timeline > other.timeline || (one.timeline === other.timeline && one.lsn > other.lsn);
 }
 
 function findQuorumLost(

@@ -11,16 +11,25 @@ import type { Heard, Voices } from './reports.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 
 /** Milliseconds a server may take to say how it is. */
-const deadline = 10_000;
+const patientDeadline = 10_000;
+
+/** The same where the group may be without writes meanwhile. */
+const decidingDeadline = 3000;
 
 /** Milliseconds between two questions that tell whether a server stands still. */
 const stillAfter = 1000;
 
 /** Asks a server how it is; undefined where it does not answer. */
-export async function askReport(engine: Engine, node: ObservedNode): Promise<Report | undefined> {
+export async function askReport(
+  engine: Engine,
+  node: ObservedNode,
+  deadline: number = patientDeadline,
+): Promise<Report | undefined> {
   if (node.container.state !== 'running') return undefined;
   const options = ['-XAtq', '-h', '/var/run/postgresql', '-U', monitorRole, '-d', 'postgres'];
-  const command = serverProgram('psql', ...options, '-c', reportSql);
+  // Nor does what asks outlive that.
+  const timeout = `PGCONNECT_TIMEOUT=${String(deadline / 1000)}`;
+  const command = ['env', timeout, ...serverProgram('psql', ...options, '-c', reportSql)];
   try {
     const { code, stdout } = await engine.exec(node.container.id, { command, deadline });
     return code === 0 ? parseReport(stdout) : undefined;
@@ -41,7 +50,7 @@ export async function askDeciding(engine: Engine, topology: Topology, snapshot: 
     .map(({ name }) => name);
   if (groups.length === 0) return undefined;
   const nodes = snapshot.nodes.filter(({ group }) => groups.includes(group));
-  const answers = await askAll(engine, nodes);
+  const answers = await askAll(engine, nodes, decidingDeadline);
   const reports = new Map([...answers].map(([id, report]) => [id, { ...report, at: 0, isStill: false }]));
   return { reports, silent: new Set(), past: new Map(), heardUntil: 0 };
 }
@@ -73,9 +82,13 @@ export async function probeReports(engine: Engine, topology: Topology, snapshot:
   return { reports, silent: new Set(asked.filter((id) => !reports.has(id))), past: new Map(), heardUntil: 0 };
 }
 
-async function askAll(engine: Engine, nodes: readonly ObservedNode[]): Promise<ReadonlyMap<string, Report>> {
+async function askAll(
+  engine: Engine,
+  nodes: readonly ObservedNode[],
+  deadline?: number,
+): Promise<ReadonlyMap<string, Report>> {
   const answers = await Promise.all(
-    nodes.map(async (node) => [node.container.id, await askReport(engine, node)] as const),
+    nodes.map(async (node) => [node.container.id, await askReport(engine, node, deadline)] as const),
   );
   return new Map(answers.flatMap(([id, report]) => (report === undefined ? [] : [[id, report] as const])));
 }
