@@ -121,7 +121,7 @@ test('one that was cut off half-way is attached again by the next run', async ()
   const [half = '', killed = ''] = ['lb1-primary', ...replicas].filter((each) => each !== leader.name);
   const detach = `sh ${mount}/pgherd/config/detach`;
   // It does not come to its end within a second, whatever its server does.
-  const startup = "$(grep -l 'startup recovering' /proc/[0-9]*/cmdline | cut -d / -f 3)";
+  const startup = "$(grep -l '^postgres: .*startup recovering' /proc/[0-9]*/cmdline | cut -d / -f 3)";
   const began = performance.now();
   const { code } = await dockerResult([
     ...['exec', group.container(half), 'sh', '-c'],
@@ -151,7 +151,7 @@ test('a switchover does not wait for an archive_command that hangs', async () =>
   await group.sql(leader.name, 'SELECT pg_switch_wal()');
   await until(
     'it archives',
-    () => inside(leader.name, "grep -l 'archiver archiving' /proc/[0-9]*/cmdline | wc -l"),
+    () => inside(leader.name, "grep -l '^postgres: .*archiver archiving' /proc/[0-9]*/cmdline | wc -l"),
     (count) => count === '1',
   );
   const began = performance.now();
