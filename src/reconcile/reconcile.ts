@@ -93,6 +93,8 @@ class Run {
   readonly #tenure: Tenure;
   /** By resource: what no retry helps. */
   readonly #failures = new Map<string, PgherdError>();
+  /** Containers of servers that were waited for, and have not gone silent since. */
+  readonly #justAnswered = new Set<string>();
   /** Resources that have answered in this run. */
   readonly #answered = new Set<string>();
   readonly #watch: LeaderWatch;
@@ -149,7 +151,9 @@ class Run {
     const listeners = new Listeners({
       now: this.#world.now,
       onHeard: (container) => {
-        if (!listeners.reports.has(container)) this.#wake.fire();
+        if (listeners.reports.has(container)) return;
+        this.#justAnswered.delete(container);
+        this.#wake.fire();
       },
     });
     return listeners;
@@ -261,9 +265,16 @@ class Run {
   #findVoices(): (snapshot: Snapshot) => Promise<Voices | undefined> | Voices {
     const voices = this.#options.daemon?.voices();
     if (voices !== undefined) return () => voices;
-    const heard = this.#listeners?.voices;
+    const heard = this.#hear();
     if (this.#mustProbe) return (snapshot) => probeReports(this.#engine, this.#topology, snapshot);
     return (snapshot) => askDeciding(this.#engine, this.#topology, snapshot, heard);
+  }
+
+  // One that was waited for has answered; that it is not heard again yet says nothing.
+  #hear(): Voices | undefined {
+    const voices = this.#listeners?.voices;
+    if (voices === undefined) return undefined;
+    return { ...voices, silent: new Set([...voices.silent].filter((id) => !this.#justAnswered.has(id))) };
   }
 
   // Who holds the lock listens, and nobody else: a server has one listener.
@@ -341,6 +352,7 @@ class Run {
   #noteDone({ resource, action }: Step): void {
     const isWait = action.do === 'await-node' || action.do === 'await-balancer';
     if (!isWait) this.#done += 1;
+    if (action.do === 'await-node') this.#justAnswered.add(action.node.container);
     if (action.do === 'discard-clone') this.#discarded.set(resource, (this.#discarded.get(resource) ?? 0) + 1);
     if (isWait || action.do === 'finish-bootstrap' || action.do === 'resume-streaming') this.#answered.add(resource);
     else if (interrupting.has(action.do)) this.#answered.delete(resource);

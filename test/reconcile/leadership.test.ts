@@ -718,7 +718,8 @@ describe('one replica that hangs or still replays', () => {
     const members = [leader(fenced), replica(1, detached(980)), replica(2, behind)];
     expect(decide({ members, lostFor: 4000 })).toMatchObject({ is: 'fence', detach: [2] });
     const handover = { kind: 'failover-lossy', to: undefined } as const;
-    expect(successor(decide({ members, lostFor: 4000, handover }))).toBe(1);
+    const forced = [leader({ ...fenced, fencedFor: 'forced' }), ...members.slice(1)];
+    expect(successor(decide({ members: forced, lostFor: 4000, handover }))).toBe(1);
   });
 
   it('is not asked with a quorum where those that speak are enough', () => {
