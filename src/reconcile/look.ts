@@ -35,6 +35,12 @@ export async function look(
   const voices = (await options.voices?.(read)) ?? (await askDeciding(engine, topology, read));
   const heard = { ...read, ...voices };
   const leaders = await options.watch?.find(engine, topology, heard, options.listens === true);
-  const snapshot = { ...heard, ...leaders };
-  return { snapshot, plan: planCluster(topology, snapshot, fingerprints, options.failed) };
+  const { recheck, ...found } = leaders ?? { recheck: undefined };
+  const snapshot = { ...heard, ...found };
+  const plan = planCluster(topology, snapshot, fingerprints, options.failed);
+  return { snapshot, plan: { ...plan, recheck: earlier(plan.recheck, recheck) } };
+}
+
+function earlier(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
 }

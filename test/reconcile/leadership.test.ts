@@ -617,6 +617,15 @@ describe('without a quorum, nobody is promoted while another one may have more',
     expect(successor(succeed([replica(1, detached(1000)), replica(2, half)]))).toBe(1);
   });
 
+  it('is nobody whose lag is not known, since the leader was not heard for long before it was lost', () => {
+    const policy = { ...automatic, maxLag: 100 };
+    const old = leader({ ...fenced, said: once(1000, 1, 20_000) });
+    const found = (lostFor: number): Decision =>
+      decide({ members: [old, replica(1, detached(1000))], policy, lostFor });
+    expect(hindrance(found(6000))).toBe('too-far-behind');
+    expect(successor(found(18_000))).toBe(1);
+  });
+
   it('nobody further behind than the file allows is promoted', () => {
     const policy = { ...automatic, maxLag: 100 };
     expect(successor(succeed([replica(1, detached(900))], { policy }))).toBe(1);
