@@ -1,3 +1,4 @@
+import { revisionNeedsRestart } from '../base/revision.ts';
 import type { Topology } from '../topology/model.ts';
 import { allocateAddresses } from './allocate.ts';
 import type { GroupContext } from './context.ts';
@@ -88,7 +89,13 @@ export function findDiffering(
       const observed = findNode(context, node.slot);
       const wanted = wantedRevision(context, node);
       const config = observed?.facts.config;
-      if (observed === undefined || wanted === undefined || config === undefined || config === wanted.name) return [];
+      if (observed === undefined || wanted === undefined || config === undefined) return [];
+      const { started } = observed.facts;
+      // What it was started with decides who restarts first, also where the new configuration is written already.
+      const isPending = started !== undefined && revisionNeedsRestart(started, wanted.name);
+      if (config === wanted.name) {
+        return isPending ? [{ id: observed.container.id, folder: `${observed.layout.home}/${started}` }] : [];
+      }
       return [{ id: observed.container.id, folder: `${observed.layout.home}/${config}` }];
     });
     const balancer = snapshot.balancers.find((each) => each.group === context.group.name);

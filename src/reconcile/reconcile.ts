@@ -93,6 +93,8 @@ class Run {
   readonly #tenure: Tenure;
   /** By resource: what no retry helps. */
   readonly #failures = new Map<string, PgherdError>();
+  /** Containers that a step under way interrupts: that their servers go silent is no news. */
+  readonly #interrupted = new Set<string>();
   /** Containers of servers that were waited for, and have not gone silent since. */
   readonly #justAnswered = new Set<string>();
   /** Resources that have answered in this run. */
@@ -153,7 +155,7 @@ class Run {
       onHeard: (container) => {
         if (listeners.reports.has(container)) return;
         this.#justAnswered.delete(container);
-        this.#wake.fire();
+        if (!this.#interrupted.has(container)) this.#wake.fire();
       },
     });
     return listeners;
@@ -326,9 +328,11 @@ class Run {
         queue: this.#options.queue,
         signal: this.#signal,
         onStart: (step) => {
+          this.#noteInterrupted(step, true);
           this.#options.onProgress({ type: 'step-started', step });
         },
         onEnd: (outcome) => {
+          this.#noteInterrupted(outcome.step, false);
           this.#options.onProgress({ type: 'step-ended', outcome });
         },
       },
@@ -347,6 +351,12 @@ class Run {
 
   #isCalledOff(): boolean {
     return this.#signal.aborted;
+  }
+
+  #noteInterrupted({ action }: Step, isUnderWay: boolean): void {
+    if (!interrupting.has(action.do) || !('container' in action)) return;
+    if (isUnderWay) this.#interrupted.add(action.container);
+    else this.#interrupted.delete(action.container);
   }
 
   #noteDone({ resource, action }: Step): void {
