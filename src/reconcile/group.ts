@@ -42,16 +42,16 @@ export function viewGroup(group: Group, snapshot: Snapshot): GroupView {
   const source = newestRecord(nodes);
   const withData = nodes.filter(({ facts }) => facts.state.is === 'data');
   if (unread.some(({ slot }) => group.nodes.some((node) => node.slot === slot))) {
-    const isKnown = source !== undefined && isReadEnough(source.record, nodes);
+    if (source === undefined || !isReadEnough(source.record, nodes)) return { phase: 'unread' };
     // Its container may be impossible to make: it is waited for as for a leader that has ended.
-    const isAway = source !== undefined && unread.some(({ slot }) => slot === source.record.leader);
-    if (!isKnown || (isAway && (snapshot.lost.get(group.name) ?? 0) < unreadPatience)) return { phase: 'unread' };
+    const isAway = unread.some(({ slot }) => slot === source.record.leader);
+    if (isAway && (snapshot.lost.get(group.name) ?? 0) < unreadPatience) return { phase: 'unread' };
   }
   const isFresh = (source === undefined || source.record.version <= bootstrapRecordVersion) && withData.length === 0;
   const [hidden] = unread;
   // What the file no longer names may be all that is left of the group.
-  if (isFresh && hidden !== undefined) return blockedByHidden(hidden);
-  if (source === undefined) return isFresh ? { phase: 'fresh' } : blockedNoRecord(withData);
+  if (isFresh) return hidden === undefined ? { phase: 'fresh' } : blockedByHidden(hidden);
+  if (source === undefined) return blockedNoRecord(withData);
   const { record } = source;
   const leader = nodes.find(({ slot }) => slot === record.leader);
   if (leader?.facts.state.is === 'data' && isOfReign(leader, record)) {
@@ -59,7 +59,6 @@ export function viewGroup(group: Group, snapshot: Snapshot): GroupView {
     const isBootstrapRecord = record.version === bootstrapRecordVersion;
     return { phase: 'led', leader, systemIdentifier, record, isBootstrapRecord, source: source.node };
   }
-  if (isFresh) return { phase: 'fresh' };
   const blocked = blockedNoLeader(group, record, leader, withData);
   const [holder] = withData;
   if (blocked.phase !== 'blocked' || holder?.facts.state.is !== 'data') return blocked;

@@ -1,7 +1,7 @@
 import type { Engine } from '../docker/engine.ts';
 import type { Topology } from '../topology/model.ts';
 import { observe, observeInForce } from './observe.ts';
-import type { Plan } from './plan.ts';
+import { earliest, type Plan } from './plan.ts';
 import { findDiffering, planCluster, type Fingerprints } from './planner.ts';
 import type { LeaderWatch } from './leader-watch.ts';
 import { askDeciding } from './probe.ts';
@@ -38,9 +38,5 @@ export async function look(
   const { recheck, ...found } = leaders ?? { recheck: undefined };
   const snapshot = { ...heard, ...found };
   const plan = planCluster(topology, snapshot, fingerprints, options.failed);
-  return { snapshot, plan: { ...plan, recheck: earlier(plan.recheck, recheck) } };
-}
-
-function earlier(one: number | undefined, other: number | undefined): number | undefined {
-  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
+  return { snapshot, plan: { ...plan, recheck: earliest([plan.recheck, recheck]) } };
 }

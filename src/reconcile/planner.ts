@@ -13,7 +13,7 @@ import { nodeStopSeconds } from './kinds/node-spec.ts';
 import { findNode } from './kinds/find-node.ts';
 import { wantedRevision } from './kinds/node-config.ts';
 import { balancerResource, groupResource, nodeResource, volumeResource } from './names.ts';
-import { isPausedBy } from './requests.ts';
+import { isPaused } from './requests.ts';
 import { mergeParts, step, type Blocked, type Change, type Open, type Part, type Plan, type Step } from './plan.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -63,11 +63,6 @@ function findOpen({ group, snapshot }: GroupContext, changes: readonly Change[])
   }
   const isHandedOver = changes.some((change) => change.resource === resource && change.actions.includes('promote'));
   return isHandedOver ? [{ resource, why: 'what follows from the change of leaders shows when it is done' }] : [];
-}
-
-/** Whether the cluster is paused. */
-export function isPaused({ nodes }: Snapshot): boolean {
-  return isPausedBy(nodes);
 }
 
 function blockedByPause({ cluster }: Topology): Blocked {

@@ -872,7 +872,6 @@ describe('whatever the situation', () => {
       }),
       { numRuns: 3000 },
     );
-    console.log('TIMES', times);
     expect(times).toBeGreaterThan(50);
   };
 

@@ -7,9 +7,8 @@ before=$(readlink "$home/serves" || :)
 [ "$before" = lead ] || mark serves promoting
 trap 'mark serves "$before"' EXIT
 guard
-leader=$(newest)
-if [ "${leader##* }" != "$number" ]; then
-  say "the record names slot ${leader##* } as the leader, and this is slot $number: refusing"
+if [ "${record##* }" != "$number" ]; then
+  say "the record names slot ${record##* } as the leader, and this is slot $number: refusing"
   exit 75
 fi
 trap - EXIT
