@@ -22,7 +22,8 @@ examples/quickstart/images.sh 13 15 17 18
 # go to an SSH server.
 missing=()
 for package in bash-completion fish iproute2 libwrap0 openssh-client tmux zsh; do
-  dpkg-query --show "$package" >/dev/null 2>&1 || missing+=("$package")
+  # It knows of packages that are not installed, too.
+  [ "$(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
 done
 if [ ${#missing[@]} -gt 0 ] && command -v apt-get >/dev/null; then
   apt-get update -qq >&2

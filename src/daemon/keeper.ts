@@ -9,7 +9,7 @@ import { look, type Looked } from '../reconcile/look.ts';
 import { balancerResource, labelNames, nodeResource } from '../reconcile/names.ts';
 import { readPasswords } from '../reconcile/passwords.ts';
 import { isByPause } from '../reconcile/plan.ts';
-import { isPaused } from '../reconcile/planner.ts';
+import { isPaused } from '../reconcile/requests.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
 import type { Progress, Result, World } from '../reconcile/work.ts';
 import type { Snapshot } from '../reconcile/snapshot.ts';

@@ -19,6 +19,10 @@ export const blockCodes = {
     means: 'volumes hold data, and none says who leads',
     remedy: 'put back pgherd/record in the volume from a backup of it',
   },
+  'data-not-in-file': {
+    means: 'a group would begin empty, beside a volume of a node that the file does not name',
+    remedy: 'put that node back into the file, or remove the volume if nobody needs its data',
+  },
   'leader-data-gone': {
     means: "the leader's volume is gone or empty, and nobody else can take over",
     remedy: 'put the volume back from a backup',

@@ -5,7 +5,7 @@ import type { ObservedNode, ObservedVolume, Snapshot } from './snapshot.ts';
 
 /** How far a group has come, from what its volumes say. Nothing is decided from a part of them. */
 export type GroupView =
-  /** A volume has no container, so nobody knows yet what it holds: containers first, decisions after. */
+  /** A volume that decides has no container, so nobody knows yet what it holds: containers first, decisions after. */
   | { readonly phase: 'unread' }
   /** No volume of the group holds or ever held data: the first node bootstraps. */
   | { readonly phase: 'fresh' }
@@ -30,17 +30,28 @@ export type GroupView =
     }
   | { readonly phase: 'blocked'; readonly reason: BlockReason; readonly remedy: string };
 
+/** Milliseconds for which the container of a leader's volume is waited for, before another node may lead. */
+const unreadPatience = 10_000;
+
 /** A record of this version says that the bootstrap has begun, every later one that it has ended. */
 const bootstrapRecordVersion = 1;
 
 export function viewGroup(group: Group, snapshot: Snapshot): GroupView {
   const nodes = snapshot.nodes.filter((node) => node.group === group.name);
-  if (hasUnreadVolume(group, nodes, snapshot.volumes)) return { phase: 'unread' };
+  const unread = unreadVolumes(group, snapshot);
   const source = newestRecord(nodes);
   const withData = nodes.filter(({ facts }) => facts.state.is === 'data');
-  if (source === undefined) {
-    return withData.length === 0 ? { phase: 'fresh' } : blockedNoRecord(withData);
+  if (unread.some(({ slot }) => group.nodes.some((node) => node.slot === slot))) {
+    if (source === undefined || !isReadEnough(source.record, nodes)) return { phase: 'unread' };
+    // Its container may be impossible to make: it is waited for as for a leader that has ended.
+    const isAway = unread.some(({ slot }) => slot === source.record.leader);
+    if (isAway && (snapshot.lost.get(group.name) ?? 0) < unreadPatience) return { phase: 'unread' };
   }
+  const isFresh = (source === undefined || source.record.version <= bootstrapRecordVersion) && withData.length === 0;
+  const [hidden] = unread;
+  // What the file no longer names may be all that is left of the group.
+  if (isFresh) return hidden === undefined ? { phase: 'fresh' } : blockedByHidden(hidden);
+  if (source === undefined) return blockedNoRecord(withData);
   const { record } = source;
   const leader = nodes.find(({ slot }) => slot === record.leader);
   if (leader?.facts.state.is === 'data' && isOfReign(leader, record)) {
@@ -48,7 +59,6 @@ export function viewGroup(group: Group, snapshot: Snapshot): GroupView {
     const isBootstrapRecord = record.version === bootstrapRecordVersion;
     return { phase: 'led', leader, systemIdentifier, record, isBootstrapRecord, source: source.node };
   }
-  if (record.version <= bootstrapRecordVersion && withData.length === 0) return { phase: 'fresh' };
   const blocked = blockedNoLeader(group, record, leader, withData);
   const [holder] = withData;
   if (blocked.phase !== 'blocked' || holder?.facts.state.is !== 'data') return blocked;
@@ -103,12 +113,16 @@ export function isHalfClone({ is }: NodeState): boolean {
   return is === 'cloning' || is === 'half';
 }
 
-function hasUnreadVolume(group: Group, nodes: readonly ObservedNode[], volumes: readonly ObservedVolume[]): boolean {
-  return group.nodes.some(
-    ({ slot }) =>
-      !nodes.some((node) => node.slot === slot) &&
-      volumes.some((each) => each.group === group.name && each.slot === slot),
-  );
+/** Volumes of a group, of slots that have no container to read them by. */
+export function unreadVolumes(group: Group, { nodes, volumes }: Snapshot): readonly ObservedVolume[] {
+  const isRead = (slot: number): boolean => nodes.some((node) => node.group === group.name && node.slot === slot);
+  return volumes.filter((each) => each.group === group.name && !isRead(each.slot));
+}
+
+// A promotion is written down in a majority of the volumes at least.
+function isReadEnough({ members }: RecordName, nodes: readonly ObservedNode[]): boolean {
+  const read = members.filter((slot) => nodes.some((node) => node.slot === slot && node.facts.record !== undefined));
+  return read.length * 2 > members.length;
 }
 
 /** The newest record that the volumes of a group's nodes hold. */
@@ -119,6 +133,15 @@ export function newestRecord(
     node.facts.record === undefined ? [] : [{ node, record: node.facts.record }],
   );
   return recorded.toSorted(({ record: a }, { record: b }) => compareRecords(b, a))[0];
+}
+
+function blockedByHidden({ volume, slot, group }: ObservedVolume): GroupView {
+  const detail = `${volume.name} is of slot ${String(slot)}, which the file does not name, and may hold the data of ${group}`;
+  return {
+    phase: 'blocked',
+    reason: { code: 'data-not-in-file', detail },
+    remedy: `put that node back into the file (node_id ${String(slot)}), or remove the volume with \`docker volume rm ${volume.name}\` if nobody needs its data`,
+  };
 }
 
 function blockedNoRecord(withData: readonly ObservedNode[]): GroupView {

@@ -1,16 +1,22 @@
 import type { Engine } from '../docker/engine.ts';
 import { PgherdError } from '../base/error.ts';
 import type { Topology } from '../topology/model.ts';
-import { parseRecord } from '../postgres/record.ts';
+import { parseRecord, recordsFolder } from '../postgres/record.ts';
 import { formatRecordName } from '../postgres/layout.ts';
 import { serverProgram } from '../postgres/scripts.ts';
-import { viewGroup } from './group.ts';
+import { findLeading, viewGroup } from './group.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 
-type Found = Pick<Snapshot, 'lost' | 'hung' | 'sinceChange' | 'settlesIn'>;
+type Found = Pick<Snapshot, 'lost' | 'hung' | 'sinceChange' | 'settlesIn'> & {
+  /** Milliseconds after which a leader is to be asked again that could not be asked; undefined: all could. */
+  readonly recheck: number | undefined;
+};
 
 /** Milliseconds that the second question may take; the server itself has 3 s. */
 const askDeadline = 8000;
+
+/** Milliseconds after which one is asked again that could not be asked. */
+const askAgain = 1000;
 
 /** Milliseconds after the return of an engine in which what it had running comes up again. */
 const settleTime = 10_000;
@@ -57,6 +63,9 @@ export class LeaderWatch {
         const view = viewGroup(group, snapshot);
         if (view.phase === 'lost')
           return { name: group.name, state: 'lost' as const, leader: undefined, source: view.source };
+        // Where its container cannot be made, its time runs as that of one that has ended.
+        if (view.phase === 'unread' && findLeading(group, snapshot) !== undefined)
+          return { name: group.name, state: 'lost' as const, leader: undefined, source: undefined };
         if (view.phase !== 'led')
           return { name: group.name, state: 'unknown' as const, leader: undefined, source: undefined };
         const isDoubted = this.#lostAt.has(group.name);
@@ -69,10 +78,10 @@ export class LeaderWatch {
     const hung = new Set<string>();
     for (const { name, state, leader } of states) {
       if (state === 'serves') this.noteServing(name);
-      else if (state !== 'unknown' && !this.#lostAt.has(name)) this.#lostAt.set(name, now);
+      else if (isKnown(state) && !this.#lostAt.has(name)) this.#lostAt.set(name, now);
       const at = this.#lostAt.get(name);
       // One that was lost and is not heard yet may be back.
-      if (at !== undefined && state !== 'unknown') lost.set(name, now - at);
+      if (at !== undefined && isKnown(state)) lost.set(name, now - at);
       if (leader === undefined) continue;
       const { id } = leader.container;
       if (state !== 'hangs') this.#hangsSince.delete(id);
@@ -93,7 +102,8 @@ export class LeaderWatch {
         .filter((name) => !this.#settled.has(name))
         .map((name) => [name, Math.max(0, this.#settledAt - now)]),
     );
-    return { lost, hung, sinceChange: new Map(changes.flat()), settlesIn };
+    const recheck = states.some(({ state }) => state === 'unasked') ? askAgain : undefined;
+    return { lost, hung, sinceChange: new Map(changes.flat()), settlesIn, recheck };
   }
 
   async #lastChange(engine: Engine, group: string, source: ObservedNode | undefined): Promise<number | undefined> {
@@ -102,7 +112,7 @@ export class LeaderWatch {
     const name = formatRecordName(record);
     const known = this.#changes.get(group);
     if (known?.record === name) return known.at;
-    const files = await engine.readArchive(source.container.id, `${source.layout.home}/${name}`);
+    const files = await engine.readArchive(source.container.id, `${source.layout.home}/${recordsFolder}/${name}`);
     const [last] = parseRecord([...(files?.values() ?? [])][0] ?? '')?.changes ?? [];
     const at = last === undefined ? undefined : Date.parse(last.at);
     this.#changes.set(group, { record: name, at });
@@ -110,7 +120,11 @@ export class LeaderWatch {
   }
 }
 
-type State = 'serves' | 'lost' | 'hangs' | 'unknown';
+type State = 'serves' | 'lost' | 'hangs' | 'unknown' | 'unasked';
+
+function isKnown(state: State): boolean {
+  return state !== 'unknown' && state !== 'unasked';
+}
 
 async function findState(
   engine: Engine,
@@ -118,10 +132,9 @@ async function findState(
   { container, facts }: ObservedNode,
   { isListening, isDoubted }: { readonly isListening: boolean; readonly isDoubted: boolean },
 ): Promise<State> {
-  // One that is still to be promoted, or was never started, does not serve yet, and is not lost.
-  if (container.startedAt === 0) return 'unknown';
-  if (container.state !== 'running') return 'lost';
-  if (facts.serves === 'follow') return 'unknown';
+  // One that begins has led nobody; a container made again, or a promotion that does not come to its end, have their time.
+  if (facts.state.is !== 'data') return 'unknown';
+  if (container.state !== 'running' || facts.serves === 'follow' || facts.serves === 'promoting') return 'lost';
   if (snapshot.reports.get(container.id)?.recovery === false) return 'serves';
   if (!snapshot.silent.has(container.id)) {
     if (isListening) return 'unknown';
@@ -137,10 +150,10 @@ async function ask(engine: Engine, container: string): Promise<State> {
   try {
     const { code } = await engine.exec(container, { command, deadline: askDeadline });
     // 1: it refuses for now, since it starts or stops; 2: no answer; others: it could not be asked.
-    return ({ 0: 'serves', 1: 'lost', 2: 'hangs' } as const)[code] ?? 'unknown';
+    return ({ 0: 'serves', 1: 'lost', 2: 'hangs' } as const)[code] ?? 'unasked';
   } catch (error) {
     // Whether it is the server or the engine that does not answer, nobody knows.
-    if (error instanceof PgherdError) return 'unknown';
+    if (error instanceof PgherdError) return 'unasked';
     throw error;
   }
 }

@@ -8,6 +8,9 @@ const quickRedo = 48 * 2 ** 20;
 /** Bytes of WAL that a replica may lack when its leader is to hand over. */
 const nearLag = 16 * 2 ** 20;
 
+/** Milliseconds before the loss of a leader after which its last report is too old to compare with: it reports twice a second. */
+const outdatedAfter = 3000;
+
 /** Milliseconds that a server which runs may take until it answers. */
 const startTime = 3000;
 
@@ -239,7 +242,7 @@ function findHindrance(
     return { code: 'incomplete', detail: `${names} cannot be asked, and may have more than the others`, remedy };
   }
   const { maxLag } = situation.policy;
-  const lag = countLost(old, best);
+  const lag = isOutdated(situation, old) ? null : countLost(old, best);
   if (maxLag === undefined || (lag !== null && lag <= maxLag)) return undefined;
   const behind = lag === null ? 'nobody knows how far' : `${String(lag)} bytes`;
   const detail = `${best.name} is ${behind} behind, and failover.max_lag is ${String(maxLag)}`;
@@ -263,6 +266,11 @@ function findQuorumLost(
       ? 'no replica is known to have everything that was acknowledged'
       : `${of} replicas that commits waited for can be asked, and one of the others may have more`;
   return { code: 'quorum-lost', detail, remedy };
+}
+
+/** The leader was not heard for so long before it was lost that what it had written tells little. */
+function isOutdated({ lostFor }: Situation, old: Member | undefined): boolean {
+  return old?.said !== undefined && old.said.ago - (lostFor ?? 0) > outdatedAfter;
 }
 
 /** Bytes that the leader said it had written and this one has not; null: nobody knows. */

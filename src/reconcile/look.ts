@@ -1,7 +1,7 @@
 import type { Engine } from '../docker/engine.ts';
 import type { Topology } from '../topology/model.ts';
 import { observe, observeInForce } from './observe.ts';
-import type { Plan } from './plan.ts';
+import { earliest, type Plan } from './plan.ts';
 import { findDiffering, planCluster, type Fingerprints } from './planner.ts';
 import type { LeaderWatch } from './leader-watch.ts';
 import { askDeciding } from './probe.ts';
@@ -35,6 +35,8 @@ export async function look(
   const voices = (await options.voices?.(read)) ?? (await askDeciding(engine, topology, read));
   const heard = { ...read, ...voices };
   const leaders = await options.watch?.find(engine, topology, heard, options.listens === true);
-  const snapshot = { ...heard, ...leaders };
-  return { snapshot, plan: planCluster(topology, snapshot, fingerprints, options.failed) };
+  const { recheck, ...found } = leaders ?? { recheck: undefined };
+  const snapshot = { ...heard, ...found };
+  const plan = planCluster(topology, snapshot, fingerprints, options.failed);
+  return { snapshot, plan: { ...plan, recheck: earliest([plan.recheck, recheck]) } };
 }

@@ -84,14 +84,19 @@ export type Part = {
 };
 
 export function mergeParts(parts: readonly Part[]): Required<Omit<Part, 'recheck'>> & Pick<Part, 'recheck'> {
-  const rechecks = parts.flatMap(({ recheck }) => (recheck === undefined ? [] : [recheck]));
   return {
-    recheck: rechecks.length === 0 ? undefined : Math.min(...rechecks),
+    recheck: earliest(parts.map(({ recheck }) => recheck)),
     changes: parts.flatMap(({ changes }) => changes ?? []),
     steps: parts.flatMap(({ steps }) => steps ?? []),
     blocked: parts.flatMap(({ blocked }) => blocked ?? []),
     checks: parts.flatMap(({ checks }) => checks ?? []),
   };
+}
+
+/** The least of these; undefined where no time counts. */
+export function earliest(times: readonly (number | undefined)[]): number | undefined {
+  const known = times.filter((each) => each !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
 }
 
 export function step(resource: string, action: Action, after: readonly string[] = []): Step {

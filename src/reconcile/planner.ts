@@ -1,3 +1,4 @@
+import { revisionNeedsRestart } from '../base/revision.ts';
 import type { Topology } from '../topology/model.ts';
 import { allocateAddresses } from './allocate.ts';
 import type { GroupContext } from './context.ts';
@@ -12,7 +13,7 @@ import { nodeStopSeconds } from './kinds/node-spec.ts';
 import { findNode } from './kinds/find-node.ts';
 import { wantedRevision } from './kinds/node-config.ts';
 import { balancerResource, groupResource, nodeResource, volumeResource } from './names.ts';
-import { isPausedBy } from './requests.ts';
+import { isPaused } from './requests.ts';
 import { mergeParts, step, type Blocked, type Change, type Open, type Part, type Plan, type Step } from './plan.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -64,11 +65,6 @@ function findOpen({ group, snapshot }: GroupContext, changes: readonly Change[])
   return isHandedOver ? [{ resource, why: 'what follows from the change of leaders shows when it is done' }] : [];
 }
 
-/** Whether the cluster is paused. */
-export function isPaused({ nodes }: Snapshot): boolean {
-  return isPausedBy(nodes);
-}
-
 function blockedByPause({ cluster }: Topology): Blocked {
   return {
     resource: `cluster/${cluster}`,
@@ -88,7 +84,13 @@ export function findDiffering(
       const observed = findNode(context, node.slot);
       const wanted = wantedRevision(context, node);
       const config = observed?.facts.config;
-      if (observed === undefined || wanted === undefined || config === undefined || config === wanted.name) return [];
+      if (observed === undefined || wanted === undefined || config === undefined) return [];
+      const { started } = observed.facts;
+      // What it was started with decides who restarts first, also where the new configuration is written already.
+      const isPending = started !== undefined && revisionNeedsRestart(started, wanted.name);
+      if (config === wanted.name) {
+        return isPending ? [{ id: observed.container.id, folder: `${observed.layout.home}/${started}` }] : [];
+      }
       return [{ id: observed.container.id, folder: `${observed.layout.home}/${config}` }];
     });
     const balancer = snapshot.balancers.find((each) => each.group === context.group.name);

@@ -10,7 +10,8 @@ import { findLockImage } from './lock-image.ts';
 import { look, type Looked } from './look.ts';
 import type { Passwords } from './passwords.ts';
 import { without, type Plan, type Step } from './plan.ts';
-import { isPaused, planCluster } from './planner.ts';
+import { planCluster } from './planner.ts';
+import { isPaused } from './requests.ts';
 import { Listeners } from './listeners.ts';
 import { LeaderWatch } from './leader-watch.ts';
 import type { Voices } from './reports.ts';
@@ -93,6 +94,10 @@ class Run {
   readonly #tenure: Tenure;
   /** By resource: what no retry helps. */
   readonly #failures = new Map<string, PgherdError>();
+  /** Containers that a step under way interrupts: that their servers go silent is no news. */
+  readonly #interrupted = new Set<string>();
+  /** Containers of servers that were waited for, and have not gone silent since. */
+  readonly #justAnswered = new Set<string>();
   /** Resources that have answered in this run. */
   readonly #answered = new Set<string>();
   readonly #watch: LeaderWatch;
@@ -149,7 +154,9 @@ class Run {
     const listeners = new Listeners({
       now: this.#world.now,
       onHeard: (container) => {
-        if (!listeners.reports.has(container)) this.#wake.fire();
+        if (listeners.reports.has(container)) return;
+        this.#justAnswered.delete(container);
+        if (!this.#interrupted.has(container)) this.#wake.fire();
       },
     });
     return listeners;
@@ -261,9 +268,16 @@ class Run {
   #findVoices(): (snapshot: Snapshot) => Promise<Voices | undefined> | Voices {
     const voices = this.#options.daemon?.voices();
     if (voices !== undefined) return () => voices;
-    const heard = this.#listeners?.voices;
+    const heard = this.#hear();
     if (this.#mustProbe) return (snapshot) => probeReports(this.#engine, this.#topology, snapshot);
     return (snapshot) => askDeciding(this.#engine, this.#topology, snapshot, heard);
+  }
+
+  // One that was waited for has answered; that it is not heard again yet says nothing.
+  #hear(): Voices | undefined {
+    const voices = this.#listeners?.voices;
+    if (voices === undefined) return undefined;
+    return { ...voices, silent: new Set([...voices.silent].filter((id) => !this.#justAnswered.has(id))) };
   }
 
   // Who holds the lock listens, and nobody else: a server has one listener.
@@ -315,9 +329,11 @@ class Run {
         queue: this.#options.queue,
         signal: this.#signal,
         onStart: (step) => {
+          this.#noteInterrupted(step, true);
           this.#options.onProgress({ type: 'step-started', step });
         },
         onEnd: (outcome) => {
+          this.#noteInterrupted(outcome.step, false);
           this.#options.onProgress({ type: 'step-ended', outcome });
         },
       },
@@ -338,9 +354,16 @@ class Run {
     return this.#signal.aborted;
   }
 
+  #noteInterrupted({ action }: Step, isUnderWay: boolean): void {
+    if (!interrupting.has(action.do) || !('container' in action)) return;
+    if (isUnderWay) this.#interrupted.add(action.container);
+    else this.#interrupted.delete(action.container);
+  }
+
   #noteDone({ resource, action }: Step): void {
     const isWait = action.do === 'await-node' || action.do === 'await-balancer';
     if (!isWait) this.#done += 1;
+    if (action.do === 'await-node') this.#justAnswered.add(action.node.container);
     if (action.do === 'discard-clone') this.#discarded.set(resource, (this.#discarded.get(resource) ?? 0) + 1);
     if (isWait || action.do === 'finish-bootstrap' || action.do === 'resume-streaming') this.#answered.add(resource);
     else if (interrupting.has(action.do)) this.#answered.delete(resource);

@@ -14,7 +14,7 @@ import { newestRecord } from './group.ts';
 import { placed } from './kinds/find-node.ts';
 import { writeFolder } from './kinds/node-folder.ts';
 import { observe } from './observe.ts';
-import type { ObservedNode } from './snapshot.ts';
+import type { ObservedNode, Snapshot } from './snapshot.ts';
 
 type Requested = Extract<HandoverRequest, { is: 'requested' }>;
 
@@ -26,7 +26,7 @@ export function findHandover(nodes: readonly ObservedNode[], record: RecordName)
 }
 
 /** Whether a cluster is paused: the latest word of any of its volumes holds. */
-export function isPausedBy(nodes: readonly ObservedNode[]): boolean {
+export function isPaused({ nodes }: Pick<Snapshot, 'nodes'>): boolean {
   return newestPause(nodes)?.isPaused === true;
 }
 

@@ -17,7 +17,7 @@ export type Member = {
   readonly fencedFor: FenceCause | undefined;
   /** Bytes from 0/0 that it had written when it was told to stop in order. */
   readonly fencedAt: number | undefined;
-  /** It was taken out of service, may serve again, and has not been started since. */
+  /** It is only to be started: it was taken out of service and may serve again, or its container is new. */
   readonly isReturning: boolean;
   /** It holds the write address. */
   readonly holdsAddress: boolean;

@@ -19,6 +19,7 @@ export function isSecondWriter(
   const takesWrites =
     reports.get(container.id)?.recovery === false ||
     facts.serves === 'lead' ||
+    facts.serves === 'promoting' ||
     (facts.serves === 'follow' && !isStandby);
   if (!takesWrites) return false;
   const leader = newestRecord(nodes.filter((each) => each.group === group))?.record.leader;

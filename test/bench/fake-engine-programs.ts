@@ -526,7 +526,7 @@ function runScript(
   if (script === 'detach') return detach(node);
   if (script === 'promote') {
     if (record?.leader !== Number(node.number)) return failed(75, 'pgherd promote: the record names another leader\n');
-    return promote(node, args);
+    return promote(node, args.slice(1));
   }
   if (script === 'caught-up') return isCaughtUp(node, args.slice(1), around) ? ok() : { waiting: 'not as far' };
   return script === 'bootstrap' ? finishBootstrap(node, input) : failed(2, `no such script: ${script}\n`);

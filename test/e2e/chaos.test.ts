@@ -18,9 +18,6 @@ const kinds: readonly FaultKind[] = [
   'disconnect',
   'kill-controller',
   'kill-next-leader',
-  'stalled-pause',
-  'reports',
-  'suspend-controller',
 ];
 
 it(

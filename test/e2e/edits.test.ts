@@ -425,7 +425,7 @@ async function members(names: readonly string[]): Promise<readonly string[]> {
   const links = await Promise.all(
     names.map((name) => docker('exec', herd.container(name), 'readlink', '/var/lib/postgresql/data/pgherd/record')),
   );
-  return [...new Set(links.map((link) => link.split('.')[3] ?? link))];
+  return [...new Set(links.map((link) => link.split('.')[4] ?? link))];
 }
 
 async function startTimes(names: readonly string[]): Promise<readonly string[]> {

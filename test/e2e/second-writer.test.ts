@@ -71,6 +71,8 @@ describe('a replica that takes writes while its leader serves', () => {
       () =>
         dockerResult([
           'exec',
+          '--env',
+          `PGPASSFILE=${mount}/pgherd/secrets/pgpass`,
           group.container('lb1-primary'),
           'psql',
           '-h',
@@ -118,10 +120,10 @@ describe('a replica that takes writes while its leader is broken', () => {
 
   it('is left alone by a daemon, which says what to do, and is not read from', async () => {
     await group.herd.edit((file) => ({ ...file, failover: { mode: 'manual' } }));
+    const looked = await group.herd.look();
     await group.startDaemon();
     before = await group.becomeWhole();
     second = (await group.followers(before.name)).split(',')[0] ?? '';
-    const looked = await group.herd.look();
     await group.break(before.name);
     await promoteByHand(second, 2000);
     const stalled = await until(
@@ -141,7 +143,7 @@ describe('a replica that takes writes while its leader is broken', () => {
     await until(
       'no reader means it',
       () => docker('exec', group.container('lb1'), 'cat', '/etc/hosts'),
-      (hosts) => /reader1/.test(hosts) && !hosts.includes(`${address} `),
+      (hosts) => hosts.includes('reader1') && !hosts.includes(`${address} `),
     );
     expect(await group.blocked()).toEqual(['group/lb1: second-writer']);
     await group.stopDaemon();
@@ -150,17 +152,5 @@ describe('a replica that takes writes while its leader is broken', () => {
     expect(stderr).toContain(`pgherd failover lb1 --to ${second}`);
     const { [second]: kept } = Object.fromEntries(await group.herd.look());
     expect(kept).toEqual(looked.get(second));
-  });
-
-  it('leads with all it acknowledged when somebody says so', async () => {
-    const { stdout } = await group.run('failover', 'lb1', '--to', second);
-    expect(stdout).toContain(`${second} leads lb1, which ${before.name} led before.`);
-    await group.mend(before.name);
-    await group.reconcile();
-    const leader = await group.becomeWhole(second);
-    expect(leader.timeline).toBe(before.timeline + 1);
-    for (const name of await group.herd.containers('node')) {
-      expect(await group.sql(name, 'SELECT count(*) FROM kept WHERE n = 2000'), name).toBe('1');
-    }
   });
 });

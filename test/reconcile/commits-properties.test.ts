@@ -48,7 +48,7 @@ class World {
     else if (op.op === 'wait') this.now += 3500;
     else if (op.op === 'edit') this.file = op;
     else if (op.op === 'replicate') this.#replicate(op.slot);
-    else if (op.op === 'become') this.#become(op.slot, op.how);
+    else if ('how' in op) this.#become(op.slot, op.how);
     this.#acknowledge();
   }
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { PgherdError } from '../../src/base/error.ts';
 import type { Engine } from '../../src/docker/engine.ts';
 import { LeaderWatch } from '../../src/reconcile/leader-watch.ts';
-import { changeNode, convergedSnapshot, topologyOf, withContainer } from './support.ts';
+import { changeNode, convergedSnapshot, topologyOf, withContainer, withFacts } from './support.ts';
 
 const topology = topologyOf(`
 cluster_name: shop
@@ -33,4 +34,39 @@ describe('the time since a leader was lost', () => {
     now = 60_000;
     expect((await watch.find(engine, topology, ended, true)).lost.get('lb1')).toBe(0);
   });
+});
+
+describe('a leader that runs no server counts as lost, and its time runs', () => {
+  const find = async (snapshot: typeof well): Promise<number | undefined> =>
+    (await new LeaderWatch(() => 0).find(engine, topology, snapshot, true)).lost.get('lb1');
+
+  it('where its container was made again and cannot be started', async () => {
+    const made = changeNode(well, 'lb1', 0, (node) =>
+      withFacts(withContainer(node, { state: 'created', startedAt: 0 }), { serves: 'lead' }),
+    );
+    expect(await find(made)).toBe(0);
+  });
+
+  it('where its container cannot be made', async () => {
+    expect(await find(changeNode(well, 'lb1', 0, () => undefined))).toBe(0);
+  });
+
+  it.each(['follow', 'promoting'] as const)(
+    'where it is written down as the leader, and is still to be promoted (%s)',
+    async (serves) => {
+      expect(await find(changeNode(well, 'lb1', 0, (node) => withFacts(node, { serves })))).toBe(0);
+    },
+  );
+});
+
+it('a silent leader that could not be asked is asked again soon', async () => {
+  const { container } = well.nodes.find(({ slot }) => slot === 0) ?? {};
+  const silent = new Set([container?.id ?? '']);
+  const refusing = {
+    ...engine,
+    exec: () => Promise.reject(new PgherdError('engine-timeout', 'no answer', { retry: true })),
+  };
+  const { lost, recheck } = await new LeaderWatch(() => 0).find(refusing, topology, { ...well, silent }, true);
+  expect(lost.size).toBe(0);
+  expect(recheck).toBe(1000);
 });

@@ -536,6 +536,35 @@ describe('what a group had is never made up for by something empty', () => {
     expect(steps).not.toMatch(/bootstrap|create-volume|write-config|: start/);
   });
 
+  it('a replica whose container cannot be made keeps nobody from starting the leader', () => {
+    const without = changeNode(converged, 'lb1', 2, () => undefined);
+    const ended = changeNode(without, 'lb1', 0, (node) => withContainer(node, { state: 'exited' }));
+    const taken = [{ kind: 'container', name: 'shop-lb1-replica2', by: 'image other' }] as const;
+    const made = plan({ ...ended, taken });
+    expect(made.blocked.map(({ resource, reason }) => `${resource} ${reason.code}`)).toEqual([
+      'node/lb1-replica2 name-taken',
+    ]);
+    expect(formatSteps(made)).toContain('node/lb1-primary: start');
+  });
+
+  it('a leader whose container cannot be made is waited for, and then replaced by one that has no less', () => {
+    const without = changeNode(converged, 'lb1', 0, () => undefined);
+    const taken = [{ kind: 'container', name: 'shop-lb1-primary', by: 'image other' }] as const;
+    const lost = (milliseconds: number): Plan => plan({ ...without, taken, lost: new Map([['lb1', milliseconds]]) });
+    expect(lost(9000).steps).toEqual([]);
+    expect(formatSteps(lost(10_000))).toContain('node/lb1-replica1: detach');
+  });
+
+  it('no empty leader is made beside a volume of a node that the file does not name', () => {
+    const alone = topologyOf(file.replace('replicas: 2', 'replicas: 0'));
+    const [, kept] = converged.volumes;
+    if (kept === undefined) throw new Error('there is no volume');
+    const left = { ...emptySnapshot(alone), networks: converged.networks, volumes: [kept] };
+    const made = planCluster(alone, left, {});
+    expect(made.blocked.map(({ reason }) => reason.code)).toEqual(['data-not-in-file']);
+    expect(formatSteps(made)).not.toMatch(/lb1-primary/);
+  });
+
   it('data without a record blocks: nobody guesses who leads', () => {
     const unrecorded = [0, 1, 2].reduce(
       (snapshot, slot) => changeNode(snapshot, 'lb1', slot, (node) => withFacts(node, { record: undefined })),

@@ -257,8 +257,9 @@ describe('destroy', () => {
         const before = foreign();
         await run(engine, file);
         writeRows(engine);
-        const [volumes, rows] = [[...engine.volumes.keys()], rowsOf(engine)];
+        const volumes = [...engine.volumes.keys()];
         for (const each of drift) await apply(engine, each);
+        const rows = rowsOf(engine);
         const { engine: client } = engine.connect();
         const result = await destroy(client, 'shop', withVolumes, worldOf(engine), {
           timeout: 3_600_000,

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Handover, NodeFacts, Reign } from '../../src/postgres/layout.ts';
 import { observe } from '../../src/reconcile/observe.ts';
-import { cancelHandover, findHandover, isPausedBy, requestHandover, setPaused } from '../../src/reconcile/requests.ts';
+import {
+  cancelHandover,
+  findHandover,
+  isPaused as isPausedInVolumes,
+  requestHandover,
+  setPaused,
+} from '../../src/reconcile/requests.ts';
 import type { FakeContainer } from '../bench/fake-engine-state.ts';
 import { FakeWorld, type FakeHooks } from '../bench/fake-engine.ts';
 import { findFaults, isMutating, leastFile, planOf, run, type File } from './simulation.ts';
@@ -59,7 +65,7 @@ function pause(world: FakeWorld, by: string | undefined, hooks: FakeHooks = {}):
 }
 
 async function isPaused(world: FakeWorld): Promise<boolean> {
-  return isPausedBy((await observe(world.connect().engine, 'shop', undefined)).nodes);
+  return isPausedInVolumes(await observe(world.connect().engine, 'shop', undefined));
 }
 
 /** Fails the calls that write into volumes after so many. */

@@ -420,6 +420,8 @@ export async function apply(engine: FakeWorld, { what, nth }: Drift): Promise<vo
     await hand.stopContainer(id, 1);
     const link = { type: 'link', path: 'pgherd/state', target: 'cloning' } as const;
     await hand.writeArchive(id, '/var/lib/postgresql/data', [link], 999);
+    // Nothing of its own was ever in it.
+    for (const { volume } of engine.containers.get(id)?.volumes ?? []) volume.database = undefined;
   } else if (what === 'networks removed') {
     for (const { id: each, networks: all } of ours) {
       for (const network of Object.keys(all)) await hand.disconnectNetwork(network, each).catch(() => undefined);

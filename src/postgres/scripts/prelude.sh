@@ -13,12 +13,12 @@ newest() {
   ls "$home/records" 2>/dev/null | sed -n 's/^record\.\([0-9]*\)\.\([0-9]*\)\.\([0-9]*\)\..*json$/\1 \2 \3/p' |
     sort -k1,1n -k2,2n | tail -n 1
 }
-# guard: refuses what a controller instructs after a later one has claimed the group.
+# guard: refuses what a controller instructs after a later one has claimed the group; leaves the newest record in `record`.
 guard() {
-  epoch=$(newest)
-  [ -n "$epoch" ] || return 0
-  [ "${epoch%% *}" -le "${PGHERD_EPOCH:-${epoch%% *}}" ] && return
-  say "a later controller has taken over (epoch ${epoch%% *}, this one has $PGHERD_EPOCH): refusing"
+  record=$(newest)
+  [ -n "$record" ] || return 0
+  [ "${record%% *}" -le "${PGHERD_EPOCH:-${record%% *}}" ] && return
+  say "a later controller has taken over (epoch ${record%% *}, this one has $PGHERD_EPOCH): refusing"
   exit 75
 }
 # mark LINK TARGET: replaces a link at once

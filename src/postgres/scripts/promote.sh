@@ -1,5 +1,5 @@
 # Puts its own revision in force on a server that is to lead, and has it lead: where it does already, nothing is left to do.
-# $@: the slots of those who are to follow it.
+# $1: seconds that it may take; then the slots of those who are to follow it.
 superuser=$(cat "$rev/superuser")
 number=$(cut -d ' ' -f 3 "$rev/role")
 # Whoever claims the group from now on sees that this node may lead; who claimed it before is seen here.
@@ -7,27 +7,31 @@ before=$(readlink "$home/serves" || :)
 [ "$before" = lead ] || mark serves promoting
 trap 'mark serves "$before"' EXIT
 guard
-leader=$(newest)
-if [ "${leader##* }" != "$number" ]; then
-  say "the record names slot ${leader##* } as the leader, and this is slot $number: refusing"
+if [ "${record##* }" != "$number" ]; then
+  say "the record names slot ${record##* } as the leader, and this is slot $number: refusing"
   exit 75
 fi
 trap - EXIT
 mark config "$(basename "$rev")"
-until pg_isready -q -h /var/run/postgresql; do sleep 0.05; done
+end=$(($(date +%s) + ${1:-15}))
+shift
+until pg_isready -q -h /var/run/postgresql -t 1; do
+  [ "$(date +%s)" -lt "$end" ] || { say 'its server does not answer'; exit 1; }
+  sleep 0.05
+done
 # Its own revision names nobody to follow. That it takes writes is seen by a write.
 slots=$(for slot; do
   echo "select pg_create_physical_replication_slot('$slot', true) where not exists (select from pg_replication_slots where slot_name = '$slot');"
 done)
-PGOPTIONS='-c synchronous_commit=local -c statement_timeout=0' psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres \
+PGCONNECT_TIMEOUT=5 PGOPTIONS='-c synchronous_commit=local -c statement_timeout=0' timeout -s KILL "$((end - $(date +%s) + 1))" psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres \
   >/dev/null <<SQL
 $(resets)
 select pg_reload_conf(), case when pg_is_in_recovery() then pg_promote(false) end;
 do \$\$ begin
-  for i in 1..12000 loop
+  for i in 1..6000 loop
     exit when not pg_is_in_recovery();
     perform pg_sleep(0.005);
-    if i = 12000 then raise 'it was not promoted within a minute'; end if;
+    if i = 6000 then raise 'it was not promoted within 30 s'; end if;
   end loop;
 end \$\$;
 select pg_logical_emit_message(true, 'pgherd', 'leads');

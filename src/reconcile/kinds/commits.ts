@@ -3,6 +3,7 @@ import type { SyncList } from '../../postgres/layout.ts';
 import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
+import { earliest } from '../plan.ts';
 import { streamsFrom, unlinkedFor, type Heard } from '../reports.ts';
 import { findNode } from './find-node.ts';
 
@@ -33,7 +34,7 @@ export function findWanted(context: GroupContext, view: Led): Wanted {
   const able = followers.filter((node) => !streaming.includes(node) && mayReturn(context, leader, node));
   const leftFor = ({ name }: Node): number => reconnectTime - unlinkedFor(leader, name, snapshot.heardUntil);
   const returning = able.filter((node) => leftFor(node) > 0);
-  const recheck = returning.length === 0 ? undefined : Math.min(...returning.map(leftFor));
+  const recheck = earliest(returning.map(leftFor));
   if (streaming.length >= num) {
     // Where nobody has listened, it is not known for how long one has been away.
     const kept = (leader.streamed === undefined ? able : returning).filter(

@@ -88,7 +88,7 @@ async function explainSuperseded(context: ActionContext, said: string): Promise<
 
 function deadlineOf(script: string, args: readonly string[]): number {
   // Seconds that it keeps to itself, unless not even the shell runs.
-  if (script.endsWith('/detach')) return Number(args[0]) * 1000 + detachMargin;
+  if (script.endsWith('/detach') || script.endsWith('/promote')) return Number(args[0]) * 1000 + detachMargin;
   if (script === 'config/bootstrap') return bootstrapDeadline;
   return script.endsWith('/apply') ? reloadDeadline : (readySeconds + 30) * 1000;
 }

@@ -65,6 +65,9 @@ export type LeadershipAction =
       readonly seconds: number;
     };
 
+/** Seconds that a promotion may take; a hung server does not hold up another one for longer. */
+const promoteSeconds = 15;
+
 type Of<K extends LeadershipAction['do']> = Extract<LeadershipAction, { do: K }>;
 
 export const leadershipActions = {
@@ -118,7 +121,10 @@ export const leadershipActions = {
   },
   promote: async (action: Of<'promote'>, context: ActionContext) => {
     await context.verifyLock();
-    await runScript(context, action.node, `${action.revision}/promote`, action.followers.map(slotName));
+    await runScript(context, action.node, `${action.revision}/promote`, [
+      String(promoteSeconds),
+      ...action.followers.map(slotName),
+    ]);
   },
   'await-caught-up': async (action: Of<'await-caught-up'>, context: ActionContext) => {
     await runScript(context, action.node, 'config/caught-up', [

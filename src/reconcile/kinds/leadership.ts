@@ -1,6 +1,6 @@
 import { finalPosition, type Detached, type FenceCause, type Handover, type Place } from '../../postgres/layout.ts';
 import type { GroupContext } from '../context.ts';
-import { isOfReign, type GroupView } from '../group.ts';
+import { isOfReign, unreadVolumes, type GroupView } from '../group.ts';
 import { decideLeadership } from '../leadership.ts';
 import { groupResource, nodeResource } from '../names.ts';
 import { findHandover } from '../requests.ts';
@@ -75,7 +75,7 @@ function findMembers(context: GroupContext, view: Known): readonly Member[] {
       isFenced: facts.serves === 'fenced',
       fencedFor: facts.fencedFor,
       fencedAt: facts.fencedAt,
-      isReturning: facts.serves === 'released',
+      isReturning: facts.serves === 'released' || container.startedAt === 0,
       holdsAddress: container.networks[topology.network.writeName] !== undefined,
       // A server that ended since does not follow nobody any more.
       detached: isDown ? undefined : finalPosition(facts.detached),
@@ -86,6 +86,7 @@ function findMembers(context: GroupContext, view: Known): readonly Member[] {
       failed: failed.has(nodeResource(name)),
     };
   });
+  const unread = unreadVolumes(group, snapshot);
   const missing = group.nodes
     .filter(({ slot }) => !observed.some((each) => each.slot === slot))
     .map(({ name, slot }): Member => ({
@@ -93,7 +94,8 @@ function findMembers(context: GroupContext, view: Known): readonly Member[] {
       slot,
       isWanted: true,
       container: 'missing',
-      hasData: false,
+      // Nobody knows what is in a volume without a container: it counts as one that cannot be asked.
+      hasData: unread.some((each) => each.slot === slot),
       isFenced: false,
       fencedFor: undefined,
       fencedAt: undefined,

@@ -3,7 +3,7 @@ import { layoutOf } from '../../postgres/layout.ts';
 import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
 import { currentVolume, isCutShort, isHalfClone, nextGeneration } from '../group.ts';
-import { nodeResource, volumeName, volumeResource } from '../names.ts';
+import { nodeResource, readGeneration, volumeName, volumeResource } from '../names.ts';
 import { inOrder, step, type Blocked, type Change, type FieldChange, type Part, type Step } from '../plan.ts';
 import { diagnose } from '../reports.ts';
 import type { ObservedNode } from '../snapshot.ts';
@@ -122,7 +122,9 @@ function planAnew(context: GroupContext, node: Node, observed: ObservedNode, rea
   const mounted = currentVolume(group.name, node.slot, snapshot);
   // A generation made by a run that did not get further is taken up.
   const isMade = newest !== undefined && newest.generation > (mounted?.generation ?? 0);
-  const generation = isMade ? newest.generation : nextGeneration(group.name, node.slot, snapshot);
+  // The volume it has may be one without labels, which no list shows.
+  const next = Math.max(nextGeneration(group.name, node.slot, snapshot), readGeneration(observed.volume) + 1);
+  const generation = isMade ? newest.generation : next;
   const name = volumeName(topology.cluster, group.name, node.slot, generation);
   const volumeSteps = isMade
     ? []

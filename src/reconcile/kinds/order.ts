@@ -69,9 +69,14 @@ export function orderSteps(
   return [...ordered, ...balancer];
 }
 
-/** Whether a step brings a server up; one that cannot be started is no reason to keep sessions from the others. */
-export function bringsUp({ failed }: GroupContext, { action, resource }: Step): boolean {
-  return (action.do === 'start' || action.do === 'unpause') && !failed.has(resource);
+/**
+ * Whether a step brings a server up, or makes the container in which the next look starts what its volume holds. One that
+ * cannot be started is no reason to keep sessions from the others.
+ */
+export function bringsUp({ failed, snapshot }: GroupContext, { action, resource }: Step): boolean {
+  if (failed.has(resource)) return false;
+  if (action.do !== 'create-container') return action.do === 'start' || action.do === 'unpause';
+  return snapshot.volumes.some(({ volume }) => volume.name === action.spec.volume?.name);
 }
 
 function interrupts(action: Step['action']): boolean {

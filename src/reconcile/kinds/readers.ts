@@ -40,8 +40,7 @@ function isReadable({ snapshot, group }: GroupContext, slot: number): boolean | 
   if (isSecondWriter(node, snapshot)) return false;
   const report = snapshot.reports.get(node.container.id);
   if (report === undefined) return node.container.health.status === 'unhealthy' ? undefined : true;
-  if (isAdrift(report)) return false;
-  return report.driftsFor === undefined ? true : undefined;
+  return !isAdrift(report);
 }
 
 // At its start a balancer has what ExtraHosts says; what was written since counts for that run only.

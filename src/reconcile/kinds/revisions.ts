@@ -96,7 +96,7 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
     const stopSeconds = isHung ? hungStopSeconds : nodeStopSeconds;
     steps.push(step(resource, { do: 'restart', container: container.id, stopSeconds }));
   }
-  const isCutOff = facts.detached !== undefined && isServing(context, view.leader);
+  const isCutOff = facts.detached !== undefined && isInService(context, view.leader);
   const mustLoad = hasServed && (differs || facts.loaded !== wanted.name || isCutOff);
   if (promotes) {
     const followers = view.record.members.filter((slot) => slot !== node.slot);
@@ -136,7 +136,7 @@ function unfencedAs(role: Role, { facts, container }: ObservedNode): 'lead' | 'e
 }
 
 // While nobody does, those that are to take over follow nobody.
-function isServing({ group, snapshot }: GroupContext, { container, facts }: ObservedNode): boolean {
+function isInService({ group, snapshot }: GroupContext, { container, facts }: ObservedNode): boolean {
   return container.state === 'running' && facts.serves !== 'fenced' && !snapshot.lost.has(group.name);
 }
 

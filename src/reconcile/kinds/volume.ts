@@ -53,7 +53,9 @@ export const volumeActions = {
     }
     await context.verifyLock();
     await engine.removeContainer(container.id);
-    await removeVolume(name, context);
+    // One that the engine made up for a volume that went away meanwhile has no labels: it is not pgherd's to remove.
+    const volume = await engine.inspectVolume(name);
+    if (volume?.labels[labelNames.cluster] === context.cluster) await removeVolume(name, context);
   },
 };
 
