@@ -68,6 +68,8 @@ export type FakePrograms = {
   readonly exec: (container: FakeContainer, command: ExecCommand, around: Surroundings) => Promise<ExecResult>;
   readonly stream: typeof streamCommand;
   readonly isHealthy: (container: FakeContainer, around: Surroundings) => boolean;
+  /** Of files that do not stand in the tree. */
+  readonly pathExists: (container: FakeContainer, path: string) => boolean;
 };
 
 /** The clock of a world, and what its restart policies wait for. */
@@ -95,6 +97,7 @@ const quickPrograms: FakePrograms = {
   },
   stream: streamCommand,
   isHealthy,
+  pathExists: databasePathExists,
 };
 
 /** A clock that stands still but for calls and `advance`. */
@@ -432,7 +435,8 @@ export class FakeWorld {
       },
       pathExists: async (ref, path) => {
         const container = this.find(ref);
-        return container !== undefined && pathExists(container, path);
+        if (container === undefined) return false;
+        return container.view.get(path) !== undefined || this.#programs.pathExists(container, path);
       },
       readArchive: async (ref, path) => {
         const container = this.find(ref);
@@ -850,9 +854,7 @@ function mapVolume({ name, labels, createdAt }: FakeVolume): Volume {
   return { name, labels, createdAt };
 }
 
-function pathExists({ view, volumes }: FakeContainer, path: string): boolean {
-  if (view.get(path) !== undefined) return true;
-  // Of a database no files stand in the tree.
+function databasePathExists({ volumes }: FakeContainer, path: string): boolean {
   return volumes.some(({ target, volume: { database } }) => {
     if (database === undefined || !path.startsWith(`${target}/pgdata/`)) return false;
     return path.endsWith('/PG_VERSION') || (path.endsWith('/standby.signal') && database.isStandby);

@@ -15,7 +15,7 @@ export type Fault = {
   readonly happen: (simulation: Simulation) => void;
 };
 
-const scriptNames = ['apply', 'detach', 'promote', 'start', 'caught-up', 'await', 'resume'] as const;
+const scriptNames = ['apply', 'detach', 'promote', 'start', 'caught-up', 'await', 'resume', 'shutdown'] as const;
 
 /** Calls that change something. */
 const changes: ReadonlySet<string> = new Set([
@@ -67,7 +67,7 @@ function crash({ world, trace }: Simulation, container: FakeContainer | undefine
 function hang({ servers, clock, random, trace }: Simulation, container: FakeContainer | undefined): void {
   const server = servers.of(container);
   if (server === undefined) return;
-  server.isHung = true;
+  server.hang();
   trace?.(`hang ${server.container.name}`);
   if (random() < 0.5) {
     clock.after(moment(random) * 3, () => {
@@ -235,6 +235,15 @@ function hold(simulation: Simulation): void {
   }
 }
 
+function replaySlowly(simulation: Simulation): void {
+  const { random, clock, trace } = simulation;
+  const those = replicas(simulation);
+  if (those.length === 0) return;
+  const server = pick(random, those);
+  server.slowUntil = clock.now + between(random, 3000, 60_000);
+  trace?.(`${server.container.name} replays slowly`);
+}
+
 function lag(simulation: Simulation): void {
   const { random, trace } = simulation;
   const those = replicas(simulation);
@@ -262,6 +271,13 @@ function callTrouble(simulation: Simulation): void {
   });
 }
 
+function hangArchiver(simulation: Simulation): void {
+  const leader = leaderOf(simulation);
+  if (leader === undefined) return;
+  simulation.trace?.(`the archive_command of ${leader.container.name} hangs`);
+  leader.isArchiverHung = true;
+}
+
 function fill(simulation: Simulation): void {
   const leader = leaderOf(simulation);
   if (leader === undefined) return;
@@ -284,6 +300,8 @@ export const faults: readonly Fault[] = [
   { name: 'port taken', weight: 1, happen: takePort },
   { name: 'report', weight: 3, happen: hold },
   { name: 'lag', weight: 4, happen: lag },
+  { name: 'replay is slow', weight: 2, happen: replaySlowly },
+  { name: 'archiver hangs', weight: 1, happen: hangArchiver },
   { name: 'connections used up', weight: 2, happen: fill },
   {
     name: 'slow clone',
@@ -345,6 +363,8 @@ export function endFaults(simulation: Simulation): void {
   for (const server of servers.all) {
     server.lag = 0;
     server.heldUntil = 0;
+    server.slowUntil = 0;
+    server.isArchiverHung = false;
     if (server.isHung) server.wake();
   }
 }

@@ -3,6 +3,7 @@ import type { FakeContainer } from '../bench/fake-engine-state.ts';
 import { baseName, parent } from '../bench/fake-engine-files.ts';
 import { between } from '../chaos/random.ts';
 import type { Server, Servers } from './servers.ts';
+import type { Database } from './wal.ts';
 
 /** The newest record in a volume, by the names of its files. */
 export function newestRecordIn({ view }: FakeContainer, home: string): RecordName | undefined {
@@ -34,7 +35,7 @@ export class Process {
   readonly servers: Servers;
   readonly container: FakeContainer;
   /** The folder of its revision. */
-  readonly folder: string;
+  folder: string;
   readonly home: string;
   readonly #mishap: Mishap | undefined;
   #steps = 0;
@@ -66,6 +67,17 @@ export class Process {
 
   get revision(): string {
     return baseName(this.folder);
+  }
+
+  /** Begins again with what is in force in the volume now. */
+  renew(): void {
+    this.folder = this.container.view.follow(`${this.home}/config`);
+  }
+
+  /** The same with the files that are in force now. */
+  get config(): Pick<Process, 'read'> {
+    const { view } = this.container;
+    return { read: (file) => (view.read(`${this.home}/config/${file}`) ?? '').trim() };
   }
 
   /** The text of a file of the revision. */
@@ -108,6 +120,16 @@ export class Process {
   async mark(link: string, target: string): Promise<void> {
     await this.step();
     this.container.view.put(`${this.home}/${link}`, { type: 'link', target });
+  }
+
+  async unmark(link: string): Promise<void> {
+    await this.step();
+    if (this.link(link) !== undefined) this.container.view.remove(`${this.home}/${link}`);
+  }
+
+  /** What is in the volume. */
+  get database(): Database | undefined {
+    return this.servers.databases.get(this.container.volumes[0]?.volume.name ?? '');
   }
 
   get server(): Server | undefined {

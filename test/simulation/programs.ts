@@ -44,14 +44,18 @@ export function programsOf(servers: Servers, options: ProgramOptions): FakeProgr
       container.attached.add(killed);
       if (baseName(command[1] ?? '') === 'heartbeat') {
         let connected: Server | undefined;
+        let hungSince = Infinity;
         const beat = (): void => {
           if (isOver) return;
           const server = servers.of(container);
-          if (connected !== undefined && connected !== server) {
+          // A leader that takes no new connections is given up by the script.
+          const isLeader = container.view.link(`${homeOf(container)}/serves`) === 'lead';
+          hungSince = server?.isHung === true && isLeader ? Math.min(hungSince, servers.clock.now) : Infinity;
+          if ((connected !== undefined && connected !== server) || servers.clock.now - hungSince > 8000) {
             killed();
             return;
           }
-          if (server?.isUp === true && !server.isHung && (connected !== undefined || !server.isFull)) {
+          if (server?.isUp === true && !server.isHung) {
             connected = server;
             lines.push(JSON.stringify(server.report()));
           }
@@ -61,10 +65,17 @@ export function programsOf(servers: Servers, options: ProgramOptions): FakeProgr
       }
       return { lines, stderr: () => '', close: release };
     },
+    pathExists: (container, path) => {
+      const database = servers.databases.get(container.volumes[0]?.volume.name ?? '');
+      if (path.endsWith('/standby.signal')) return database?.isStandby === true;
+      return path.endsWith('/PG_VERSION') && database !== undefined;
+    },
     isHealthy: (container, around) => {
       if (!isNode(container)) return isHealthy(container, around);
       const server = servers.of(container);
-      return server?.isUp === true && !server.isHung && (!server.database.isStandby || server.receiver !== undefined);
+      if (server?.isUp !== true || server.isHung) return false;
+      if (server.database.isStandby) return server.receiver !== undefined;
+      return container.view.read(`${homeOf(container)}/config/role`)?.startsWith('follow') !== true;
     },
   };
 }
@@ -102,7 +113,9 @@ function processOf(servers: Servers, container: FakeContainer): FakeProcess {
         server.endSessions();
         await servers.clock.sleep(120);
         const last = server.isAlive && !server.database.isStandby ? server.write('shutdown', 120).lsn : 0;
+        server.isShut = true;
         const isSent = (): boolean =>
+          !server.isArchiverHung &&
           [...server.senders.values()].every(({ standby, flushed }) => standby === undefined || flushed >= last);
         while (server.isAlive && !isSent() && servers.clock.now < end) await servers.clock.sleep(20);
         if (isSent()) process.stopCode = 0;
@@ -172,16 +185,17 @@ async function run(
     return { code: 2, stdout: '', stderr: `sh: 0: cannot open ${path}: No such file\n` };
   }
   const at = isScript ? path : `${homeOf(container)}/config/health`;
-  const epoch = command.command
-    .map((word) => /^PGHERD_EPOCH=(\d+)$/.exec(word)?.[1])
-    .find((found) => found !== undefined);
+  const set = (name: string): string | undefined =>
+    command.command.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
+  const [epoch, seconds] = [set('PGHERD_EPOCH'), set('PGCONNECT_TIMEOUT')];
   const given = epoch === undefined ? undefined : Number(epoch);
+  const timeout = seconds === undefined ? Infinity : Number(seconds) * 1000;
   const process = new Process(servers, container, at, options.mishapOf(name, container), given);
   try {
     const script = isScript ? scripts[name] : undefined;
     const stdout =
       script === undefined
-        ? await runProgram(process, program, words, command.input ?? '')
+        ? await runProgram(process, program, words, command.input ?? '', timeout)
         : await script(process, args, command.input ?? '');
     return { code: 0, stdout: `${stdout}\n`, stderr: '' };
   } catch (error) {
@@ -201,7 +215,13 @@ function plain(words: readonly string[]): readonly string[] {
   return words;
 }
 
-async function runProgram(process: Process, program: string, words: readonly string[], input: string): Promise<string> {
+async function runProgram(
+  process: Process,
+  program: string,
+  words: readonly string[],
+  input: string,
+  timeout: number,
+): Promise<string> {
   if (program === 'pg_isready') {
     await process.step();
     const { server } = process;
@@ -213,8 +233,7 @@ async function runProgram(process: Process, program: string, words: readonly str
   }
   if (program !== 'psql') throw new Failed(126, `no such program: ${program}`);
   const statements = words.filter((_, index) => words[index - 1] === '-c');
-  const isMonitor = words.includes('pgherd_monitor');
-  const server = await process.connect(isMonitor ? 'monitor' : 'superuser');
+  const server = await process.connect('superuser', timeout);
   await process.step();
   if (!server.isAlive) throw new Failed(2, 'the server ended');
   if (statements.includes(reportSql)) return JSON.stringify(server.report());

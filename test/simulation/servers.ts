@@ -1,14 +1,16 @@
 import { parseSettings } from '../../src/postgres/config.ts';
 import type { Report } from '../../src/postgres/report.ts';
-import { baseName } from '../bench/fake-engine-files.ts';
 import type { Surroundings } from '../bench/fake-engine-programs.ts';
 import type { FakeContainer, FakeProcess } from '../bench/fake-engine-state.ts';
 import { between, type Random } from '../chaos/random.ts';
 import type { VirtualClock } from './clock.ts';
 import type { Database, WalRecord } from './wal.ts';
 
-/** What a leader knows of one that streams from it. */
-type Sender = { readonly standby: Server | undefined; flushed: number };
+/** Bytes; a standby asks from the beginning of one on. */
+const segmentSize = 2 ** 24;
+
+/** What a leader knows of one that streams from it: it counts for commits once it has caught up. */
+type Sender = { readonly standby: Server | undefined; flushed: number; readonly from: number; isStreaming: boolean };
 
 /** Whom commits wait for. */
 type SyncNames = { readonly num: number; readonly names: readonly string[] };
@@ -67,8 +69,14 @@ export class Server {
   isHung = false;
   /** All connections but the reserved ones are in use. */
   isFull = false;
+  /** An archive_command hangs: it does not end in order. */
+  isArchiverHung = false;
+  /** Its shutdown checkpoint is written. */
+  isShut = false;
   /** A reader holds up replay until then. */
   heldUntil = 0;
+  /** Replay takes until then, whatever is done about readers. */
+  slowUntil = 0;
   /** Its startup process sleeps until then, with WAL that it has not read. */
   #sleepsUntil = 0;
   /** It was promoted by hand, which nobody keeps it from. */
@@ -77,6 +85,7 @@ export class Server {
   #conninfo = '';
   #slot = '';
   #sync: SyncNames | undefined;
+  #waitsFor = '';
   /** Whom it streams from. */
   receiver: Server | undefined;
   /** What it receives is not what it has: it goes on for ever, and comes no further. */
@@ -84,6 +93,13 @@ export class Server {
   #isPumping = false;
   #isReplaying = false;
   #isConnecting = false;
+  #isPromoting = false;
+  /** Grows whenever it is stopped by a signal. */
+  #hangs = 0;
+  /** The others gave up its connections while it was stopped. */
+  #isForgotten = false;
+  /** Bytes from 0/0 that it says it has received; undefined: nothing since it was started. */
+  #received: number | undefined;
   readonly #senders = new Map<string, Sender>();
   #commits: Commit[] = [];
 
@@ -155,8 +171,23 @@ export class Server {
     this.receiver?.drop(this.name, this);
   }
 
+  /** Stopped by a signal; the others notice by their timeouts. */
+  hang(): void {
+    this.isHung = true;
+    this.#hangs += 1;
+    const times = this.#hangs;
+    this.servers.clock.after(15_000, () => {
+      if (!this.isAlive || !this.isHung || times !== this.#hangs) return;
+      this.#isForgotten = true;
+      this.receiver?.drop(this.name, this);
+      for (const { standby } of [...this.#senders.values()]) if (standby?.isHung === false) standby.#loseConnection(this);
+    });
+  }
+
   wake(): void {
     this.isHung = false;
+    if (this.#isForgotten) this.endReceiver();
+    this.#isForgotten = false;
     this.replay();
     this.connect();
     this.pump();
@@ -171,7 +202,8 @@ export class Server {
     const folder = view.follow(`${this.home}/config`);
     const settings = parseSettings(view.read(`${folder}/postgresql.conf`) ?? '');
     this.name = settings['cluster_name'] ?? this.name;
-    this.#sync = parseSync(settings['synchronous_standby_names']);
+    this.#waitsFor = settings['synchronous_standby_names'] ?? '';
+    this.#sync = parseSync(this.#waitsFor);
     const conninfo = this.database.conninfo ?? settings['primary_conninfo'] ?? '';
     const slot = settings['primary_slot_name'] ?? '';
     const isOther = conninfo !== this.#conninfo || slot !== this.#slot;
@@ -244,7 +276,7 @@ export class Server {
       if (fork === undefined) return false;
       if (own.lsn > fork.lsn) {
         // It asks from the beginning of a segment on, says how far it has come, and is told only then.
-        leader.#acknowledge(this.name, undefined, own.lsn);
+        leader.#acknowledge(this.name, undefined, own.lsn, true);
         this.servers.clock.after(20, () => {
           leader.drop(this.name, undefined);
         });
@@ -253,7 +285,8 @@ export class Server {
     }
     this.receiver = leader;
     this.#isStuck = !own.isPrefixOf(other);
-    leader.#senders.set(this.name, { standby: this, flushed: 0 });
+    leader.#senders.set(this.name, { standby: this, flushed: 0, from: other.lsn, isStreaming: false });
+    this.#received = Math.max(this.#received ?? 0, own.lsn - (own.lsn % segmentSize));
     this.pump(true);
     return true;
   }
@@ -287,16 +320,21 @@ export class Server {
       this.replay();
     }
     const flushed = Math.max(own.lsn, this.#isStuck ? leader.database.lsn : 0);
+    this.#received = flushed;
     this.servers.clock.after(between(this.servers.random, 1, 4), () => {
       if (this.receiver === leader) leader.#acknowledge(this.name, this, flushed);
     });
   }
 
-  #acknowledge(name: string, standby: Server | undefined, flushed: number): void {
+  #acknowledge(name: string, standby: Server | undefined, flushed: number, isStreaming = false): void {
     if (!this.isAlive) return;
     const known = this.#senders.get(name);
-    if (known?.standby !== standby || known === undefined) this.#senders.set(name, { standby, flushed });
-    else known.flushed = Math.max(known.flushed, flushed);
+    if (known?.standby !== standby || known === undefined) {
+      this.#senders.set(name, { standby, flushed, from: this.database.lsn, isStreaming });
+    } else {
+      known.flushed = Math.max(known.flushed, flushed);
+      known.isStreaming ||= isStreaming || flushed >= known.from;
+    }
     this.settleCommits();
   }
 
@@ -307,7 +345,7 @@ export class Server {
 
   /** A base backup, which says under its node's name how far its own receiver has come. */
   acknowledgeBackup(name: string): void {
-    this.#acknowledge(name, undefined, this.database.lsn);
+    this.#acknowledge(name, undefined, this.database.lsn, true);
   }
 
   replay(): void {
@@ -315,27 +353,45 @@ export class Server {
       return;
     this.#isReplaying = true;
     const { clock, random } = this.servers;
-    const until = Math.max(this.heldUntil, this.#sleepsUntil, clock.now) - clock.now;
+    const until = Math.max(this.#replaysAt, clock.now) - clock.now;
     clock.after(until + between(random, 0, 12), () => {
       this.#isReplaying = false;
-      if (!this.isAlive || this.isHung || !this.database.isStandby) return;
-      if (Math.max(this.heldUntil, this.#sleepsUntil) <= clock.now) this.database.replayed = this.database.wal.length;
+      this.#replayNow();
       this.replay();
     });
   }
 
-  /** Whoever reads is cancelled. */
+  get #replaysAt(): number {
+    return Math.max(this.heldUntil, this.#sleepsUntil, this.slowUntil);
+  }
+
+  #replayNow(): void {
+    if (!this.isAlive || this.isHung || !this.database.isStandby || this.#replaysAt > this.servers.clock.now) return;
+    this.database.replayed = this.database.wal.length;
+    if (this.#isPromoting) this.promote();
+  }
+
+  /** Readers that hold up replay are cancelled. */
   endReaders(): void {
+    if (this.heldUntil === 0) return;
     this.heldUntil = 0;
-    this.#sleepsUntil = 0;
-    if (this.isReplayed) return;
     this.servers.clock.after(5, () => {
-      if (this.isAlive && !this.isHung) this.database.replayed = this.database.wal.length;
+      this.#replayNow();
     });
+  }
+
+  /** It replays all that it has, and leads then, whether or not anybody waits for that. */
+  requestPromotion(): void {
+    this.#isPromoting = true;
+    this.#sleepsUntil = 0;
+    this.endReceiver();
+    if (this.isReplayed) this.promote();
+    else this.#replayNow();
   }
 
   /** Where everything it has is replayed; it leads then. */
   promote(): void {
+    this.#isPromoting = false;
     this.database.fork();
     this.receiver?.drop(this.name, this);
     this.receiver = undefined;
@@ -345,8 +401,8 @@ export class Server {
 
   // ---- commits
 
-  write(is: WalRecord['is'], bytes: number, id = 0): WalRecord {
-    const record = this.database.write(is, bytes, id);
+  write(is: WalRecord['is'], bytes: number, id = 0, reigns?: string): WalRecord {
+    const record = this.database.write(is, bytes, id, reigns);
     for (const { standby } of this.#senders.values()) standby?.pump();
     return record;
   }
@@ -388,8 +444,11 @@ export class Server {
     const sync = this.#sync;
     if (sync === undefined) return true;
     const those = [...this.#senders].filter(
-      ([name, { flushed, standby }]) =>
-        sync.names.includes(name) && flushed > 0 && (lsn === undefined ? standby?.isHung === false : flushed >= lsn),
+      ([name, { flushed, standby, isStreaming }]) =>
+        sync.names.includes(name) &&
+        isStreaming &&
+        flushed > 0 &&
+        (lsn === undefined ? standby?.isHung === false : flushed >= lsn),
     );
     return those.length >= sync.num;
   }
@@ -405,17 +464,31 @@ export class Server {
       receiver: isFollower && this.receiver !== undefined ? 'streaming' : null,
       slots: isFollower ? {} : Object.fromEntries([...database.slots].sort().map((name) => [name, 'reserved'])),
       oldest: null,
+      reigns: database.reigns,
+      received: this.#received ?? null,
+      senders: isFollower
+        ? null
+        : Object.fromEntries(
+            [...this.#senders].map(([name, { flushed, isStreaming }]) => [
+              name,
+              { state: isStreaming ? 'streaming' : 'catchup', lsn: flushed > 0 ? flushed : null },
+            ]),
+          ),
+      waitsFor: this.#waitsFor,
+      unsafe: [],
     };
   }
 
-  /** The links of the volume. */
-  mark(link: string, target: string): void {
-    this.container.view.put(`${this.home}/${link}`, { type: 'link', target });
+  /** The `synchronous_standby_names` in force. */
+  get waitsFor(): string {
+    return this.#waitsFor;
   }
 
-  get loaded(): string {
-    return baseName(this.container.view.link(`${this.home}/loaded`) ?? '');
+  /** Bytes from 0/0 that it has received, as far as it knows. */
+  get received(): number {
+    return this.#received ?? 0;
   }
+
 }
 
 function parseSync(text: string | undefined): SyncNames | undefined {

@@ -20,23 +20,39 @@ export async function start(process: Process, context: StartContext): Promise<vo
   if (process.link('serves')?.startsWith('fenced') === true) refuse('another node leads or is to: not starting');
   const [role = '', system = '-', number = ''] = process.read('role').split(' ');
   const state = process.link('state') ?? '';
-  if (state.startsWith('data.')) {
-    if (system !== '-' && state !== `data.${system}`) refuse(`the volume holds ${state}`);
-    const database = databaseOf(process);
-    if (role === 'follow' && database?.isStandby === false) await rejoin(process, system);
-    await serve(process, context, role, number);
-    return;
+  const renew = (): void => {
+    if (leaderOf(process.config) !== leaderOf(process)) throw new Renewed('the leader has changed');
+  };
+  try {
+    if (state.startsWith('data.')) {
+      if (system !== '-' && state !== `data.${system}`) refuse(`the volume holds ${state}`);
+      const database = databaseOf(process);
+      if (role === 'follow' && database?.isStandby === false) await rejoin(process, system, renew);
+      await serve(process, context, role, number);
+      return;
+    }
+    if (state !== '') refuse(`the volume is marked '${state}'`);
+    if (role === 'bootstrap') {
+      await process.mark('state', 'bootstrapping');
+      await process.step(1500);
+      setDatabase(process, new Database(context.newSystem()));
+      await serve(process, context, role, number);
+    } else if (role === 'follow') {
+      await clone(process, context, system, renew);
+      throw new Renewed('cloned');
+    } else refuse(`told to ${role}, and the volume is empty`);
+  } catch (error) {
+    if (!(error instanceof Renewed)) throw error;
+    process.renew();
+    await start(process, context);
   }
-  if (state !== '') refuse(`the volume is marked '${state}'`);
-  if (role === 'bootstrap') {
-    await process.mark('state', 'bootstrapping');
-    await process.step(1500);
-    setDatabase(process, new Database(context.newSystem()));
-    await serve(process, context, role, number);
-  } else if (role === 'follow') {
-    await clone(process, context, system);
-    await serve(process, context, role, number);
-  } else refuse(`told to ${role}, and the volume is empty`);
+}
+
+/** The script begins again, as the volume says now. */
+class Renewed extends Error {}
+
+function leaderOf(process: Pick<Process, 'read'>): string {
+  return ['role', 'conninfo', 'slot'].map((file) => process.read(file)).join('\n');
 }
 
 function refuse(why: string): never {
@@ -61,8 +77,11 @@ async function serve(process: Process, context: StartContext, role: string, numb
   if (database.isBroken) throw new Failed(1, 'PANIC: could not locate a valid checkpoint record');
   if (role === 'follow') {
     database.isStandby = true;
-    database.conninfo = undefined;
+    database.slots.clear();
   }
+  if (process.link('detached') !== undefined) await process.mark('detached', 'pending');
+  database.conninfo = undefined;
+  await process.unmark('detached');
   if (!database.isStandby && process.newest?.leader !== Number(number)) {
     refuse(
       `the record names slot ${String(process.newest?.leader)} as the leader, and this is slot ${number}: not starting`,
@@ -77,40 +96,69 @@ async function serve(process: Process, context: StartContext, role: string, numb
   server.open();
 }
 
-async function clone(process: Process, context: StartContext, system: string): Promise<void> {
+async function clone(process: Process, context: StartContext, system: string, renew: () => void): Promise<void> {
   if (databaseOf(process) !== undefined) refuse('pgdata exists, and nothing says what it is');
-  const conninfo = process.read('conninfo');
-  const slot = process.read('slot');
-  const name = /application_name=(\S+)/.exec(conninfo)?.[1] ?? '';
-  for (;;) {
-    const leader = process.servers.reach(process.container, conninfo);
-    if (leader !== undefined && leader.database.system !== system)
-      refuse(`the leader is system ${leader.database.system}`);
-    if (leader?.isHung === false && process.link('state') === undefined) await process.mark('state', 'cloning');
-    if (leader?.isHung === false && leader.database.slots.has(slot)) {
-      const left = context.cloneTime();
-      const end = process.now + left;
-      while (process.now < end && leader.isAlive) {
-        await process.step(Math.min(500, left));
-        if (process.servers.random() < 0.1) leader.acknowledgeBackup(name);
-      }
-      leader.drop(name, undefined);
-      if (leader.isAlive) {
-        const copy = leader.database.copy();
-        copy.isStandby = true;
-        copy.replayed = copy.wal.length;
-        copy.conninfo = undefined;
-        copy.slots.clear();
-        setDatabase(process, copy);
-        break;
-      }
-    }
-    await process.step(1000);
+  for (let tries = 1; ; tries += 1) {
+    if (await copy(process, context, system, renew)) break;
+    if (tries === 5) await cutShort(process, 'the clone failed');
+    await process.unmark('state');
+    await process.step(1000 * 2 ** (tries - 1));
   }
   await process.mark('state', `data.${system}`);
 }
 
-async function rejoin(process: Process, system: string): Promise<void> {
+async function cutShort(process: Process, why: string): Promise<never> {
+  await process.mark('state', 'half');
+  refuse(why);
+}
+
+async function copy(
+  process: Process,
+  { cloneTime }: StartContext,
+  system: string,
+  renew: () => void,
+): Promise<boolean> {
+  renew();
+  const leads = leaderOf(process);
+  const slot = process.read('slot');
+  const reach = (): Server | undefined => {
+    const server = process.servers.reach(process.container, process.read('conninfo'));
+    return server?.isHung === true ? undefined : server;
+  };
+  while (reach() === undefined) {
+    await process.step(200);
+    renew();
+  }
+  const leader = reach();
+  if (leader === undefined) return false;
+  if (leader.database.system !== system) refuse(`the leader is system ${leader.database.system}`);
+  await process.mark('state', 'cloning');
+  if (!leader.isAlive || !leader.database.slots.has(slot)) return false;
+  // It confirms WAL while there is no copy yet that could replay it.
+  const name = 'pgherd_clone';
+  const end = process.now + cloneTime();
+  while (process.now < end || leader.isHung) {
+    await process.step(Math.min(500, cloneTime()));
+    if (leaderOf(process.config) !== leads) {
+      leader.drop(name, undefined);
+      await cutShort(process, 'the leader changed while it was cloned');
+    }
+    if (!leader.isAlive) return false;
+    if (!leader.isHung && process.servers.random() < 0.1) leader.acknowledgeBackup(name);
+  }
+  leader.drop(name, undefined);
+  const database = leader.database.copy();
+  database.isStandby = true;
+  database.replayed = database.wal.length;
+  database.conninfo = undefined;
+  database.slots.clear();
+  setDatabase(process, database);
+  return true;
+}
+
+async function rejoin(process: Process, system: string, renew: () => void): Promise<void> {
+  // One that followed was promoted by somebody else: what it wrote may count.
+  if (process.link('serves') === 'follow') await process.mark('serves', 'kept');
   const conninfo = process.read('conninfo');
   const own = databaseOf(process);
   if (own === undefined) refuse('there is no database');
@@ -118,6 +166,7 @@ async function rejoin(process: Process, system: string): Promise<void> {
     const leader = process.servers.reach(process.container, conninfo);
     if (leader === undefined || leader.isHung || leader.database.isStandby) {
       await process.step(200);
+      renew();
       continue;
     }
     const other = leader.database;

@@ -7,6 +7,8 @@ export type WalRecord = {
   readonly is: 'row' | 'shutdown' | 'other';
   /** Of a row. */
   readonly id: number;
+  /** The marks of leaders that whoever has replayed it has. */
+  readonly reigns: string;
 };
 
 /** Where the first record of a system begins. */
@@ -63,8 +65,13 @@ export class Database {
     return this.replayed === 0 ? firstLsn : (this.wal[this.replayed - 1]?.lsn ?? firstLsn);
   }
 
-  write(is: WalRecord['is'], bytes: number, id = 0): WalRecord {
-    const record = { lsn: this.lsn + bytes, is, id };
+  /** The marks of leaders in what is replayed. */
+  get reigns(): string {
+    return this.wal[this.replayed - 1]?.reigns ?? '';
+  }
+
+  write(is: WalRecord['is'], bytes: number, id = 0, reigns = this.wal.at(-1)?.reigns ?? ''): WalRecord {
+    const record = { lsn: this.lsn + bytes, is, id, reigns };
     this.wal.push(record);
     return record;
   }
