@@ -14,6 +14,8 @@ export type ConnectionOptions = {
   readonly connect: () => FakeClient;
   readonly mishapOf: (method: string) => CallMishap | undefined;
   readonly trace: ((text: string) => void) | undefined;
+  /** Told of each call as it is made. */
+  readonly watch: (method: string, args: readonly unknown[]) => void;
 };
 
 type Method = Exclude<keyof Engine, 'host'>;
@@ -24,7 +26,7 @@ const holding: ReadonlySet<string> = new Set(['attachInput', 'execStream', 'watc
 const reads: ReadonlySet<string> = new Set([
   ...['listContainers', 'inspectContainer', 'findPortHolder', 'listNetworks', 'inspectNetwork', 'listVolumes'],
   ...['inspectVolume', 'listVolumeUsers', 'inspectImage', 'readLink', 'readArchive', 'readLogs', 'watchEvents'],
-  'execStream',
+  ...['execStream', 'pathExists'],
 ]);
 
 /** The connection of one process to the engine, which takes time, breaks, and is left alone while the process is suspended. */
@@ -86,6 +88,7 @@ export class Connection {
     this.onCall?.(method, args);
     await this.#gate();
     const mishap = mishapOf(method);
+    this.#options.watch(method, args);
     if (trace !== undefined && !reads.has(method)) trace(`${name}: ${method} ${describe(args)}`);
     await clock.sleep(reads.has(method) ? 0.2 + random() * 2 : 1 + random() * 15);
     this.#assertUp();

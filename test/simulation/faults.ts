@@ -66,7 +66,7 @@ function crash({ world, trace }: Simulation, container: FakeContainer | undefine
 
 function hang({ servers, clock, random, trace }: Simulation, container: FakeContainer | undefined): void {
   const server = servers.of(container);
-  if (server === undefined) return;
+  if (server?.isUp !== true) return;
   server.hang();
   trace?.(`hang ${server.container.name}`);
   if (random() < 0.5) {
@@ -105,8 +105,45 @@ function ask(simulation: Simulation, kind: Handover['kind']): void {
   suspended(simulation, connection);
 }
 
-function suspendDaemon({ daemons, random, clock, trace }: Simulation): void {
-  const daemon = daemons.find(({ isStandby, connection }) => !isStandby && !connection.isDead) ?? daemons[0];
+/** Whoever is told to lead stops before it does. */
+function hangSuccessor(simulation: Simulation): void {
+  const connection = leadingDaemon(simulation)?.connection;
+  if (connection === undefined) return;
+  connection.onCall = (method, args) => {
+    if (method !== 'exec' || !JSON.stringify(args[1]).includes('/promote"')) return;
+    connection.onCall = undefined;
+    const [id] = args;
+    const server = simulation.servers.of([...simulation.world.containers.values()].find((each) => each.id === id));
+    server?.hang();
+    simulation.trace?.(`hang ${server?.container.name ?? ''}, which is to lead`);
+  };
+}
+
+function hangReplicas(simulation: Simulation): void {
+  for (const server of replicas(simulation)) {
+    server.hang();
+    simulation.trace?.(`hang ${server.container.name}`);
+  }
+}
+
+/** A daemon dies as it stops a leader, after it has marked that. */
+function dieWhileStopping(simulation: Simulation): void {
+  const connection = leadingDaemon(simulation)?.connection;
+  if (connection === undefined) return;
+  connection.onCall = (method) => {
+    if (method !== 'stopContainer') return;
+    connection.onCall = undefined;
+    killDaemon(simulation);
+  };
+}
+
+function leadingDaemon({ daemons }: Simulation): Simulation['daemons'][number] | undefined {
+  return daemons.find(({ isStandby, connection }) => !isStandby && !connection.isDead) ?? daemons[0];
+}
+
+function suspendDaemon(simulation: Simulation): void {
+  const { random, clock, trace } = simulation;
+  const daemon = leadingDaemon(simulation);
   if (daemon === undefined || daemon.connection.isSuspended) return;
   const { connection } = daemon;
   const milliseconds = moment(random);
@@ -194,6 +231,7 @@ function breakLeader(simulation: Simulation): void {
     if (candidates.length === 0 || leaderOf(simulation) !== undefined) return;
     const server = pick(random, candidates);
     trace?.(`${server.container.name} is promoted by hand: it is the only one to write to`);
+    server.isOnlyCopy = true;
     server.promote();
   });
 }
@@ -285,7 +323,7 @@ function fill(simulation: Simulation): void {
   leader.isFull = true;
 }
 
-export const faults: readonly Fault[] = [
+const faults: readonly Fault[] = [
   { name: 'leader crashes', weight: 6, isOutage: true, happen: (it) => crash(it, leaderContainer(it)) },
   { name: 'leader killed', weight: 8, isOutage: true, happen: (it) => byHand(it, 'kill', leaderContainer(it)) },
   { name: 'leader stopped', weight: 2, isOutage: true, happen: (it) => byHand(it, 'stop', leaderContainer(it)) },
@@ -296,6 +334,9 @@ export const faults: readonly Fault[] = [
   { name: 'node started', weight: 3, happen: (it) => byHand(it, 'start', someNode(it)) },
   { name: 'node removed', weight: 2, happen: (it) => byHand(it, 'remove', someNode(it)) },
   { name: 'node hangs', weight: 3, happen: (it) => hang(it, someNode(it)) },
+  { name: 'successor hangs', weight: 2, happen: hangSuccessor },
+  { name: 'replicas hang', weight: 1, happen: hangReplicas },
+  { name: 'daemon dies while it stops a leader', weight: 2, happen: dieWhileStopping },
   { name: 'name taken', weight: 1, happen: takeName },
   { name: 'port taken', weight: 1, happen: takePort },
   { name: 'report', weight: 3, happen: hold },
@@ -332,6 +373,12 @@ export const faults: readonly Fault[] = [
   { name: 'promoted by hand', weight: 1, happen: promoteByHand },
   { name: 'leader broken', weight: 2, happen: breakLeader },
 ];
+
+export function faultOf(name: string): Fault {
+  const found = faults.find((each) => each.name === name);
+  if (found === undefined) throw new Error(`no such fault: ${name}`);
+  return found;
+}
 
 const outages = faults.filter(({ isOutage }) => isOutage === true);
 

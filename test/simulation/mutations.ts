@@ -1,24 +1,299 @@
-/** A mend taken out: texts that are replaced, each of which occurs once. */
+/** A safeguard taken out: texts that are replaced, each of which occurs once. */
 export type Mutation = {
   readonly name: string;
+  /** The finding that the safeguard is the answer to, by its number in the review of leadership. */
+  readonly finding?: string;
   /** In which mode it is looked for; absent: in all. */
   readonly mode?: 'async' | 'required' | 'preferred';
-  /** The name of a fault that brings it about: it is to happen in most seeds. */
+  /** The name of a fault that brings it about, or of some: they are to happen in most seeds. */
   readonly with?: string;
-  /** Words of what is to be found, a regular expression. */
+  /** Words of the violation to be found, a regular expression. */
   readonly finds: string;
   readonly changes: readonly { readonly file: string; readonly find: string; readonly replace: string }[];
 };
 
-/** Somebody's data is gone, or will be. */
+/** Data is gone, or will be. */
 const harm = 'lost|kept nowhere|two writers|still runs';
+
+/** Nobody serves, or the group does not come to what its file says, and nothing is said about it. */
+const standstill = 'nobody serves|standstill';
 
 const decision = 'src/reconcile/leadership.ts';
 const actions = 'src/reconcile/kinds/leadership-actions.ts';
+const requests = 'src/reconcile/requests.ts';
+const revisions = 'src/reconcile/kinds/revisions.ts';
+const scripts = 'test/simulation/scripts.ts';
+const start = 'test/simulation/start.ts';
 
 export const mutations: readonly Mutation[] = [
   {
+    name: 'pause-writes-the-record',
+    finding: 'F1',
+    finds: `${harm}|${standstill}`,
+    with: 'pause + leader killed',
+    changes: [
+      {
+        file: requests,
+        find: "await writeLink(engine, nodes, 'pause', formatPause({ isPaused, at: later(newest?.at), by }));",
+        replace: `const found = newestRecord(nodes);
+  if (found !== undefined) {
+    const { formatRecordName } = await import('../postgres/layout.ts');
+    const { parseRecord, recordEntries } = await import('../postgres/record.ts');
+    const at = \`\${found.node.layout.home}/records/\${formatRecordName(found.record)}\`;
+    const files = await engine.readArchive(found.node.container.id, at);
+    const record = parseRecord([...(files?.values() ?? [])][0] ?? '');
+    await writeLink(engine, nodes, 'pause', formatPause({ isPaused, at: later(newest?.at), by }));
+    if (record !== undefined) {
+      const entries = recordEntries({ ...record, version: record.version + 1 });
+      const owners = new Map<string, number>();
+      await Promise.allSettled(
+        nodes.map((node) => writeFolder(placed(node), node.container.image, { engine, owners }, entries)),
+      );
+    }
+  }`,
+      },
+    ],
+  },
+  {
+    name: 'detached-replica-not-attached-again',
+    finding: 'F2',
+    finds: standstill,
+    with: 'report',
+    changes: [
+      {
+        file: revisions,
+        find: 'const isCutOff = facts.detached !== undefined && isInService(context, view.leader);',
+        replace: 'const isCutOff = false;',
+      },
+    ],
+  },
+  {
+    name: 'detach-waits-for-readers',
+    finding: 'F3',
+    finds: standstill,
+    with: 'report',
+    changes: [{ file: scripts, find: 'server.endReaders();', replace: '' }],
+  },
+  {
+    name: 'detach-reports-too-early',
+    finding: 'F4',
+    finds: harm,
+    mode: 'required',
+    with: 'leader hangs',
+    changes: [{ file: scripts, find: 'const isFinal = server.isReplayed;', replace: 'const isFinal = true;' }],
+  },
+  {
+    name: 'fence-lifted-before-the-role-is-written',
+    finding: 'F5',
+    finds: harm,
+    with: 'daemon dies',
+    changes: [
+      {
+        file: revisions,
+        find: 'atStart: !isRunning || restart || isFenced || !hasServed,',
+        replace: 'atStart: isFenced ? false : !isRunning || restart || !hasServed,',
+      },
+      {
+        file: start,
+        find: 'if (!database.isStandby && process.newest?.leader !== Number(number)) {',
+        replace: 'if (!database.isStandby && number === "none") {',
+      },
+    ],
+  },
+  {
+    name: 'second-writer-not-seen',
+    finding: 'F6',
+    finds: `${harm}|standstill`,
+    with: 'promoted by hand',
+    changes: [
+      {
+        file: 'src/reconcile/writers.ts',
+        find: 'if (!takesWrites) return false;',
+        replace: 'if (takesWrites || !takesWrites) return false;',
+      },
+    ],
+  },
+  {
+    name: 'every-container-must-be-there',
+    finding: 'F7',
+    finds: standstill,
+    with: 'name taken',
+    changes: [
+      {
+        file: 'src/reconcile/group.ts',
+        find: 'if (source === undefined || !isReadEnough(source.record, nodes)) return',
+        replace: 'if (source === undefined || source !== undefined) return',
+      },
+    ],
+  },
+  {
+    name: 'leader-never-started-is-not-lost',
+    finding: 'F8',
+    finds: standstill,
+    with: 'port taken',
+    changes: [
+      {
+        file: 'src/reconcile/leader-watch.ts',
+        find: "if (facts.state.is !== 'data') return 'unknown';",
+        replace: "if (facts.state.is !== 'data' || container.startedAt === 0) return 'unknown';",
+      },
+    ],
+  },
+  {
+    name: 'promotion-without-an-end-is-not-lost',
+    finding: 'F9',
+    finds: standstill,
+    with: 'successor hangs',
+    changes: [
+      {
+        file: 'src/reconcile/leader-watch.ts',
+        find: "if (container.state !== 'running' || facts.serves === 'follow' || facts.serves === 'promoting') return 'lost';",
+        replace: `if (facts.serves === 'follow' || facts.serves === 'promoting') return 'unknown';
+  if (container.state !== 'running') return 'lost';`,
+      },
+      { file: actions, find: 'const promoteSeconds = 15;', replace: 'const promoteSeconds = 150;' },
+    ],
+  },
+  {
+    name: 'detach-waits-for-a-hung-replica',
+    finding: 'F10',
+    finds: standstill,
+    with: 'node hangs',
+    changes: [
+      {
+        file: 'src/reconcile/kinds/leadership.ts',
+        find: 'return snapshot.silent.has(container.id) ? silentSeconds : shortSeconds;',
+        replace: 'return 150;',
+      },
+    ],
+  },
+  {
+    name: 'catching-up-is-asked-through-a-common-connection',
+    finding: 'F11',
+    finds: standstill,
+    mode: 'required',
+    with: 'connections used up + node hangs',
+    changes: [
+      {
+        file: scripts,
+        find: "const [seconds = '', num = '', meanwhile = '', ...names] = args;\n  const server = await process.connect('superuser');",
+        replace:
+          "const [seconds = '', num = '', meanwhile = '', ...names] = args;\n  const server = await process.connect('monitor');",
+      },
+    ],
+  },
+  {
+    name: 'commits-wait-for-whoever-runs',
+    finding: 'F12',
+    finds: standstill,
+    mode: 'preferred',
+    with: 'replicas hang',
+    changes: [
+      {
+        file: 'src/reconcile/kinds/commits.ts',
+        find: "return streaming.length + returning.length >= num ? { is: undefined, recheck } : { is: 'local' };",
+        replace: `const up = followers.filter(({ slot }) => findNode(context, slot)?.container.state === 'running');
+  return up.length >= num ? { is: undefined, recheck } : { is: 'local' };`,
+      },
+    ],
+  },
+  {
+    name: 'all-listed-must-have-caught-up',
+    finding: 'F13',
+    finds: standstill,
+    mode: 'required',
+    with: 'lag',
+    changes: [
+      {
+        file: 'src/reconcile/kinds/commit-steps.ts',
+        find: "const action = { do: 'await-caught-up', node: placed(view.leader), num, names, meanwhile, seconds } as const;",
+        replace:
+          "const action = { do: 'await-caught-up', node: placed(view.leader), num: names.length, names, meanwhile, seconds: 120 } as const;",
+      },
+    ],
+  },
+  {
+    name: 'forced-failover-marks-nothing',
+    finding: 'F15',
+    finds: 'kept nowhere|lost',
+    mode: 'required',
+    with: 'failover with loss',
+    changes: [
+      {
+        file: decision,
+        find: "const isMarked = old.isFenced && (!isLossy || old.fencedFor === 'forced');",
+        replace: 'const isMarked = old.isFenced;',
+      },
+      {
+        file: 'src/reconcile/kinds/leadership.ts',
+        find: "if (findRequest(context, view)?.kind === 'failover-lossy') return 'forced';",
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'second-writer-ended-while-nobody-leads',
+    finding: 'F16',
+    finds: 'only copy|kept nowhere',
+    mode: 'async',
+    with: 'leader broken',
+    changes: [
+      {
+        file: 'src/reconcile/kinds/node.ts',
+        find: 'if (!isServing(view.leader, snapshot)) return {};',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'base-backup-counts-as-a-replica',
+    finding: 'F18',
+    finds: `${harm}|on no replica`,
+    mode: 'required',
+    with: 'slow clone',
+    changes: [
+      {
+        file: start,
+        find: "const name = 'pgherd_clone';",
+        replace: "const name = /application_name=(\\S+)/.exec(process.read('conninfo'))?.[1] ?? '';",
+      },
+    ],
+  },
+  {
+    name: 'same-timeline-number-taken-for-the-same-timeline',
+    finding: 'F19',
+    finds: `${harm}|on no replica|standstill`,
+    with: 'promoted by hand',
+    changes: [
+      {
+        file: 'src/reconcile/reports.ts',
+        find: 'if (followedAnother(leader, follower)) {',
+        replace: 'if (leader.recovery && followedAnother(leader, follower)) {',
+      },
+    ],
+  },
+  {
+    name: 'marked-leader-that-leads-on-is-left-alone',
+    finding: 'F20',
+    finds: standstill,
+    mode: 'preferred',
+    with: 'daemon dies while it stops a leader + replicas hang',
+    changes: [
+      {
+        file: 'src/reconcile/kinds/commits.ts',
+        find: 'if (leader === undefined || leader.recovery) return { is: undefined };',
+        replace: "if (leader === undefined || view.leader.facts.serves !== 'lead') return { is: undefined };",
+      },
+      {
+        file: revisions,
+        find: "if (role.is === 'lead' && container.state === 'running') return 'lead';",
+        replace: '',
+      },
+    ],
+  },
+  {
     name: 'epochs-not-guarded',
+    finding: 'F22',
     finds: harm,
     with: 'daemon suspended, lock lost',
     changes: [
@@ -28,11 +303,52 @@ export const mutations: readonly Mutation[] = [
         replace: 'if (epoch < 0) throw',
       },
       {
-        file: 'test/simulation/scripts.ts',
+        file: scripts,
         find: 'if (process.newest?.leader !== Number(number)) throw',
         replace: 'if (number === "none") throw',
       },
     ],
+  },
+  {
+    name: 'lost-answer-not-asked-for-again',
+    finding: 'F23',
+    finds: standstill,
+    with: 'calls fail + leader hangs',
+    changes: [
+      {
+        file: 'src/reconcile/leader-watch.ts',
+        find: "states.some(({ state }) => state === 'unasked') ? askAgain : undefined",
+        replace: 'undefined',
+      },
+    ],
+  },
+  {
+    name: 'clone-follows-the-leader-of-its-beginning',
+    finding: 'G8',
+    finds: standstill,
+    with: 'node removed',
+    changes: [
+      {
+        file: start,
+        find: "if (leaderOf(process.config) !== leaderOf(process)) throw new Renewed('the leader has changed');",
+        replace: '',
+      },
+      { file: start, find: 'if (leaderOf(process.config) !== leads) {', replace: "if (leads === 'none') {" },
+    ],
+  },
+  {
+    name: 'shutdown-waits-for-the-archiver',
+    finding: 'G11',
+    finds: standstill,
+    with: 'archiver hangs + switchover',
+    changes: [{ file: scripts, find: 'while (still < 20) {', replace: 'while (still < 20 || still >= 20) {' }],
+  },
+  {
+    name: 'switchover-waits-for-a-leader-that-hangs',
+    finds: standstill,
+    mode: 'async',
+    with: 'switchover + leader hangs',
+    changes: [{ file: actions, find: 'const limits = { signal: context.signal };', replace: 'const limits = {};' }],
   },
   {
     name: 'anybody-may-start-as-leader',
@@ -40,12 +356,12 @@ export const mutations: readonly Mutation[] = [
     with: 'node started',
     changes: [
       {
-        file: 'test/simulation/start.ts',
+        file: start,
         find: 'if (!database.isStandby && process.newest?.leader !== Number(number)) {',
         replace: 'if (!database.isStandby && number === "none") {',
       },
       {
-        file: 'test/simulation/start.ts',
+        file: start,
         find: "if (process.link('serves')?.startsWith('fenced') === true)",
         replace: "if (process.link('serves')?.startsWith('none') === true)",
       },
@@ -86,13 +402,7 @@ export const mutations: readonly Mutation[] = [
     name: 'old-leader-not-fenced',
     finds: harm,
     with: 'node started',
-    changes: [
-      {
-        file: actions,
-        find: 'await mark(action, undefined, context);',
-        replace: '',
-      },
-    ],
+    changes: [{ file: actions, find: 'await mark(action, undefined, context);', replace: '' }],
   },
   {
     name: 'commits-not-held-after-promotion',
@@ -113,22 +423,9 @@ export const mutations: readonly Mutation[] = [
     mode: 'async',
     changes: [
       {
-        file: 'test/simulation/start.ts',
+        file: start,
         find: 'if (kept > 0 && !isUnacknowledged) {',
         replace: 'if (kept < 0 && !isUnacknowledged) {',
-      },
-    ],
-  },
-  {
-    name: 'detach-reports-too-early',
-    finds: harm,
-    mode: 'required',
-    with: 'leader hangs',
-    changes: [
-      {
-        file: 'test/simulation/scripts.ts',
-        find: 'while (server.receiver !== undefined || !server.seemsDone) {',
-        replace: 'while (server.receiver !== undefined) {',
       },
     ],
   },

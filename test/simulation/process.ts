@@ -37,6 +37,7 @@ export class Process {
   /** The folder of its revision. */
   folder: string;
   readonly home: string;
+  readonly #script: string;
   readonly #mishap: Mishap | undefined;
   #steps = 0;
   isKilled = false;
@@ -49,6 +50,7 @@ export class Process {
 
   constructor(servers: Servers, container: FakeContainer, script: string, mishap?: Mishap, epoch?: number) {
     this.#epoch = epoch;
+    this.#script = script;
     this.servers = servers;
     this.container = container;
     this.folder = container.view.follow(parent(script));
@@ -114,7 +116,8 @@ export class Process {
     if (mishap?.at !== this.#steps) return;
     if (mishap.is === 'cut') throw new Cut('killed by somebody');
     if (mishap.is === 'fail') throw new Failed(1, 'something else failed');
-    await this.step(200_000);
+    // Longer than anybody waits for a script; of one that starts a server nobody knows how long it takes.
+    await this.step(baseName(this.#script) === 'start' ? 40_000 : 200_000);
   }
 
   async mark(link: string, target: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { between, seeded, type Random } from '../chaos/random.ts';
 import type { VirtualClock } from './clock.ts';
-import { endDisturbance, endFaults, faults, pickFault, pickOutage, type Fault } from './faults.ts';
+import { endDisturbance, endFaults, faultOf, pickFault, pickOutage, type Fault } from './faults.ts';
 import { nameOf } from './modes.ts';
 import { Simulation, type Base } from './simulation.ts';
 
@@ -25,7 +25,7 @@ const convergeWithin = 150_000;
 /** Why nobody leads, or commits wait, and only a human or somebody who comes back can change it. */
 const leadershipReasons = new Set([
   ...['incomplete', 'quorum-lost', 'no-candidate', 'not-the-most-advanced', 'too-far-behind', 'not-received'],
-  ...['manual-failover', 'leader-data-gone', 'record-missing'],
+  ...['manual-failover', 'second-writer', 'leader-data-gone', 'record-missing'],
 ]);
 
 /** One seed: what happens, and whether what must hold holds. */
@@ -90,7 +90,7 @@ async function disturb(simulation: Simulation, random: Random, theme: string | u
     const connection = daemon?.connection;
     if (connection === undefined) return;
     connection.onCall = (method) => {
-      if (method.startsWith('list') || method.startsWith('inspect') || method === 'readLink') return;
+      if (method.startsWith('list') || method.startsWith('inspect') || method === 'readLink' || method === 'pathExists') return;
       left -= 1;
       if (left !== 0) return;
       connection.onCall = undefined;
@@ -100,9 +100,9 @@ async function disturb(simulation: Simulation, random: Random, theme: string | u
   for (let rounds = between(random, 1, 2); rounds > 0; rounds -= 1) {
     // Most of what is hard happens around the time when leaders change.
     const outage = pickOutage(random);
-    const chosen = faults.find(({ name }) => name === theme);
-    const others = Array.from({ length: between(random, 0, 3) }, (_, index) => ({
-      fault: (index === 0 ? chosen : undefined) ?? pickFault(random),
+    const chosen = theme === undefined ? [] : theme.split(' + ').map(faultOf);
+    const others = Array.from({ length: Math.max(between(random, 0, 3), chosen.length) }, (_, index) => ({
+      fault: chosen[index] ?? pickFault(random),
       after: between(random, -2500, 3500),
       calls: between(random, 1, 40),
       isAtCall: random() < 0.4,
@@ -156,8 +156,7 @@ function checkServing(simulation: Simulation): void {
   // Commits wait as they are to where too few are left to have them.
   const able = servers.all.filter(({ isUp, isHung, lag }) => isUp && !isHung && lag < 10_000);
   if (setting.mode === 'required' && able.length < 2) return;
-  violate(
-    simulation,
+  simulation.violate(
     `nobody serves ${String(serveWithin / 1000)} s after the last fault${reason === undefined ? '' : `: ${reason}`}`,
   );
 }
@@ -168,7 +167,7 @@ function checkEnd(simulation: Simulation): Run['end'] {
   const reason = why(simulation);
   if (!isEnded && reason === undefined) {
     const called = daemons.some(({ isReady }) => isReady) ? ', and is called ready' : '';
-    violate(simulation, `a silent standstill${called}: ${simulation.amiss.join('; ') || 'nothing is acknowledged'}`);
+    simulation.violate(`a silent standstill${called}: ${simulation.amiss.join('; ') || 'nothing is acknowledged'}`);
   }
   checkLosses(simulation);
   return isEnded ? 'well' : 'blocked';
@@ -189,11 +188,6 @@ function checkLosses(simulation: Simulation): void {
   const erased = lost.filter(({ id }) => !kept.has(id));
   const describe = (rows: typeof lost): string =>
     `${String(rows.length)} rows, the first acknowledged by ${rows[0]?.by ?? ''} at ${((rows[0]?.at ?? 0) / 1000).toFixed(3)} s`;
-  if (setting.mode === 'required' && !isLossy) violate(simulation, `acknowledged and lost: ${describe(lost)}`);
-  else if (erased.length > 0) violate(simulation, `acknowledged, and kept nowhere: ${describe(erased)}`);
-}
-
-function violate(simulation: Simulation, what: string): void {
-  simulation.violations.push(what);
-  simulation.trace?.(`VIOLATION ${what}`);
+  if (setting.mode === 'required' && !isLossy) simulation.violate(`acknowledged and lost: ${describe(lost)}`);
+  else if (erased.length > 0) simulation.violate(`acknowledged, and kept nowhere: ${describe(erased)}`);
 }

@@ -81,6 +81,8 @@ export class Server {
   #sleepsUntil = 0;
   /** It was promoted by hand, which nobody keeps it from. */
   isOutlaw = false;
+  /** It was promoted by hand where nobody else was left to write to. */
+  isOnlyCopy = false;
   name = '';
   #conninfo = '';
   #slot = '';
@@ -94,6 +96,8 @@ export class Server {
   #isReplaying = false;
   #isConnecting = false;
   #isPromoting = false;
+  /** Its start has come to its end, unless it was stopped by a signal meanwhile. */
+  #isOpen = false;
   /** Grows whenever it is stopped by a signal. */
   #hangs = 0;
   /** The others gave up its connections while it was stopped. */
@@ -140,6 +144,8 @@ export class Server {
   }
 
   open(): void {
+    this.#isOpen = true;
+    if (this.isHung || this.phase !== 'starting') return;
     this.phase = 'up';
     this.#tell();
     if (!this.database.isStandby) this.onLeads?.(this);
@@ -188,6 +194,7 @@ export class Server {
     this.isHung = false;
     if (this.#isForgotten) this.endReceiver();
     this.#isForgotten = false;
+    if (this.#isOpen && this.phase === 'starting') this.open();
     this.replay();
     this.connect();
     this.pump();

@@ -14,7 +14,7 @@ const { values: options } = parseArgs({
     seed: { type: 'string' },
     from: { type: 'string', default: '1' },
     mode: { type: 'string' },
-    /** The name of a fault that is to happen in most seeds. */
+    /** The name of a fault that is to happen in most seeds, or of some: `a + b`. */
     with: { type: 'string' },
     /** Only what has this in its words counts: a regular expression. */
     matching: { type: 'string', default: '' },

@@ -120,6 +120,9 @@ export class Simulation {
       random: this.random,
       connect: () => this.world.connect(),
       mishapOf: () => this.#callMishap(),
+      watch: (method, [id]) => {
+        if (/^(?:kill|stop|remove)Container$/.test(method)) this.#noteEnd(String(id));
+      },
       trace: this.trace,
     });
     connection.setDown(this.isDown);
@@ -248,19 +251,44 @@ export class Simulation {
     );
     this.trace?.(`${server.container.name} takes writes`);
     if (other === undefined) return;
-    this.violations.push(`${server.container.name} takes writes while ${other.container.name}, which led, still runs`);
-    this.trace?.(`VIOLATION ${other.container.name} still runs`);
+    this.violate(`${server.container.name} takes writes while ${other.container.name}, which led, still runs`);
+  }
+
+  // Whoever holds the only copy that is written to is left alone.
+  #noteEnd(container: string): void {
+    const server = this.servers.all.find((each) => each.container.id === container);
+    if (server?.isOnlyCopy !== true || !server.isWritable) return;
+    if (this.record?.leader === Number(server.container.spec.labels['pgherd.node'])) return;
+    if (this.servers.all.some((each) => each !== server && !each.isOutlaw && each.isWritable)) return;
+    this.violate(`${server.container.name} is ended, which holds the only copy that takes writes`);
+  }
+
+  violate(what: string): void {
+    this.violations.push(what);
+    this.trace?.(`VIOLATION ${what}`);
+  }
+
+  /** Databases of the other nodes that have a record of a server. */
+  #copiesOf(server: Server, record: Commit['record']): number {
+    const index = server.database.wal.lastIndexOf(record);
+    return this.nodes.filter((container) => {
+      if (container === server.container) return false;
+      const database = this.servers.databases.get(container.volumes[0]?.volume.name ?? '');
+      return database?.wal[index] === record;
+    }).length;
   }
 
   #noteAcknowledged({ record, server }: Commit): void {
     this.acknowledgedAt = this.clock.now;
     if (server.isOutlaw) return;
     const { name } = server.container;
+    if (server.commitsWait && this.#copiesOf(server, record) === 0) {
+      this.violate(`acknowledged by ${name}, and on no replica`);
+    }
     this.acknowledged.push({ id: record.id, at: this.clock.now, by: name, isQuorum: server.commitsWait });
     const other = this.servers.all.find((each) => each !== server && !each.isOutlaw && each.wouldAcknowledge);
     if (other === undefined) return;
-    this.violations.push(`two writers: ${name} acknowledges while ${other.container.name} would`);
-    this.trace?.(`VIOLATION two writers: ${name} and ${other.container.name}`);
+    this.violate(`two writers: ${name} acknowledges while ${other.container.name} would`);
   }
 
   // ---- what is so

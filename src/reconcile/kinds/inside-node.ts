@@ -1,4 +1,5 @@
 import { PgherdError } from '../../base/error.ts';
+import type { ExecCommand } from '../../docker/engine.ts';
 import type { Container } from '../../docker/types.ts';
 import { serverProgram } from '../../postgres/scripts.ts';
 import type { ActionContext } from '../actions.ts';
@@ -25,8 +26,17 @@ const detachMargin = 1500;
 /** What psql is to run: arguments, which are whole or not there, or an input that no process list shows. */
 type Sql = { readonly statements: readonly string[] } | { readonly input: string };
 
-/** Runs SQL in a node's server as the superuser, and gives what it printed; throws with what the server said. */
-export async function runSql(context: ActionContext, node: Placed, superuser: string, sql: Sql): Promise<string> {
+/**
+ * Runs SQL in a node's server as the superuser, and gives what it printed; throws with what the server said. `limits`: a
+ * server that hangs answers nothing.
+ */
+export async function runSql(
+  context: ActionContext,
+  node: Placed,
+  superuser: string,
+  sql: Sql,
+  limits: Pick<ExecCommand, 'deadline' | 'signal'> = {},
+): Promise<string> {
   const command = serverProgram(
     'psql',
     '-XAtq',
@@ -44,6 +54,7 @@ export async function runSql(context: ActionContext, node: Placed, superuser: st
     // Nothing that pgherd writes waits for a replica: the replica may wait for it.
     command: ['env', 'PGOPTIONS=-c synchronous_commit=local -c statement_timeout=0', ...command],
     ...('input' in sql ? { input: sql.input } : {}),
+    ...limits,
   });
   if (result.code !== 0) throw await explain(context, node.container, 'SQL', result.stderr);
   return result.stdout.trim();
