@@ -105,6 +105,11 @@ function ask(simulation: Simulation, kind: Handover['kind']): void {
   suspended(simulation, connection);
 }
 
+function hangAtStart(simulation: Simulation): void {
+  simulation.hangsAtStart = true;
+  byHand(simulation, 'kill', leaderContainer(simulation));
+}
+
 /** Whoever is told to lead stops before it does. */
 function hangSuccessor(simulation: Simulation): void {
   const connection = leadingDaemon(simulation)?.connection;
@@ -334,6 +339,7 @@ const faults: readonly Fault[] = [
   { name: 'node started', weight: 3, happen: (it) => byHand(it, 'start', someNode(it)) },
   { name: 'node removed', weight: 2, happen: (it) => byHand(it, 'remove', someNode(it)) },
   { name: 'node hangs', weight: 3, happen: (it) => hang(it, someNode(it)) },
+  { name: 'leader hangs as it starts', weight: 2, isOutage: true, happen: hangAtStart },
   { name: 'successor hangs', weight: 2, happen: hangSuccessor },
   { name: 'replicas hang', weight: 1, happen: hangReplicas },
   { name: 'daemon dies while it stops a leader', weight: 2, happen: dieWhileStopping },
@@ -407,6 +413,7 @@ export function endFaults(simulation: Simulation): void {
     if (spec.labels['owner'] === foreign) void world.connect().engine.removeContainer(id);
   }
   simulation.cloneTime = between(random, 500, 3000);
+  simulation.hangsAtStart = false;
   for (const server of servers.all) {
     server.lag = 0;
     server.heldUntil = 0;

@@ -72,7 +72,13 @@ export const mutations: readonly Mutation[] = [
     finding: 'F3',
     finds: standstill,
     with: 'report',
-    changes: [{ file: scripts, find: 'server.endReaders();', replace: '' }],
+    changes: [
+      {
+        file: scripts,
+        find: "      server.endReaders();\n    }",
+        replace: '    }',
+      },
+    ],
   },
   {
     name: 'detach-reports-too-early',
@@ -317,8 +323,8 @@ export const mutations: readonly Mutation[] = [
     changes: [
       {
         file: 'src/reconcile/leader-watch.ts',
-        find: "states.some(({ state }) => state === 'unasked') ? askAgain : undefined",
-        replace: 'undefined',
+        find: "states.some(({ state }) => state === 'unasked') ? [askAgain] : []",
+        replace: '[]',
       },
     ],
   },
@@ -349,6 +355,32 @@ export const mutations: readonly Mutation[] = [
     mode: 'async',
     with: 'switchover + leader hangs',
     changes: [{ file: actions, find: 'const limits = { signal: context.signal };', replace: 'const limits = {};' }],
+  },
+  {
+    name: 'leader-that-hung-is-restarted-again-at-once',
+    finds: 'in a loop',
+    with: 'leader hangs + replicas hang',
+    changes: [
+      {
+        file: 'src/reconcile/leader-watch.ts',
+        find: 'if (startsFor <= 0) hung.add(id);',
+        replace: 'if (startsFor < Infinity) hung.add(id);',
+      },
+    ],
+  },
+  {
+    name: 'leader-that-is-started-not-listened-to',
+    finds: standstill,
+    mode: 'required',
+    with: 'leader hangs as it starts + node hangs',
+    changes: [{ file: 'src/daemon/keeper.ts', find: 'this.#noteStart(action.container);', replace: '' }],
+  },
+  {
+    name: 'detached-by-a-session-without-a-mark',
+    finds: standstill,
+    with: 'node killed',
+    mode: 'required',
+    changes: [{ file: scripts, find: "process.set('detached', own);", replace: '' }],
   },
   {
     name: 'anybody-may-start-as-leader',

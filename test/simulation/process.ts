@@ -122,12 +122,19 @@ export class Process {
 
   async mark(link: string, target: string): Promise<void> {
     await this.step();
-    this.container.view.put(`${this.home}/${link}`, { type: 'link', target });
+    this.set(link, target);
   }
 
   async unmark(link: string): Promise<void> {
     await this.step();
-    if (this.link(link) !== undefined) this.container.view.remove(`${this.home}/${link}`);
+    this.set(link, undefined);
+  }
+
+  /** Sets a link in the same moment; undefined: removes it. */
+  set(link: string, target: string | undefined): void {
+    const path = `${this.home}/${link}`;
+    if (target !== undefined) this.container.view.put(path, { type: 'link', target });
+    else if (this.link(link) !== undefined) this.container.view.remove(path);
   }
 
   /** What is in the volume. */

@@ -144,7 +144,9 @@ function why({ daemons }: Simulation): string | undefined {
 }
 
 function isLeadership(reason: string | undefined): boolean {
-  return reason !== undefined && [...leadershipReasons].some((code) => reason.includes(code));
+  // The first reason is told with its code, the others with their words.
+  const words = ['cannot be asked', 'can be asked', 'no replica', ...leadershipReasons];
+  return reason !== undefined && words.some((word) => reason.includes(word));
 }
 
 function checkServing(simulation: Simulation): void {

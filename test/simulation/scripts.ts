@@ -12,6 +12,7 @@ export const scripts: Readonly<Record<string, Script>> = {
   bootstrap,
   'caught-up': caughtUp,
   detach,
+  free,
   health,
   promote,
   resume,
@@ -22,7 +23,8 @@ async function apply(process: Process): Promise<string> {
   await process.guard();
   const before = process.link('config');
   await process.mark('config', process.revision);
-  if (process.link('detached') !== undefined) await process.mark('detached', 'pending');
+  const own = process.link('detached') === undefined ? undefined : newMark();
+  if (own !== undefined) await process.mark('detached', own);
   const server = await process.connect('superuser', 10_000);
   server.database.conninfo = undefined;
   await process.step();
@@ -35,7 +37,8 @@ async function apply(process: Process): Promise<string> {
   } else if (server.followsNobody) {
     throw new Failed(1, 'its server does not take the configuration: it follows nobody');
   }
-  await process.unmark('detached');
+  await process.step();
+  if (own !== undefined && process.link('detached') === own) process.set('detached', undefined);
   const isFollower = process.read('role').startsWith('follow') && server.database.isStandby;
   if (process.link('serves') === 'promoting' && isFollower) await process.mark('serves', 'follow');
   await process.mark('loaded', process.revision);
@@ -100,18 +103,22 @@ async function caughtUp(process: Process, args: readonly string[]): Promise<stri
   }
 }
 
-let detaches = 0;
+let marks = 0;
+
+function newMark(): string {
+  marks += 1;
+  return `pending.${String(marks)}`;
+}
 
 async function detach(process: Process, [seconds = '30']: readonly string[]): Promise<string> {
   await process.guard();
   const end = process.now + Number(seconds) * 1000;
-  detaches += 1;
-  const own = `pending.${String(detaches)}`;
+  const own = newMark();
   await process.mark('detached', own);
   const tell = async (position: string): Promise<string> => {
     await process.step();
     if (process.link('detached') !== own) throw new Failed(1, 'it was attached again meanwhile');
-    await process.mark('detached', position);
+    process.set('detached', position);
     return position;
   };
   if (process.database?.isStandby === false) return tell(await readFork(process, end));
@@ -119,7 +126,7 @@ async function detach(process: Process, [seconds = '30']: readonly string[]): Pr
   for (;;) {
     try {
       received = undefined;
-      const found = await readEnd(process, end);
+      const found = await readEnd(process, own, end);
       if ('position' in found) return await tell(found.position);
       received = found.received;
     } catch (error) {
@@ -147,9 +154,12 @@ async function readFork(process: Process, end: number): Promise<string> {
 type End = { readonly position: string } | { readonly received: string | undefined };
 
 /** How far a standby has come that follows nobody any more, or what it has received by the end. */
-async function readEnd(process: Process, end: number): Promise<End> {
+async function readEnd(process: Process, own: string, end: number): Promise<End> {
   const server = await process.connect('superuser', Math.max(0, end - process.now));
   if (!server.database.isStandby) throw new Failed(3, 'division by zero');
+  process.set('detached', own);
+  await process.step();
+  assertAlive(server);
   server.database.conninfo = '';
   await process.step();
   server.load();
@@ -171,6 +181,19 @@ async function readEnd(process: Process, end: number): Promise<End> {
   await process.step(20);
   const shut = wal[replayed - 1]?.is === 'shutdown' ? 'shut' : 'open';
   return { position: `${String(timeline)}.${String(replayedLsn)}.${shut}` };
+}
+
+/** Ends the readers that a standby's replay waits for. */
+async function free(process: Process, [seconds = '5']: readonly string[]): Promise<string> {
+  await process.guard();
+  const end = process.now + Number(seconds) * 1000;
+  while (process.now < end) {
+    const server = await process.connect('superuser', 2000);
+    server.endReaders();
+    if (server.receiver !== undefined || server.isReplayed) return '';
+    await process.step(300);
+  }
+  throw new Failed(1, 'readers still keep it from replaying');
 }
 
 async function promote(process: Process, [seconds = '15', ...slots]: readonly string[]): Promise<string> {

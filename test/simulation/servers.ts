@@ -264,7 +264,8 @@ export class Server {
       this.#isConnecting = false;
       if (!this.isAlive || !this.database.isStandby || this.isHung || this.receiver !== undefined) return;
       if (this.phase !== 'up' || this.#conninfo === '') return;
-      const leader = this.servers.reach(this.container, this.#conninfo);
+      // A receiver is started only when all is replayed that came before.
+      const leader = !this.isReplayed ? undefined : this.servers.reach(this.container, this.#conninfo);
       if (leader !== undefined && leader !== this && !leader.isHung && this.#isAccepted(leader)) return;
       this.#isConnecting = true;
       this.servers.clock.after(500, () => {
@@ -471,6 +472,7 @@ export class Server {
       receiver: isFollower && this.receiver !== undefined ? 'streaming' : null,
       slots: isFollower ? {} : Object.fromEntries([...database.slots].sort().map((name) => [name, 'reserved'])),
       oldest: null,
+      isHeld: isFollower && !this.isReplayed && this.heldUntil > this.servers.clock.now,
       reigns: database.reigns,
       received: this.#received ?? null,
       senders: isFollower

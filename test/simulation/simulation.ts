@@ -14,6 +14,9 @@ import { programsOf, resumeNode, type ProgramOptions } from './programs.ts';
 import { Servers, type Commit, type Server } from './servers.ts';
 import type { Database } from './wal.ts';
 
+/** Starts of a container within 5 s that are no loop. */
+const mostStarts = 8;
+
 /** A world as it is before anything happens. */
 export type Base = {
   readonly setting: Setting;
@@ -52,12 +55,16 @@ export class Simulation {
   readonly scriptTrouble: { readonly script: string; readonly mishap: Mishap }[] = [];
   cloneTime = 2000;
   isDown = false;
+  /** The next one that is started as a leader hangs before it answers. */
+  hangsAtStart = false;
   /** Somebody accepted a loss. */
   isLossy = false;
   /** When a server was promoted by hand last. */
   outlawAt = -Infinity;
   #rows = 0;
   #restarts = new Map<string, number>();
+  /** When controllers started a container, of late. */
+  readonly #starts = new Map<string, readonly number[]>();
 
   constructor(clock: VirtualClock, seed: number, base: Base | Setting, isTracing: boolean) {
     this.clock = clock;
@@ -75,6 +82,11 @@ export class Simulation {
       mishapOf: (script) => this.#mishapOf(script),
       trace: (text) => this.trace?.(text),
       onServer: (server) => {
+        if (this.hangsAtStart && !server.database.isStandby) {
+          this.hangsAtStart = false;
+          this.trace?.(`${server.container.name} hangs as it starts`);
+          server.hang();
+        }
         server.onLeads = () => {
           this.#noteLeads(server);
         };
@@ -122,6 +134,7 @@ export class Simulation {
       mishapOf: () => this.#callMishap(),
       watch: (method, [id]) => {
         if (/^(?:kill|stop|remove)Container$/.test(method)) this.#noteEnd(String(id));
+        if (method === 'startContainer') this.#noteStart(String(id));
       },
       trace: this.trace,
     });
@@ -261,6 +274,13 @@ export class Simulation {
     if (this.record?.leader === Number(server.container.spec.labels['pgherd.node'])) return;
     if (this.servers.all.some((each) => each !== server && !each.isOutlaw && each.isWritable)) return;
     this.violate(`${server.container.name} is ended, which holds the only copy that takes writes`);
+  }
+
+  // Nothing is started again before it has had the time to start.
+  #noteStart(container: string): void {
+    const times = (this.#starts.get(container) ?? []).filter((at) => at > this.clock.now - 5000);
+    this.#starts.set(container, [...times, this.clock.now]);
+    if (times.length === mostStarts) this.violate(`${this.world.find(container)?.name ?? ''} is started in a loop`);
   }
 
   violate(what: string): void {
