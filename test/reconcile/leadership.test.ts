@@ -733,6 +733,17 @@ describe('one replica that hangs or still replays', () => {
     expect(successor(decide({ members: forced, lostFor: 4000, handover }))).toBe(1);
   });
 
+  it('is waited for where it is the one named to lead, and the leader is not started again meanwhile', () => {
+    for (const received of [990, 960]) {
+      const slow = { ...behind, received: { timeline: 1, lsn: received } };
+      for (const kind of ['failover', 'failover-lossy'] as const) {
+        const fencedFor = kind === 'failover-lossy' ? 'forced' : 'ended';
+        const members = [leader({ ...fenced, fencedFor }), replica(1, detached(980)), replica(2, slow)];
+        expect(decide({ members, lostFor: 4000, handover: { kind, to: 2 } })).toMatchObject({ is: 'fence', detach: [2] });
+      }
+    }
+  });
+
   it('is not asked with a quorum where those that speak are enough', () => {
     const silent = { said: once(1000, 1, 9000), streams: undefined };
     const members = [leader(ended), replica(1), replica(2, silent), replica(3)];

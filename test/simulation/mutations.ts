@@ -42,15 +42,14 @@ export const mutations: readonly Mutation[] = [
     const at = \`\${found.node.layout.home}/records/\${formatRecordName(found.record)}\`;
     const files = await engine.readArchive(found.node.container.id, at);
     const record = parseRecord([...(files?.values() ?? [])][0] ?? '');
-    await writeLink(engine, nodes, 'pause', formatPause({ isPaused, at: later(newest?.at), by }));
-    if (record !== undefined) {
-      const entries = recordEntries({ ...record, version: record.version + 1 });
-      const owners = new Map<string, number>();
-      await Promise.allSettled(
-        nodes.map((node) => writeFolder(placed(node), node.container.image, { engine, owners }, entries)),
-      );
-    }
-  }`,
+    if (record === undefined) return false;
+    const entries = recordEntries({ ...record, version: record.version + 2 });
+    const owners = new Map<string, number>();
+    await Promise.allSettled(
+      nodes.map((node) => writeFolder(placed(node), node.container.image, { engine, owners }, entries)),
+    );
+  }
+  await writeLink(engine, nodes, 'pause', formatPause({ isPaused, at: later(newest?.at), by }));`,
       },
     ],
   },
@@ -58,7 +57,8 @@ export const mutations: readonly Mutation[] = [
     name: 'detached-replica-not-attached-again',
     finding: 'F2',
     finds: standstill,
-    with: 'report',
+    mode: 'required',
+    with: 'node hangs',
     changes: [
       {
         file: revisions,
@@ -366,6 +366,15 @@ export const mutations: readonly Mutation[] = [
         find: 'if (startsFor <= 0) hung.add(id);',
         replace: 'if (startsFor < Infinity) hung.add(id);',
       },
+    ],
+  },
+  {
+    name: 'named-successor-not-waited-for',
+    finds: 'in a loop',
+    with: 'failover with loss + replay is slow',
+    changes: [
+      { file: decision, find: '(each.slot === to || !isKnownBehind(each, others)),', replace: '!isKnownBehind(each, others),' },
+      { file: decision, find: 'each.slot !== to &&\n    each.received', replace: 'each.received' },
     ],
   },
   {

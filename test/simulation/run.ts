@@ -149,14 +149,20 @@ function isLeadership(reason: string | undefined): boolean {
   return reason !== undefined && words.some((word) => reason.includes(word));
 }
 
+/** Somebody has to decide, or took a name away. */
+function isOfHumans(reason: string | undefined): boolean {
+  return /paused|second-writer|takes? writes|name-taken|port-taken|manual-failover/.test(reason ?? '');
+}
+
 function checkServing(simulation: Simulation): void {
   if (isServing(simulation)) return;
   const { setting, servers } = simulation;
   if (setting.failover === 'manual') return;
   const reason = why(simulation);
-  if (isLeadership(reason)) return;
+  const able = servers.all.filter((each) => each.isUp && !each.isHung && each.lag < 10_000 && !each.isSlow);
+  // Where two of three can do all they are to do, nothing is in the way of one that leads.
+  if (isLeadership(reason) && (able.length < 2 || isOfHumans(reason))) return;
   // Commits wait as they are to where too few are left to have them.
-  const able = servers.all.filter(({ isUp, isHung, lag }) => isUp && !isHung && lag < 10_000);
   if (setting.mode === 'required' && able.length < 2) return;
   simulation.violate(
     `nobody serves ${String(serveWithin / 1000)} s after the last fault${reason === undefined ? '' : `: ${reason}`}`,

@@ -134,6 +134,11 @@ export class Server {
     return this.#sync !== undefined;
   }
 
+  /** It takes long to replay what it has. */
+  get isSlow(): boolean {
+    return this.slowUntil > this.servers.clock.now;
+  }
+
   get isReplayed(): boolean {
     return this.database.replayed >= this.database.wal.length;
   }
