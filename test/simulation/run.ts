@@ -183,9 +183,10 @@ function checkEnd(simulation: Simulation): Run['end'] {
 
 function checkLosses(simulation: Simulation): void {
   const { servers, world, setting, isLossy, acknowledged } = simulation;
+  const recorded = simulation.node(simulation.record?.leader ?? 0);
   const leader =
-    servers.all.find(({ isUp, database }) => isUp && !database.isStandby)?.database ??
-    servers.databases.get(simulation.node(simulation.record?.leader ?? 0)?.volumes[0]?.volume.name ?? '');
+    servers.all.find((each) => each.isWritable && (!each.isOutlaw || each.container === recorded))?.database ??
+    servers.databases.get(recorded?.volumes[0]?.volume.name ?? '');
   const idsOf = (wal: readonly { readonly id: number }[]): ReadonlySet<number> => new Set(wal.map(({ id }) => id));
   const led = idsOf(leader?.wal ?? []);
   const lost = acknowledged.filter(({ id }) => !led.has(id));
