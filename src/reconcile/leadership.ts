@@ -45,10 +45,12 @@ export function decideLeadership(situation: Situation): Decision {
     return unable({ code: 'no-candidate', detail: `${why}, and ${who}`, remedy });
   }
   const best = findBest(eligible, isBegun);
-  if (best === undefined) {
-    return unable(describeNobody(situation, others, why, asked?.to));
-  }
   const isLossy = asked?.kind === 'failover-lossy';
+  // A leader that was killed for a request in vain is started again: it is not killed again and again for the same one.
+  const isInVain = isLossy && isBegun && old?.hasData === true;
+  const refuse = (reason: Hindrance): Decision =>
+    isInVain ? { is: 'dismiss', why: reason.detail } : unable(reason);
+  if (best === undefined) return refuse(describeNobody(situation, others, why, asked?.to));
   const pending = findPending(situation, others, isLossy, asked?.to);
   const isReady = isFencedOff(old, isLossy) && pending.detach.length === 0;
   // Whether who stops in order has handed over everything, only its end tells.
@@ -66,7 +68,7 @@ export function decideLeadership(situation: Situation): Decision {
     const remedy = 'see `pgherd status`: it is done as soon as one streams';
     return unable({ code: 'not-received', detail: `${why}, and ${lacks}`, remedy });
   }
-  if (hindrance !== undefined || best.detached === undefined) return unable(hindrance ?? unheard(best));
+  if (hindrance !== undefined || best.detached === undefined) return refuse(hindrance ?? unheard(best));
   return { is: 'promote', cause, why, to: best.slot, position: best.detached, lostBytes: countLost(old, best) };
 }
 

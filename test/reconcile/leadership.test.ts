@@ -742,6 +742,17 @@ describe('one replica that hangs or still replays', () => {
     }
   });
 
+  it('ends the request where it is the one named to lead and cannot be asked, and the leader leads again', () => {
+    const handover = { kind: 'failover-lossy', to: 2 } as const;
+    const change = (old: Partial<Member>): Decision => {
+      const members = [leader({ ...fenced, ...old }), replica(1, detached(980)), replica(2, { failed: true })];
+      return decide({ members, lostFor: 4000, handover });
+    };
+    expect(change({ fencedFor: 'forced' })).toMatchObject({ is: 'dismiss' });
+    // There is nothing to go back to.
+    expect(hindrance(change({ fencedFor: 'forced', hasData: false }))).toBe('no-candidate');
+  });
+
   it('is not asked with a quorum where those that speak are enough', () => {
     const silent = { said: once(1000, 1, 9000), streams: undefined };
     const members = [leader(ended), replica(1), replica(2, silent), replica(3)];

@@ -350,11 +350,17 @@ export const mutations: readonly Mutation[] = [
     changes: [{ file: scripts, find: 'while (still < 20) {', replace: 'while (still < 20 || still >= 20) {' }],
   },
   {
-    name: 'switchover-waits-for-a-leader-that-hangs',
+    name: 'sql-waits-for-a-leader-that-hangs',
     finds: standstill,
     mode: 'async',
     with: 'switchover + leader hangs',
-    changes: [{ file: actions, find: 'const limits = { signal: context.signal };', replace: 'const limits = {};' }],
+    changes: [
+      {
+        file: 'src/reconcile/kinds/inside-node.ts',
+        find: "...('input' in sql ? { input: sql.input } : {}),\n    signal: context.signal,",
+        replace: "...('input' in sql ? { input: sql.input } : {}),",
+      },
+    ],
   },
   {
     name: 'leader-that-hung-is-restarted-again-at-once',

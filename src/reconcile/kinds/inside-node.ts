@@ -1,5 +1,4 @@
 import { PgherdError } from '../../base/error.ts';
-import type { ExecCommand } from '../../docker/engine.ts';
 import type { Container } from '../../docker/types.ts';
 import { serverProgram } from '../../postgres/scripts.ts';
 import type { ActionContext } from '../actions.ts';
@@ -27,16 +26,10 @@ const detachMargin = 1500;
 type Sql = { readonly statements: readonly string[] } | { readonly input: string };
 
 /**
- * Runs SQL in a node's server as the superuser, and gives what it printed; throws with what the server said. `limits`: a
- * server that hangs answers nothing.
+ * Runs SQL in a node's server as the superuser, and gives what it printed; throws with what the server said. A server that
+ * hangs answers nothing: the wait is called off when the cluster changes, so whatever is run can be run again.
  */
-export async function runSql(
-  context: ActionContext,
-  node: Placed,
-  superuser: string,
-  sql: Sql,
-  limits: Pick<ExecCommand, 'deadline' | 'signal'> = {},
-): Promise<string> {
+export async function runSql(context: ActionContext, node: Placed, superuser: string, sql: Sql): Promise<string> {
   const command = serverProgram(
     'psql',
     '-XAtq',
@@ -54,7 +47,7 @@ export async function runSql(
     // Nothing that pgherd writes waits for a replica: the replica may wait for it.
     command: ['env', 'PGOPTIONS=-c synchronous_commit=local -c statement_timeout=0', ...command],
     ...('input' in sql ? { input: sql.input } : {}),
-    ...limits,
+    signal: context.signal,
   });
   if (result.code !== 0) throw await explain(context, node.container, 'SQL', result.stderr);
   return result.stdout.trim();

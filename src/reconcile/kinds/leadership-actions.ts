@@ -65,9 +65,6 @@ export type LeadershipAction =
       readonly seconds: number;
     };
 
-/** Milliseconds that a leader may take to report where its WAL ends, before it is stopped. */
-const lsnDeadline = 5000;
-
 /** Seconds that a promotion may take; a hung server does not hold up another one for longer. */
 const promoteSeconds = 15;
 
@@ -80,10 +77,8 @@ export const leadershipActions = {
     if (seen === undefined) return;
     await context.verifyLock();
     const isOrderly = action.stopSeconds !== undefined && seen.state === 'running';
-    // A shutdown waits for its checkpoint, and sessions are cut meanwhile: what can be written before is. If the server
-    // stops answering meanwhile, the round is planned again: then it may be a failover.
-    const limits = { signal: context.signal };
-    if (isOrderly) await runSql(context, action.node, action.superuser, { statements: ['CHECKPOINT'] }, limits);
+    // A shutdown waits for its checkpoint, and sessions are cut meanwhile: what can be written before is.
+    if (isOrderly) await runSql(context, action.node, action.superuser, { statements: ['CHECKPOINT'] });
     await context.verifyLock();
     await engine.updateContainer(seen.id, { restart: 'no' });
     if (isOrderly) {
@@ -156,7 +151,7 @@ async function mark(
 
 async function readLsn({ node, superuser }: Of<'fence'>, context: ActionContext): Promise<number | undefined> {
   const statements = ["SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"];
-  const said = await runSql(context, node, superuser, { statements }, { deadline: lsnDeadline });
+  const said = await runSql(context, node, superuser, { statements });
   return /^\d+$/.test(said) ? Number(said) : undefined;
 }
 
