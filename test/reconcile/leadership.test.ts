@@ -493,7 +493,8 @@ describe('a failover that somebody asks for', () => {
   });
 
   it('makes nobody lead that does not say how far it has come', () => {
-    expect(hindrance(succeed([replica(1, { failed: true })], { handover: lossy }))).toBe('no-candidate');
+    const decision = succeed([replica(1, { failed: true })], { handover: lossy });
+    expect(decision).toMatchObject({ is: 'dismiss', why: expect.stringMatching('no replica') as string });
   });
 });
 
