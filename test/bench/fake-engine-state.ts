@@ -93,6 +93,7 @@ export class FakeContainer {
   readonly heartbeats = new Set<(passed: number) => void>();
   /** Standard input was attached once, and has been closed. */
   inputEnded = false;
+  #view: FakeView | undefined;
 
   constructor(id: string, spec: ContainerSpec, createdAt: number, image: FakeImage, volumes: FakeContainer['volumes']) {
     this.id = id;
@@ -117,10 +118,11 @@ export class FakeContainer {
   }
 
   get view(): FakeView {
-    return new FakeView(
+    this.#view ??= new FakeView(
       this.tree,
       this.volumes.map(({ target, volume }) => ({ target, tree: volume.tree })),
     );
+    return this.#view;
   }
 
   /** The same in another world, with the volumes of that. */

@@ -78,6 +78,33 @@ export function nodeRevision(config: NodeConfig, layout: Layout): Revision {
 }
 function makeRevision(config: NodeConfig, layout: Layout): Revision {`,
     },
+    {
+      file: 'src/reconcile/kinds/container.ts',
+      find: 'const before = flatten(parse(live.labels[labelNames.spec]));',
+      replace: 'const before = flat(live.labels[labelNames.spec]);',
+    },
+    {
+      file: 'src/reconcile/kinds/container.ts',
+      find: 'const after = flatten(parse(wanted));',
+      replace: 'const after = flat(wanted);',
+    },
+    {
+      file: 'src/reconcile/kinds/container.ts',
+      find: 'return flatten(parse(container.labels[labelNames.spec])).get(path);',
+      replace: 'return flat(container.labels[labelNames.spec]).get(path);',
+    },
+    {
+      file: 'src/reconcile/kinds/container.ts',
+      find: 'function parse(text: string | undefined): unknown {',
+      replace: `const flattened = new Map<string | undefined, Map<string, string>>();
+function flat(text: string | undefined): Map<string, string> {
+  const made = flattened.get(text) ?? flatten(parse(text));
+  if (flattened.size > 1000) flattened.clear();
+  flattened.set(text, made);
+  return made;
+}
+function parse(text: string | undefined): unknown {`,
+    },
   ],
 };
 

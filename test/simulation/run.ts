@@ -120,12 +120,12 @@ async function disturb(simulation: Simulation, random: Random, theme: string | u
   return happened;
 }
 
-/** Until it is so three times in a row, a second apart. */
+/** Until it is so three times in a row, two thirds of a second apart. */
 async function settle({ clock }: Simulation, within: number, isSo: () => boolean): Promise<void> {
   const end = clock.now + within;
   let times = 0;
   while (clock.now < end && times < 3) {
-    await clock.run(clock.now + 1000);
+    await clock.run(clock.now + 667);
     times = isSo() ? times + 1 : 0;
   }
 }
