@@ -40,6 +40,8 @@ const mostSeeds = Number(options.seeds ?? 100_000);
 
 async function bundle(name, entry, mutation) {
   const outfile = path.join(built, `${name}.mjs`);
+  const sets = [speedUp, ...(mutation === undefined ? [] : [mutation])];
+  const applied = new Set();
   await build({
     entryPoints: [path.join(here, entry)],
     outfile,
@@ -48,8 +50,10 @@ async function bundle(name, entry, mutation) {
     format: 'esm',
     packages: 'external',
     logLevel: 'warning',
-    plugins: [shortScripts, replacing([speedUp, ...(mutation === undefined ? [] : [mutation])])],
+    plugins: [shortScripts, replacing(sets, applied)],
   });
+  const missing = mutation?.changes.find((change) => !applied.has(change.find));
+  if (missing !== undefined) throw new Error(`${mutation.name}: ${missing.file} is no part of the simulation`);
   return outfile;
 }
 
@@ -77,6 +81,19 @@ export function nodeRevision(config: NodeConfig, layout: Layout): Revision {
   return made;
 }
 function makeRevision(config: NodeConfig, layout: Layout): Revision {`,
+    },
+    {
+      file: 'src/balancer/revision.ts',
+      find: 'export function balancerRevision(config: BalancerConfig, secretsName: string): BalancerRevision {',
+      replace: `const known = new Map<string, BalancerRevision>();
+export function balancerRevision(config: BalancerConfig, secretsName: string): BalancerRevision {
+  const key = JSON.stringify([config, secretsName]);
+  const made = known.get(key) ?? makeRevision(config, secretsName);
+  if (known.size > 1000) known.clear();
+  known.set(key, made);
+  return made;
+}
+function makeRevision(config: BalancerConfig, secretsName: string): BalancerRevision {`,
     },
     {
       file: 'src/reconcile/kinds/container.ts',
@@ -108,8 +125,8 @@ function parse(text: string | undefined): unknown {`,
   ],
 };
 
-/** Replaces texts of files, each of which must be there once. */
-function replacing(sets) {
+/** Replaces texts of files, each of which must be there once; notes in `applied` what was replaced. */
+function replacing(sets, applied) {
   return {
     name: 'replacing',
     setup(on) {
@@ -123,6 +140,7 @@ function replacing(sets) {
           const times = contents.split(find).length - 1;
           if (times !== 1) throw new Error(`${name}: "${find}" occurs ${times} times in ${file}`);
           contents = contents.replace(find, () => replace);
+          applied.add(find);
         }
         return { contents, loader: 'ts' };
       });
@@ -131,8 +149,9 @@ function replacing(sets) {
 }
 
 async function readMutations() {
-  const file = await bundle('mutations', 'mutations.ts');
-  return (await import(file)).mutations;
+  const outfile = path.join(built, 'mutations.mjs');
+  await build({ entryPoints: [path.join(here, 'mutations.ts')], outfile, format: 'esm', logLevel: 'warning' });
+  return (await import(outfile)).mutations;
 }
 
 /** Runs seeds in as many processes as there are cores; gives the lowest seed that failed, and how many were run. */
