@@ -71,7 +71,7 @@ export const mutations: readonly Mutation[] = [
     name: 'detach-waits-for-readers',
     finding: 'F3',
     finds: standstill,
-    with: 'report',
+    with: 'report + port taken',
     changes: [
       {
         file: scripts,
