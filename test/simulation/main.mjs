@@ -162,6 +162,7 @@ async function run(file, args, jobs, shows) {
     for (const child of children) child.kill();
   };
   process.once('SIGINT', stopAll);
+  process.once('SIGTERM', stopAll);
   const ends = Array.from({ length: jobs }, (_, index) => {
     const child = spawn(process.execPath, [file, ...args, '--job', String(index), '--jobs', String(jobs)], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -172,7 +173,7 @@ async function run(file, args, jobs, shows) {
     child.stdout.on('data', (chunk) => {
       text += chunk;
       if (shows === 'all') process.stdout.write(chunk);
-      else if (shows === 'first' && text.includes('seed ')) stopAll();
+      else if (shows === 'first' && /^seed \d+ .*\n {2}.*\n/m.test(text)) stopAll();
     });
     return new Promise((resolve) => {
       child.on('close', (code) => {
@@ -183,6 +184,7 @@ async function run(file, args, jobs, shows) {
   });
   const ended = await Promise.all(ends);
   process.off('SIGINT', stopAll);
+  process.off('SIGTERM', stopAll);
   return ended;
 }
 

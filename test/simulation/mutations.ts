@@ -13,7 +13,7 @@ export type Mutation = {
 };
 
 /** Data is gone, or will be. */
-const harm = 'lost|kept nowhere|two writers|still runs';
+const harm = 'acknowledged and lost|kept nowhere|two writers|still runs|on no replica';
 
 /** Nobody serves, or the group does not come to what its file says, and nothing is said about it. */
 const standstill = 'nobody serves|standstill';
@@ -221,7 +221,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'forced-failover-marks-nothing',
     finding: 'F15',
-    finds: 'kept nowhere|lost',
+    finds: harm,
     mode: 'required',
     with: 'failover with loss',
     changes: [
@@ -254,7 +254,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'base-backup-counts-as-a-replica',
     finding: 'F18',
-    finds: `${harm}|on no replica`,
+    finds: harm,
     mode: 'required',
     with: 'slow clone',
     changes: [
@@ -268,7 +268,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'same-timeline-number-taken-for-the-same-timeline',
     finding: 'F19',
-    finds: `${harm}|on no replica|standstill`,
+    finds: `${harm}|standstill`,
     with: 'promoted by hand',
     changes: [
       {

@@ -225,7 +225,8 @@ async function runProgram(
   if (program === 'pg_isready') {
     await process.step();
     const { server } = process;
-    if (server?.phase === 'starting' || server?.phase === 'ending') throw new Failed(1, 'rejecting connections');
+    const isRejecting = server?.phase === 'starting' || server?.phase === 'ending';
+    if (isRejecting && server?.isHung !== true) throw new Failed(1, 'rejecting connections');
     if (server === undefined) throw new Failed(2, 'no response');
     if (!server.isHung) return '';
     await process.step(3000);
