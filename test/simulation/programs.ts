@@ -105,6 +105,7 @@ function processOf(servers: Servers, container: FakeContainer): FakeProcess {
     stop: async (seconds) => {
       const server = servers.of(container);
       if (server === undefined) return;
+      server.isStopping = true;
       const end = servers.clock.now + seconds * 1000;
       const hangs = (): boolean => server.isAlive && server.isHung;
       if (!hangs()) {

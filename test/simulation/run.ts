@@ -157,7 +157,7 @@ function isOfHumans(reason: string | undefined): boolean {
 function checkServing(simulation: Simulation): void {
   if (isServing(simulation)) return;
   const { setting, servers } = simulation;
-  if (setting.failover === 'manual') return;
+  if (setting.failover === 'manual' || servers.all.some(({ isStopping }) => isStopping)) return;
   const reason = why(simulation);
   const able = servers.all.filter((each) => each.isUp && !each.isHung && each.lag < 10_000 && !each.isSlow);
   // Where two of three can do all they are to do, nothing is in the way of one that leads.

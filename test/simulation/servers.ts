@@ -71,6 +71,8 @@ export class Server {
   isFull = false;
   /** An archive_command hangs: it does not end in order. */
   isArchiverHung = false;
+  /** It was told to end in order: it has its time for that, also if it hangs. */
+  isStopping = false;
   /** Its shutdown checkpoint is written. */
   isShut = false;
   /** A reader holds up replay until then. */
