@@ -300,9 +300,7 @@ export class ClusterKeeper {
     const [engine, snapshot] = [this.#engine, this.#snapshot];
     if (engine === undefined || snapshot === undefined) return;
     const nodes = snapshot.nodes.map((node) =>
-      node.container.id === container
-        ? { ...node, container: { ...node.container, state: 'running' as const } }
-        : node,
+      node.container.id === container ? { ...node, container: { ...node.container, state: 'running' as const } } : node,
     );
     this.#snapshot = { ...snapshot, nodes };
     this.#listeners.follow(engine, nodes);

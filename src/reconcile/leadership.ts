@@ -48,8 +48,7 @@ export function decideLeadership(situation: Situation): Decision {
   const isLossy = asked?.kind === 'failover-lossy';
   // A leader that was killed for a request in vain is started again: it is not killed again and again for the same one.
   const isInVain = isLossy && isBegun && old?.hasData === true;
-  const refuse = (reason: Hindrance): Decision =>
-    isInVain ? { is: 'dismiss', why: reason.detail } : unable(reason);
+  const refuse = (reason: Hindrance): Decision => (isInVain ? { is: 'dismiss', why: reason.detail } : unable(reason));
   if (best === undefined) return refuse(describeNobody(situation, others, why, asked?.to));
   const pending = findPending(situation, others, isLossy, asked?.to);
   const isReady = isFencedOff(old, isLossy) && pending.detach.length === 0;
@@ -208,10 +207,7 @@ function findPending(
   );
   // Where a loss is accepted, nobody else is waited for that still replays.
   const isLate = (each: Member): boolean =>
-    isLossy &&
-    each.slot !== to &&
-    each.received !== undefined &&
-    others.some(({ detached }) => detached !== undefined);
+    isLossy && each.slot !== to && each.received !== undefined && others.some(({ detached }) => detached !== undefined);
   const running = wanted.filter(
     (each) => each.container === 'running' && !isLate(each) && !canDoWithout(each, others, sync),
   );

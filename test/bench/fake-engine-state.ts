@@ -132,7 +132,8 @@ export class FakeContainer {
     for (const [path, entry] of this.tree.entries) copy.tree.put(path, entry);
     copy.endpoints.clear();
     for (const [name, endpoint] of this.endpoints) copy.endpoints.set(name, { ...endpoint });
-    const { state, exitCode, restartCount, startedAt, memory, cpus, restart, log, hosts, toldHealth, inputEnded } = this;
+    const { state, exitCode, restartCount, startedAt, memory, cpus, restart, log, hosts, toldHealth, inputEnded } =
+      this;
     return Object.assign(copy, {
       ...{ state, exitCode, restartCount, startedAt, memory, cpus, restart, log, hosts, toldHealth, inputEnded },
       process: this.process === undefined ? undefined : { ...this.process },

@@ -75,7 +75,7 @@ export const mutations: readonly Mutation[] = [
     changes: [
       {
         file: scripts,
-        find: "      server.endReaders();\n    }",
+        find: '      server.endReaders();\n    }',
         replace: '    }',
       },
     ],
@@ -85,7 +85,7 @@ export const mutations: readonly Mutation[] = [
     finding: 'F4',
     finds: harm,
     mode: 'required',
-    with: 'leader hangs',
+    with: 'replay is slow + lag',
     changes: [{ file: scripts, find: 'const isFinal = server.isReplayed;', replace: 'const isFinal = true;' }],
   },
   {
@@ -379,7 +379,11 @@ export const mutations: readonly Mutation[] = [
     finds: 'in a loop',
     with: 'failover with loss + replay is slow',
     changes: [
-      { file: decision, find: '(each.slot === to || !isKnownBehind(each, others)),', replace: '!isKnownBehind(each, others),' },
+      {
+        file: decision,
+        find: '(each.slot === to || !isKnownBehind(each, others)),',
+        replace: '!isKnownBehind(each, others),',
+      },
       { file: decision, find: 'each.slot !== to &&\n    each.received', replace: 'each.received' },
     ],
   },

@@ -227,7 +227,7 @@ async function runProgram(
     await process.step();
     const { server } = process;
     const isRejecting = server?.phase === 'starting' || server?.phase === 'ending';
-    if (isRejecting && server?.isHung !== true) throw new Failed(1, 'rejecting connections');
+    if (isRejecting && !server.isHung) throw new Failed(1, 'rejecting connections');
     if (server === undefined) throw new Failed(2, 'no response');
     if (!server.isHung) return '';
     await process.step(3000);

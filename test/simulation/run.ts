@@ -90,7 +90,8 @@ async function disturb(simulation: Simulation, random: Random, theme: string | u
     const connection = daemon?.connection;
     if (connection === undefined) return;
     connection.onCall = (method) => {
-      if (method.startsWith('list') || method.startsWith('inspect') || method === 'readLink' || method === 'pathExists') return;
+      if (method.startsWith('list') || method.startsWith('inspect') || method === 'readLink' || method === 'pathExists')
+        return;
       left -= 1;
       if (left !== 0) return;
       connection.onCall = undefined;

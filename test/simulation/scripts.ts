@@ -93,12 +93,14 @@ async function caughtUp(process: Process, args: readonly string[]): Promise<stri
   const server = await process.connect('superuser');
   const wanted = server.database.lsn;
   const until = process.now + Number(seconds) * 1000;
-  if (server.waitsFor !== meanwhile) throw new Failed(1, `synchronous_standby_names is '${server.waitsFor}', expected '${meanwhile}'`);
+  if (server.waitsFor !== meanwhile)
+    throw new Failed(1, `synchronous_standby_names is '${server.waitsFor}', expected '${meanwhile}'`);
   for (;;) {
     assertAlive(server);
     const has = names.filter((name) => (server.senders.get(name)?.flushed ?? 0) >= wanted);
     if (has.length >= Number(num)) return 'caught up';
-    if (process.now > until) throw new Failed(1, `${has.join(', ')} of ${names.join(', ')} have come as far as ${String(wanted)}`);
+    if (process.now > until)
+      throw new Failed(1, `${has.join(', ')} of ${names.join(', ')} have come as far as ${String(wanted)}`);
     await process.step(20);
   }
 }

@@ -193,7 +193,8 @@ export class Server {
       if (!this.isAlive || !this.isHung || times !== this.#hangs) return;
       this.#isForgotten = true;
       this.receiver?.drop(this.name, this);
-      for (const { standby } of [...this.#senders.values()]) if (standby?.isHung === false) standby.#loseConnection(this);
+      for (const { standby } of [...this.#senders.values()])
+        if (standby?.isHung === false) standby.#loseConnection(this);
     });
   }
 
@@ -243,7 +244,7 @@ export class Server {
     this.receiver = undefined;
     this.#isStuck = false;
     // Two connections that fail within half a second of each other leave the startup process asleep.
-    if (!this.isReplayed && this.servers.random() < 0.1) this.#sleepsUntil = this.servers.clock.now + 5000;
+    if (!this.isReplayed && this.servers.random() < 0.3) this.#sleepsUntil = this.servers.clock.now + 5000;
   }
 
   #loseConnection(leader: Server): void {
@@ -504,7 +505,6 @@ export class Server {
   get received(): number {
     return this.#received ?? 0;
   }
-
 }
 
 function parseSync(text: string | undefined): SyncNames | undefined {

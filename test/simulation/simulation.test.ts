@@ -46,7 +46,9 @@ describe('a mutation', () => {
 
   it('of each finding that can be simulated is in the list', () => {
     const findings = new Set(mutations.map(({ finding }) => finding));
-    const missing = Array.from({ length: 20 }, (_, index) => `F${String(index + 1)}`).filter((each) => !findings.has(each));
+    const missing = Array.from({ length: 20 }, (_, index) => `F${String(index + 1)}`).filter(
+      (each) => !findings.has(each),
+    );
     // Settings that the file may not have, and a change of the file itself: the simulation has one file a run.
     expect(missing).toEqual(['F14', 'F17']);
   });

@@ -133,7 +133,8 @@ async function copy(
   if (leader === undefined) return false;
   if (leader.database.system !== system) refuse(`the leader is system ${leader.database.system}`);
   await process.mark('state', 'cloning');
-  if (!leader.isAlive || !leader.database.slots.has(slot)) return false;
+  const isGone = (): boolean => !leader.isAlive;
+  if (isGone() || !leader.database.slots.has(slot)) return false;
   // It confirms WAL while there is no copy yet that could replay it.
   const name = 'pgherd_clone';
   const end = process.now + cloneTime();
@@ -143,7 +144,7 @@ async function copy(
       leader.drop(name, undefined);
       await cutShort(process, 'the leader changed while it was cloned');
     }
-    if (!leader.isAlive) return false;
+    if (isGone()) return false;
     if (!leader.isHung && process.servers.random() < 0.1) leader.acknowledgeBackup(name);
   }
   leader.drop(name, undefined);
