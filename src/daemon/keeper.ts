@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
 import { InterruptedError, PgherdError, hasCode } from '../base/error.ts';
 import type { Engine, EngineEvent } from '../docker/engine.ts';
 import type { GroupRecord } from '../postgres/record.ts';
@@ -9,7 +10,8 @@ import { look, type Looked } from '../reconcile/look.ts';
 import { balancerResource, labelNames, nodeResource } from '../reconcile/names.ts';
 import { readPasswords } from '../reconcile/passwords.ts';
 import { isByPause } from '../reconcile/plan.ts';
-import { isPaused } from '../reconcile/requests.ts';
+import { observe } from '../reconcile/observe.ts';
+import { isPaused, listRequests } from '../reconcile/requests.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
 import type { Progress, Result, World } from '../reconcile/work.ts';
 import type { Snapshot } from '../reconcile/snapshot.ts';
@@ -31,7 +33,8 @@ import type { ClusterSource } from './topology-state.ts';
 
 export type KeeperOptions = {
   readonly world: World;
-  readonly now: () => number;
+  readonly now: Clock['now'];
+  readonly after: Clock['after'];
   readonly queue: StepQueue;
   readonly journal: Journal;
   readonly log: Log;
@@ -46,6 +49,9 @@ export type KeeperOptions = {
 
 /** Milliseconds after which a lock whose maker may have died is looked at again. */
 const idleLockPause = 3500;
+
+/** Milliseconds after a write into a volume in which most turns have ended, or looked again. */
+const requestPause = 1000;
 
 /** Milliseconds after which what is blocked is looked at again. */
 const blockedPause = 10_000;
@@ -70,8 +76,11 @@ export class ClusterKeeper {
   #engineDown: string | undefined = notAsked;
   /** The generation of the file for which it was found paused last; undefined: it is not. */
   #pausedFor: number | undefined;
+  #isTurning = false;
   #isWorking = false;
   #lookedAt = -Infinity;
+  /** Calls off the look at what a command has requested. */
+  #forgetRequests: (() => void) | undefined;
   #snapshot: Snapshot | undefined;
   #result: Result | undefined;
   /** What ended the last turn before it had a result. */
@@ -157,12 +166,15 @@ export class ClusterKeeper {
     if (kind === 'lock' && this.#lock.isHeld) return;
     if (action === 'health_status' && kind === 'node') return;
     if (action === 'die') this.#noteEnd(id);
+    if (action === 'extract-to-dir') this.#heedLater();
     if (ends.has(action)) this.#wake.fire();
     this.#options.ask();
   }
 
   async turn(): Promise<Turn> {
+    this.#isTurning = true;
     const next = await this.#try().catch((error: unknown) => this.#fail(error));
+    this.#isTurning = false;
     this.#isWorking = false;
     this.#refresh();
     return { next, seenUpTo: this.#lookedAt };
@@ -240,6 +252,27 @@ export class ClusterKeeper {
     this.#note({ type: 'failed', reason: error.code, message: error.message });
     this.#options.log.warn({ cluster: this.cluster, code: error.code, remedy: error.remedy }, error.message);
     return error.retry ? 'retry' : 'human';
+  }
+
+  // ---- requests
+
+  // Something was written into a volume. A turn under way that waits for long, for a clone say, looks again for a request
+  // only; most turns end before it is asked for.
+  #heedLater(): void {
+    if (!this.#isTurning) return;
+    this.#forgetRequests ??= this.#options.after(requestPause, () => {
+      this.#forgetRequests = undefined;
+      this.#heed().catch((error: unknown) => {
+        this.#options.log.warn({ cluster: this.cluster, err: error }, 'could not look for requests');
+      });
+    });
+  }
+
+  async #heed(): Promise<void> {
+    const engine = this.#engine;
+    if (engine === undefined || !this.#isTurning) return;
+    const { nodes } = await observe(engine, this.cluster, undefined);
+    if (listRequests(nodes) !== listRequests(this.#snapshot?.nodes ?? [])) this.#wake.fire();
   }
 
   // ---- pause
@@ -357,6 +390,7 @@ export class ClusterKeeper {
 
   /** Lets go of the cluster. */
   async stop(): Promise<void> {
+    this.#forgetRequests?.();
     this.#listeners.stop();
     await this.#lock.release();
   }

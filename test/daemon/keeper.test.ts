@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { realClock } from '../../src/base/clock.ts';
+import { PgherdError } from '../../src/base/error.ts';
 import type { Turn } from '../../src/daemon/cluster-queue.ts';
 import type { Condition } from '../../src/daemon/conditions.ts';
 import type { NewEntry } from '../../src/daemon/journal.ts';
@@ -35,7 +37,7 @@ afterEach(async () => {
  * A daemon in small: a keeper that is told of what happens on the engine, and has its turns one after the other. After
  * `retry` it has another one half a second of the engine's time later; what it wants later is left to the test.
  */
-function keep(world: FakeWorld, hooks: FakeHooks = {}) {
+function keep(world: FakeWorld, hooks: FakeHooks = {}, around = (engine: Engine): Engine => engine) {
   const client = world.connect(hooks);
   const aborter = new AbortController();
   const entries: NewEntry[] = [];
@@ -70,6 +72,7 @@ function keep(world: FakeWorld, hooks: FakeHooks = {}) {
   const keeper = new ClusterKeeper(sourceOf(), {
     world: worldOf(world),
     now: () => world.now(),
+    after: realClock.after,
     queue: createStepQueue(16),
     journal: {
       append: async (entry) => {
@@ -98,7 +101,7 @@ function keep(world: FakeWorld, hooks: FakeHooks = {}) {
     const actions = ['create', 'start', 'die', 'stop', 'pause', 'unpause', 'destroy', 'update', 'extract-to-dir'];
     await listen({ types: ['container'], label: 'pgherd.cluster', actions: [...actions, 'health_status'] });
     await listen({ types: ['network', 'volume'], actions: ['connect', 'disconnect', 'destroy'] });
-    keeper.setEngine(client.engine, undefined);
+    keeper.setEngine(around(client.engine), undefined);
     ask();
   };
   const end = async (): Promise<void> => {
@@ -304,6 +307,39 @@ describe('a keeper whose cluster another keeps', () => {
     await setPaused(hand, 'shop', undefined);
     await untilCondition(kept, 'Reconciling False Standby');
     await untilCondition(kept, 'LeaderAvailable Unknown');
+  });
+});
+
+describe('a keeper that waits for long', () => {
+  it('sees what a command requests meanwhile', async () => {
+    const world = new FakeWorld();
+    let hangs = false;
+    let waits = 0;
+    const kept = keep(world, {}, (engine) => ({
+      ...engine,
+      exec: (container, command) => {
+        const { signal, command: words } = command;
+        if (!hangs || signal === undefined || !words.some((word) => word.endsWith('/await'))) {
+          return engine.exec(container, command);
+        }
+        waits += 1;
+        return new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(new PgherdError('interrupted', 'called off')));
+        });
+      },
+    }));
+    await kept.begin();
+    await untilWell(world, kept);
+    hangs = true;
+    const { engine: hand } = world.connect();
+    await hand.killContainer(replica, 'SIGKILL');
+    await until(
+      'it waits for the replica',
+      () => waits,
+      (count) => count > 0,
+    );
+    await setPaused(hand, 'shop', 'ann');
+    await untilCondition(kept, 'Stalled True paused');
   });
 });
 
