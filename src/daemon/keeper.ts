@@ -237,7 +237,9 @@ export class ClusterKeeper {
     const failed = failures.map(({ resource, error }) => `${resource} ${error.code}`).join('; ');
     const isAgain = failed === this.#failed;
     this.#failed = failed;
-    return isAgain ? 'human' : 'retry';
+    // What the engine refuses may be no part of the cluster either, such as who has a port of the host. What servers fail
+    // at themselves, an init script say, costs a volume each time.
+    return isAgain && failures.some(({ error }) => error.code === 'node-failed') ? 'human' : 'retry';
   }
 
   #fail(error: unknown): Turn['next'] {
@@ -251,7 +253,8 @@ export class ClusterKeeper {
     if (error.code === 'lock-lost') this.#lock.drop();
     this.#note({ type: 'failed', reason: error.code, message: error.message });
     this.#options.log.warn({ cluster: this.cluster, code: error.code, remedy: error.remedy }, error.message);
-    return error.retry ? 'retry' : 'human';
+    // Nobody tells when a human has mended it: it is looked at again, ever more rarely.
+    return 'retry';
   }
 
   // ---- requests

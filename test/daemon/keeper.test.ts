@@ -434,6 +434,31 @@ describe('a keeper that fails', () => {
     expect(kept.logged.filter((line) => line.startsWith('error'))).toHaveLength(1);
   });
 
+  it('since a port of the host is taken looks again by itself until it is free', async () => {
+    let refused = 0;
+    let isTaken = false;
+    const kept = await start({
+      before: (call) => {
+        if (!isStart(call) || !isTaken) return;
+        refused += 1;
+        throw new PgherdError('port-taken', 'start container shop-lb1-replica1: port is already allocated');
+      },
+    });
+    const { world, hand } = kept;
+    isTaken = true;
+    await hand.killContainer(replica, 'SIGKILL');
+    await untilCondition(kept, 'Stalled True port-taken');
+    await until(
+      'it is tried again and again',
+      () => refused,
+      (times) => times > 3,
+    );
+    // No event tells of this.
+    isTaken = false;
+    await untilWell(world, kept);
+    expect(kept.show()).toContain('Stalled False Nothing: ');
+  });
+
   it('whose lock is lost stops before the next step that destroys, takes it again, and goes on', async () => {
     const lost: { at: number; isDue: boolean } = { at: -1, isDue: false };
     const kept = await start({
