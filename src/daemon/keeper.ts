@@ -10,11 +10,10 @@ import { look, type Looked } from '../reconcile/look.ts';
 import { balancerResource, labelNames, nodeResource } from '../reconcile/names.ts';
 import { readPasswords } from '../reconcile/passwords.ts';
 import { isByPause } from '../reconcile/plan.ts';
-import { observe } from '../reconcile/observe.ts';
-import { isPaused, listRequests } from '../reconcile/requests.ts';
+import { isPaused } from '../reconcile/requests.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
 import type { Progress, Result, World } from '../reconcile/work.ts';
-import type { Snapshot } from '../reconcile/snapshot.ts';
+import type { ObservedNode, Snapshot } from '../reconcile/snapshot.ts';
 import type { StepQueue } from '../reconcile/step-queue.ts';
 import { Wake } from '../reconcile/wake.ts';
 import { nodeName } from '../reconcile/kinds/find-node.ts';
@@ -27,6 +26,7 @@ import { keepRecord } from './keep-record.ts';
 import { Listeners } from '../reconcile/listeners.ts';
 import type { Log } from './log.ts';
 import { logProgress } from './log-progress.ts';
+import { RequestWatch } from './request-watch.ts';
 import { RestartHold } from './restart-hold.ts';
 import { ServerNews } from './server-news.ts';
 import type { ClusterSource } from './topology-state.ts';
@@ -49,9 +49,6 @@ export type KeeperOptions = {
 
 /** Milliseconds after which a lock whose maker may have died is looked at again. */
 const idleLockPause = 3500;
-
-/** Milliseconds after a write into a volume in which most turns have ended, or looked again. */
-const requestPause = 1000;
 
 /** Milliseconds after which what is blocked is looked at again. */
 const blockedPause = 10_000;
@@ -79,8 +76,6 @@ export class ClusterKeeper {
   #isTurning = false;
   #isWorking = false;
   #lookedAt = -Infinity;
-  /** Calls off the look at what a command has requested. */
-  #forgetRequests: (() => void) | undefined;
   #snapshot: Snapshot | undefined;
   #result: Result | undefined;
   /** What ended the last turn before it had a result. */
@@ -91,6 +86,7 @@ export class ClusterKeeper {
   /** What no retry helped in the turn before. */
   #failed = '';
   readonly #news = new ServerNews();
+  readonly #requests: RequestWatch;
 
   constructor(source: ClusterSource, options: KeeperOptions) {
     this.#source = source;
@@ -102,6 +98,17 @@ export class ClusterKeeper {
       },
     });
     this.#hold = new RestartHold(options.now);
+    this.#requests = new RequestWatch({
+      cluster: source.cluster,
+      after: options.after,
+      turn: () => this.#turnUnderWay(),
+      onFound: () => {
+        this.#wake.fire();
+      },
+      onError: (error) => {
+        options.log.warn({ cluster: source.cluster, err: error }, 'could not look for requests');
+      },
+    });
     this.#watch = new LeaderWatch(options.now);
     this.#lock = new ClusterLock({
       now: options.now,
@@ -166,7 +173,7 @@ export class ClusterKeeper {
     if (kind === 'lock' && this.#lock.isHeld) return;
     if (action === 'health_status' && kind === 'node') return;
     if (action === 'die') this.#noteEnd(id);
-    if (action === 'extract-to-dir') this.#heedLater();
+    if (action === 'extract-to-dir') this.#requests.noteWrite();
     if (ends.has(action)) this.#wake.fire();
     this.#options.ask();
   }
@@ -178,6 +185,13 @@ export class ClusterKeeper {
     this.#isWorking = false;
     this.#refresh();
     return { next, seenUpTo: this.#lookedAt };
+  }
+
+  #turnUnderWay(): { readonly engine: Engine; readonly seen: readonly ObservedNode[] } | undefined {
+    const [engine, snapshot] = [this.#engine, this.#snapshot];
+    return this.#isTurning && engine !== undefined && snapshot !== undefined
+      ? { engine, seen: snapshot.nodes }
+      : undefined;
   }
 
   async #try(): Promise<Turn['next']> {
@@ -255,27 +269,6 @@ export class ClusterKeeper {
     this.#options.log.warn({ cluster: this.cluster, code: error.code, remedy: error.remedy }, error.message);
     // Nobody tells when a human has mended it: it is looked at again, ever more rarely.
     return 'retry';
-  }
-
-  // ---- requests
-
-  // Something was written into a volume. A turn under way that waits for long, for a clone say, looks again for a request
-  // only; most turns end before it is asked for.
-  #heedLater(): void {
-    if (!this.#isTurning) return;
-    this.#forgetRequests ??= this.#options.after(requestPause, () => {
-      this.#forgetRequests = undefined;
-      this.#heed().catch((error: unknown) => {
-        this.#options.log.warn({ cluster: this.cluster, err: error }, 'could not look for requests');
-      });
-    });
-  }
-
-  async #heed(): Promise<void> {
-    const engine = this.#engine;
-    if (engine === undefined || !this.#isTurning) return;
-    const { nodes } = await observe(engine, this.cluster, undefined);
-    if (listRequests(nodes) !== listRequests(this.#snapshot?.nodes ?? [])) this.#wake.fire();
   }
 
   // ---- pause
@@ -393,7 +386,7 @@ export class ClusterKeeper {
 
   /** Lets go of the cluster. */
   async stop(): Promise<void> {
-    this.#forgetRequests?.();
+    this.#requests.stop();
     this.#listeners.stop();
     await this.#lock.release();
   }

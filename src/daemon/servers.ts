@@ -28,7 +28,8 @@ export function findAmiss(topology: Topology, snapshot: Snapshot, reports: Repor
       const ailment = diagnose(leader, report, slotName(slot), view.record.fork);
       if (ailment !== undefined) return [`${name}: ${ailment.code}`];
       if (report === undefined || streamsFrom(leader, report, name)) return [];
-      return [`${name}: ${isAdrift(report) ? 'has not streamed for long' : 'does not stream'}`];
+      const held = report.isHeld === true ? ', held by readers' : '';
+      return [`${name}: ${isAdrift(report) ? 'has not streamed for long' : 'does not stream'}${held}`];
     });
     return [
       ...lacking.map((name) => `${group.name}: no slot ${name}`),

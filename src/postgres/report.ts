@@ -15,6 +15,8 @@ export type Report = {
   readonly redo?: number | null;
   /** State of the WAL receiver; null: there is none. */
   readonly receiver: string | null;
+  /** A follower's replay waits for a reader, who may keep it from that for as long as max_standby_streaming_delay allows. */
+  readonly isHeld?: boolean;
   /** pgherd's slots on a leader, by name, with their wal_status: `reserved`, `extended`, `unreserved` or `lost`. */
   readonly slots: Readonly<Record<string, string>>;
   /** Where a leader's WAL begins, bytes from 0/0; told only while a slot is not in use. */
@@ -61,6 +63,8 @@ export const reportSql = `SELECT json_build_object(
   'redo', CASE WHEN NOT recovery
     THEN pg_current_wal_lsn() - (SELECT redo_lsn FROM pg_control_checkpoint()) END,
   'receiver', (SELECT status FROM pg_stat_wal_receiver),
+  'isHeld', recovery AND EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'startup'
+    AND (wait_event_type IN ('Lock', 'BufferPin') OR wait_event LIKE 'RecoveryConflict%')),
   'slots', CASE WHEN recovery THEN '{}' ELSE (SELECT coalesce(json_object_agg(slot_name, wal_status), '{}')
     FROM pg_replication_slots WHERE slot_name LIKE 'pgherd\\_%') END,
   'oldest', CASE WHEN NOT recovery AND EXISTS (SELECT FROM pg_replication_slots WHERE NOT active)

@@ -5,10 +5,12 @@ import bootstrap from './scripts/bootstrap.sh';
 import caughtUp from './scripts/caught-up.sh';
 import detach from './scripts/detach.sh';
 import heartbeat from './scripts/heartbeat.sh';
+import free from './scripts/free.sh';
 import health from './scripts/health.sh';
 import header from './scripts/prelude.sh';
 import programs from './scripts/programs.sh';
 import promote from './scripts/promote.sh';
+import readers from './scripts/readers.sh';
 import resume from './scripts/resume.sh';
 import shutdown from './scripts/shutdown.sh';
 import start from './scripts/start.sh';
@@ -49,6 +51,7 @@ export const nodeScripts: Readonly<
     | 'health'
     | 'await'
     | 'resume'
+    | 'free'
     | 'heartbeat'
     | 'detach'
     | 'promote'
@@ -63,8 +66,9 @@ export const nodeScripts: Readonly<
   health: prelude + health,
   await: prelude + awaitReady,
   resume: prelude + resume,
+  free: prelude + readers + free,
   heartbeat: prelude + heartbeat,
-  detach: prelude + detach,
+  detach: prelude + readers + detach,
   promote: prelude + attached + promote,
   'caught-up': prelude + caughtUp,
   shutdown: prelude + shutdown,

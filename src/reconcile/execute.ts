@@ -25,6 +25,7 @@ const waits: ReadonlySet<Step['action']['do']> = new Set([
   'detach',
   'promote',
   'resume-streaming',
+  'free-replay',
   'finish-bootstrap',
   'pull-image',
 ]);

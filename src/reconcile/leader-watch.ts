@@ -120,9 +120,10 @@ export class LeaderWatch {
   }
 }
 
-type State = 'serves' | 'lost' | 'hangs' | 'unknown' | 'unasked';
+/** What is known of a leader, by its own word or the lack of it. */
+export type LeaderState = 'serves' | 'lost' | 'hangs' | 'unknown' | 'unasked';
 
-function isKnown(state: State): boolean {
+function isKnown(state: LeaderState): boolean {
   return state !== 'unknown' && state !== 'unasked';
 }
 
@@ -131,7 +132,7 @@ async function findState(
   snapshot: Snapshot,
   { container, facts }: ObservedNode,
   { isListening, isDoubted }: { readonly isListening: boolean; readonly isDoubted: boolean },
-): Promise<State> {
+): Promise<LeaderState> {
   // One that begins has led nobody; a container made again, or a promotion that does not come to its end, have their time.
   if (facts.state.is !== 'data') return 'unknown';
   if (container.state !== 'running' || facts.serves === 'follow' || facts.serves === 'promoting') return 'lost';
@@ -145,7 +146,7 @@ async function findState(
 }
 
 // A new connection through TCP, where the heartbeat is an old one through the socket.
-async function ask(engine: Engine, container: string): Promise<State> {
+async function ask(engine: Engine, container: string): Promise<LeaderState> {
   const command = serverProgram('pg_isready', '-q', '-h', '127.0.0.1', '-t', '3');
   try {
     const { code } = await engine.exec(container, { command, deadline: askDeadline });

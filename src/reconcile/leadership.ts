@@ -123,7 +123,6 @@ function findReason(
   }
   if (lostFor === undefined) return undefined;
   const why = `${name}, which leads, ${old.container === 'running' ? 'does not answer' : 'has ended'}`;
-  if (policy.mode === 'manual') return undefined;
   // It comes back in place where that is as quick: nothing is lost then.
   const isSlow = redo !== undefined && redo > quickRedo;
   const isUnsure = old.container === 'running' && !situation.isHung;
@@ -138,7 +137,8 @@ function findReason(
     situation.settlesIn === 0 ? 0 : lostFor + situation.settlesIn,
     (sinceChange ?? Infinity) < coolDown ? coolDown : 0,
   );
-  return lostFor < patience ? { is: 'kept', recheck: patience - lostFor } : { cause: 'failover', why };
+  if (lostFor < patience) return { is: 'kept', recheck: patience - lostFor };
+  return policy.mode === 'manual' ? manual(why) : { cause: 'failover', why };
 }
 
 function isStoppedInOrder(old: Member | undefined): boolean {

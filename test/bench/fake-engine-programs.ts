@@ -522,7 +522,7 @@ function runScript(
     }
     return ok();
   }
-  if (script === 'resume') return ok();
+  if (script === 'resume' || script === 'free') return ok();
   if (script === 'detach') return detach(node);
   if (script === 'promote') {
     if (record?.leader !== Number(node.number)) return failed(75, 'pgherd promote: the record names another leader\n');

@@ -64,6 +64,37 @@ describe('in a group whose commits wait for a quorum', () => {
     await untilCommits('AsExpected');
   });
 
+  it('commits go on where a leader that was started again has replicas whose reports keep them from connecting', async () => {
+    const replicas = ['lb1-replica1', 'lb1-replica2'];
+    await group.sql('lb1-primary', 'CREATE TABLE report AS SELECT generate_series(1, 1000) n');
+    await group.addRow('lb1-primary');
+    for (const name of replicas) {
+      // Not to be ended by the server itself.
+      await group.sql(name, 'ALTER SYSTEM SET max_standby_streaming_delay = -1; SELECT pg_reload_conf()');
+      const client = ['psql', '-U', 'postgres', '-h', '/var/run/postgresql'];
+      const report = 'SELECT count(*), pg_sleep(3600) FROM report';
+      await docker('exec', '--detach', group.container(name), ...client, '-c', report);
+    }
+    const waitsIn = (event: string) => async (): Promise<readonly string[]> => {
+      const count = `SELECT count(*) FROM pg_stat_activity WHERE '${event}' IN (wait_event, wait_event_type)`;
+      return Promise.all(replicas.map((name) => group.sql(name, `${count} AND backend_type <> 'walreceiver'`)));
+    };
+    const onBoth = (counts: readonly string[]): boolean => counts.join() === '1,1';
+    await until('both report', waitsIn('PgSleep'), onBoth);
+    await group.sql('lb1-primary', 'DROP TABLE report');
+    await until('both wait for their report', waitsIn('Lock'), onBoth);
+    await group.kill('lb1-primary');
+    await until(
+      'the leader is there again',
+      () => group.sql('lb1-primary', 'SELECT 1').catch(() => ''),
+      (found) => found === '1',
+      60_000,
+    );
+    await group.sql('lb1-primary', 'CREATE TABLE acknowledged ()');
+    for (const name of replicas) await group.sql(name, 'ALTER SYSTEM RESET ALL; SELECT pg_reload_conf()');
+    await group.becomeWhole('lb1-primary');
+  });
+
   it('clients that hold every connection and try for more do not lock pgherd out', async () => {
     const leader = group.container('lb1-primary');
     const connect = 'PGPASSWORD=app psql -h /var/run/postgresql -U app -d postgres -c "select pg_sleep(600)"';

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fenceCauses, type Position } from '../../src/postgres/layout.ts';
 import { decideLeadership } from '../../src/reconcile/leadership.ts';
+import { standstills } from '../../src/reconcile/standstills.ts';
 import type { Decision, Member, Situation } from '../../src/reconcile/situation.ts';
 
 const mebibyte = 2 ** 20;
@@ -144,8 +145,9 @@ describe('a leader that has ended', () => {
     expect(lost({ policy: atOnce, members, lostFor: 10_000 })).toMatchObject({ is: 'fence' });
   });
 
-  it('is waited for where only a human replaces it', () => {
-    expect(lost({ policy: manual, lostFor: 3_600_000 })).toEqual({ is: 'kept' });
+  it('is waited for where only a human replaces it, who is told so when its time is over', () => {
+    expect(lost({ policy: manual, lostFor: 0 })).toEqual({ is: 'kept', recheck: 5000 });
+    expect(hindrance(lost({ policy: manual, lostFor: 3_600_000 }))).toBe('manual-failover');
   });
 
   it('is not waited for where it would replay for longer than another one takes', () => {
@@ -967,5 +969,30 @@ describe('whatever the situation', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+
+  it('a group that nobody leads has a time, a next step, or a reason that stands in the table of standstills', () => {
+    const known = new Set(Object.values(standstills).flatMap(({ blocked = [] }) => blocked));
+    const ends = new Map<string, number>();
+    fc.assert(
+      fc.property(fencedOften, (situation) => {
+        const old = situation.members.find(({ slot }) => slot === situation.leader);
+        const isLed = old?.hasData === true && !old.isFenced && situation.lostFor === undefined;
+        if (isLed || old?.takesWrites === true) return;
+        const decision = decideLeadership(situation);
+        // Stopped to hand over, which nobody asks for any more: it is started again, and nobody replaces it.
+        const asked = situation.handover?.to === situation.leader ? undefined : situation.handover?.kind;
+        const isInForce = asked !== undefined && (asked !== 'switchover' || old?.fencedFor === 'asked');
+        const leadsAgain = !isInForce && old?.isFenced === true && ['asked', 'removed'].includes(old.fencedFor ?? '');
+        const end = decision.is !== 'kept' ? decision.is : (decision.blocked?.code ?? (decision.recheck && 'time'));
+        ends.set(String(end), (ends.get(String(end)) ?? 0) + 1);
+        if (decision.is !== 'kept' || leadsAgain) return;
+        expect(decision.blocked?.code ?? decision.recheck).toBeDefined();
+        if (decision.blocked !== undefined) expect([...known]).toContain(decision.blocked.code);
+        expect(decision.recheck ?? 0).toBeLessThanOrEqual(30_000);
+      }),
+      { numRuns: 5000 },
+    );
+    expect([...ends.keys()]).toEqual(expect.arrayContaining(['fence', 'promote', 'time', 'quorum-lost', 'incomplete']));
   });
 });

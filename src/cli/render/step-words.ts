@@ -26,6 +26,7 @@ export const stepWords: Readonly<Record<Action['do'], string>> = {
   'set-slots': 'setting replication slots',
   'set-password': 'setting the password',
   'resume-streaming': 'waiting for it to stream again',
+  'free-replay': 'ending the readers that hold up its replay',
   fence: 'taking it out of service',
   unfence: 'putting it back into service',
   'end-request': 'ending the request',

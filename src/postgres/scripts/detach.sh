@@ -21,7 +21,7 @@ select pg_reload_conf(), pg_wal_replay_resume() \\g /dev/null"
 # received last. A history that it has of a timeline it has not reached yet says where it is itself.
 begin="$begin
 prepare look as select bool_or(wait_event = 'RecoveryRetrieveRetryInterval') is true and bool_and(backend_type = 'startup') as is_idle,
-    bool_or(wait_event_type in ('Lock', 'BufferPin') or wait_event like 'RecoveryConflict%') is true as is_blocked,
+    bool_or($held) is true as is_blocked,
     bool_or(backend_type = 'walreceiver') as receives, max(wait_event) as event, pg_last_wal_receive_lsn() - '0/0' as received
   from pg_stat_activity where backend_type in ('walreceiver', 'startup');"
 question="execute look \\gset
@@ -35,13 +35,9 @@ with history as (select ('x' || left(name, 8))::bit(32)::int as timeline, pg_rea
     greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0', pg_size_bytes(current_setting('wal_segment_size'));
 \\q
 \\elif :is_blocked
-select count(case when state = 'active' and clock_timestamp() < :'soon' then pg_cancel_backend(reader.pid)
-    else pg_terminate_backend(reader.pid) end)
-  from (select pid, wait_event_type as type from pg_stat_activity where backend_type = 'startup') startup, pg_stat_activity reader
-  where backend_type = 'client backend' and reader.pid <> pg_backend_pid()
-    and case type when 'Lock' then exists (select from pg_locks held, pg_locks wanted
-      where wanted.pid = startup.pid and not wanted.granted and held.pid = reader.pid and held.granted
-        and (held.database, held.relation) = (wanted.database, wanted.relation)) else xact_start is not null end \\g /dev/null
+select count(case when state = 'active' and clock_timestamp() < :'soon' then pg_cancel_backend(pid)
+    else pg_terminate_backend(pid) end)
+  from $readers \\g /dev/null
 \\if :is_patient
 \\set is_patient 0
 alter system set max_standby_streaming_delay = 0;

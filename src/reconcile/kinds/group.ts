@@ -11,7 +11,7 @@ import { wantedRevision } from './node-config.ts';
 import { planNodes } from './node.ts';
 import { bringsUp, orderSteps } from './order.ts';
 import { planReaders } from './readers.ts';
-import { planStreaming } from './streaming.ts';
+import { freeReplays, planStreaming } from './streaming.ts';
 import { orderSuccession, planSuccession } from './succession.ts';
 
 type Led = Extract<GroupView, { phase: 'led' }>;
@@ -71,6 +71,7 @@ function planMembers(context: GroupContext, returning?: number): Part {
   }
   const membership = planMembership(context, view, balancer);
   const resuming = planStreaming(context, view, nodes.steps);
+  const freed = freeReplays(context, view);
   const ordered = [...membership.before, ...nodes.steps, ...resuming];
   const isRecorded =
     membership.before.some(({ action }) => action.do === 'write-record') || membership.after.length > 0;
@@ -78,6 +79,7 @@ function planMembers(context: GroupContext, returning?: number): Part {
   const steps = orderSteps(context, view, [...ordered, ...(commits.steps ?? [])], balancer.steps ?? []);
   return mergeParts([
     { changes: membership.changes, steps: [...steps, ...membership.after] },
+    freed,
     { changes: commits.changes ?? [], recheck: commits.recheck },
     { changes: nodes.changes, blocked: nodes.blocked, checks: nodes.checks },
     { changes: balancer.changes ?? [], blocked: balancer.blocked ?? [], checks: balancer.checks ?? [] },

@@ -87,7 +87,12 @@ export type NodeAction =
       readonly leader: Placed;
       readonly superuser: string;
     }
+  /** Ends the readers that keep a follower from streaming. */
+  | { readonly do: 'free-replay'; readonly node: Placed }
   | { readonly do: 'set-password'; readonly group: string; readonly node: Placed; readonly superuser: string };
+
+/** Seconds in which the readers that hold up a replay are to be gone. */
+const freeSeconds = 5;
 
 type Of<K extends NodeAction['do']> = Extract<NodeAction, { do: K }>;
 
@@ -170,6 +175,9 @@ export const nodeActions = {
     await runSql(context, action.leader, action.superuser, { statements: [endSendersSql(action.name)] });
     await runScript(context, action.node, 'config/resume', []);
     await runScript(context, action.node, 'config/await', [String(readySeconds)]);
+  },
+  'free-replay': async (action: Of<'free-replay'>, context: ActionContext) => {
+    await runScript(context, action.node, 'config/free', [String(freeSeconds)]);
   },
   'set-password': async (action: Of<'set-password'>, context: ActionContext) => {
     const password = context.passwordOf(action.group);

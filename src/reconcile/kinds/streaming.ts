@@ -1,18 +1,18 @@
 import type { GroupContext } from '../context.ts';
-import type { GroupView } from '../group.ts';
 import { nodeResource } from '../names.ts';
-import { step, type Step } from '../plan.ts';
-import { findNode } from './find-node.ts';
+import { mergeParts, step, type Part, type Step } from '../plan.ts';
+import { streamsFrom } from '../reports.ts';
+import type { Led } from './commits.ts';
+import { findNode, placed } from './find-node.ts';
+
+/** Milliseconds for which readers may keep a follower from its leader while commits need it. */
+const conflictPatience = 1000;
 
 /**
  * What makes followers stream again whose address, or whose leader's, changes while they run. PostgreSQL notices a
  * connection that lost its address only when it times out; until then both ends count as streaming.
  */
-export function planStreaming(
-  context: GroupContext,
-  view: Extract<GroupView, { phase: 'led' }>,
-  steps: readonly Step[],
-): readonly Step[] {
+export function planStreaming(context: GroupContext, view: Led, steps: readonly Step[]): readonly Step[] {
   const { group, topology } = context;
   const moved = (resource: string): boolean =>
     steps.some(
@@ -43,4 +43,32 @@ export function planStreaming(
 
 function startsAnew({ action }: Step): boolean {
   return action.do === 'start' || action.do === 'restart' || action.do === 'create-container';
+}
+
+/**
+ * A standby starts no WAL receiver before it has replayed what it has, and readers may keep it from that for as long as
+ * max_standby_streaming_delay allows. Where commits wait for it, or go unprotected, they are ended.
+ */
+export function freeReplays(context: GroupContext, view: Led): Part {
+  const { group, snapshot } = context;
+  const { mode, syncReplicas } = group.replication;
+  const leader = snapshot.reports.get(view.leader.container.id);
+  if (mode !== 'quorum' || leader?.recovery !== false) return {};
+  const followers = group.nodes.flatMap((node) => {
+    const observed = node.slot === view.leader.slot ? undefined : findNode(context, node.slot);
+    const report = snapshot.reports.get(observed?.container.id ?? '');
+    return observed === undefined || report === undefined ? [] : [{ name: node.name, observed, report }];
+  });
+  if (followers.filter(({ name, report }) => streamsFrom(leader, report, name)).length >= syncReplicas) return {};
+  const held = followers.filter(({ report }) => report.isHeld === true && report.receiver === null);
+  const parts = held.map(({ name, observed, report: { driftsFor = 0 } }): Part => {
+    if (driftsFor < conflictPatience) return { recheck: conflictPatience - driftsFor };
+    const resource = nodeResource(name);
+    const reason = { code: 'conflict', detail: 'its readers keep it from streaming, and commits need it' };
+    return {
+      changes: [{ resource, kind: 'node', actions: ['update'], reason, fields: [] }],
+      steps: [step(resource, { do: 'free-replay', node: placed(observed) })],
+    };
+  });
+  return mergeParts(parts);
 }
