@@ -164,7 +164,7 @@ export class Daemon {
     const { cluster } = source;
     const keeper = new ClusterKeeper(source, {
       world,
-      now: realClock.now,
+      ...realClock,
       queue: this.#steps,
       journal: this.#journal,
       log,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
 import { InterruptedError, PgherdError, hasCode } from '../base/error.ts';
 import type { Engine, EngineEvent } from '../docker/engine.ts';
 import type { GroupRecord } from '../postgres/record.ts';
@@ -12,7 +13,7 @@ import { isByPause } from '../reconcile/plan.ts';
 import { isPaused } from '../reconcile/requests.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
 import type { Progress, Result, World } from '../reconcile/work.ts';
-import type { Snapshot } from '../reconcile/snapshot.ts';
+import type { ObservedNode, Snapshot } from '../reconcile/snapshot.ts';
 import type { StepQueue } from '../reconcile/step-queue.ts';
 import { Wake } from '../reconcile/wake.ts';
 import { nodeName } from '../reconcile/kinds/find-node.ts';
@@ -25,13 +26,15 @@ import { keepRecord } from './keep-record.ts';
 import { Listeners } from '../reconcile/listeners.ts';
 import type { Log } from './log.ts';
 import { logProgress } from './log-progress.ts';
+import { RequestWatch } from './request-watch.ts';
 import { RestartHold } from './restart-hold.ts';
 import { ServerNews } from './server-news.ts';
 import type { ClusterSource } from './topology-state.ts';
 
 export type KeeperOptions = {
   readonly world: World;
-  readonly now: () => number;
+  readonly now: Clock['now'];
+  readonly after: Clock['after'];
   readonly queue: StepQueue;
   readonly journal: Journal;
   readonly log: Log;
@@ -70,6 +73,7 @@ export class ClusterKeeper {
   #engineDown: string | undefined = notAsked;
   /** The generation of the file for which it was found paused last; undefined: it is not. */
   #pausedFor: number | undefined;
+  #isTurning = false;
   #isWorking = false;
   #lookedAt = -Infinity;
   #snapshot: Snapshot | undefined;
@@ -82,6 +86,7 @@ export class ClusterKeeper {
   /** What no retry helped in the turn before. */
   #failed = '';
   readonly #news = new ServerNews();
+  readonly #requests: RequestWatch;
 
   constructor(source: ClusterSource, options: KeeperOptions) {
     this.#source = source;
@@ -93,6 +98,17 @@ export class ClusterKeeper {
       },
     });
     this.#hold = new RestartHold(options.now);
+    this.#requests = new RequestWatch({
+      cluster: source.cluster,
+      after: options.after,
+      turn: () => this.#turnUnderWay(),
+      onFound: () => {
+        this.#wake.fire();
+      },
+      onError: (error) => {
+        options.log.warn({ cluster: source.cluster, err: error }, 'could not look for requests');
+      },
+    });
     this.#watch = new LeaderWatch(options.now);
     this.#lock = new ClusterLock({
       now: options.now,
@@ -157,15 +173,25 @@ export class ClusterKeeper {
     if (kind === 'lock' && this.#lock.isHeld) return;
     if (action === 'health_status' && kind === 'node') return;
     if (action === 'die') this.#noteEnd(id);
+    if (action === 'extract-to-dir') this.#requests.noteWrite();
     if (ends.has(action)) this.#wake.fire();
     this.#options.ask();
   }
 
   async turn(): Promise<Turn> {
+    this.#isTurning = true;
     const next = await this.#try().catch((error: unknown) => this.#fail(error));
+    this.#isTurning = false;
     this.#isWorking = false;
     this.#refresh();
     return { next, seenUpTo: this.#lookedAt };
+  }
+
+  #turnUnderWay(): { readonly engine: Engine; readonly seen: readonly ObservedNode[] } | undefined {
+    const [engine, snapshot] = [this.#engine, this.#snapshot];
+    return this.#isTurning && engine !== undefined && snapshot !== undefined
+      ? { engine, seen: snapshot.nodes }
+      : undefined;
   }
 
   async #try(): Promise<Turn['next']> {
@@ -225,7 +251,9 @@ export class ClusterKeeper {
     const failed = failures.map(({ resource, error }) => `${resource} ${error.code}`).join('; ');
     const isAgain = failed === this.#failed;
     this.#failed = failed;
-    return isAgain ? 'human' : 'retry';
+    // What the engine refuses may be no part of the cluster either, such as who has a port of the host. What servers fail
+    // at themselves, an init script say, costs a volume each time.
+    return isAgain && failures.some(({ error }) => error.code === 'node-failed') ? 'human' : 'retry';
   }
 
   #fail(error: unknown): Turn['next'] {
@@ -239,7 +267,8 @@ export class ClusterKeeper {
     if (error.code === 'lock-lost') this.#lock.drop();
     this.#note({ type: 'failed', reason: error.code, message: error.message });
     this.#options.log.warn({ cluster: this.cluster, code: error.code, remedy: error.remedy }, error.message);
-    return error.retry ? 'retry' : 'human';
+    // Nobody tells when a human has mended it: it is looked at again, ever more rarely.
+    return 'retry';
   }
 
   // ---- pause
@@ -371,6 +400,7 @@ export class ClusterKeeper {
 
   /** Lets go of the cluster. */
   async stop(): Promise<void> {
+    this.#requests.stop();
     this.#listeners.stop();
     await this.#lock.release();
   }

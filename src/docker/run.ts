@@ -1,4 +1,5 @@
 import { hasCode } from '../base/error.ts';
+import { withDeadline } from './deadline.ts';
 import type { Engine } from './engine.ts';
 import { statusOf, toFailure } from './failure.ts';
 
@@ -18,7 +19,7 @@ export type Run = {
 export function runner(host: string): Run {
   const tell: Run['tell'] = async (what, deadline, call) => {
     try {
-      return await call(AbortSignal.timeout(deadline));
+      return await withDeadline(deadline, call);
     } catch (thrown) {
       throw toFailure(thrown, { what, host });
     }

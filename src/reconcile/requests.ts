@@ -30,6 +30,13 @@ export function isPaused({ nodes }: Pick<Snapshot, 'nodes'>): boolean {
   return newestPause(nodes)?.isPaused === true;
 }
 
+/** The requests that count, in a form to compare. */
+export function listRequests(nodes: readonly ObservedNode[]): string {
+  const groups = [...new Set(nodes.map(({ group }) => group))].sort();
+  const handovers = groups.map((name) => [name, newestRequest(nodes.filter(({ group }) => group === name))]);
+  return JSON.stringify([newestPause(nodes)?.at, handovers]);
+}
+
 /**
  * Requests a change of leaders of the lock's holder: it ends `of`, the reign that the caller saw, and no other, so that a
  * request that arrives late does nothing. Takes no lock. Fails with `not-found` if the group has no node.

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { psql } from '../e2e/support/psql.ts';
 import { until } from '../e2e/support/until.ts';
@@ -16,7 +17,7 @@ const client = 'chaos_client';
 const clientsPerNode = connections.most - connections.reserved + 8;
 
 /** Milliseconds: how long a client waits for an answer before it leaves its connection alone, and until it comes again. */
-const answerMs = 1000;
+const answerMs = 3000;
 const againMs = 400;
 
 /** Milliseconds between two writes of a client. */
@@ -27,6 +28,8 @@ export async function useUpConnections(fault: Connections, stage: Stage, leader:
   await psql(leader, `${newClient(stage.password)}; CREATE TABLE IF NOT EXISTS crowded (at timestamptz)`);
   await psql(leader, `GRANT INSERT ON crowded TO ${client}`);
   const over = new AbortController();
+  // As many as there are clients wait for it.
+  setMaxListeners(0, over.signal);
   const crowds = stage.nodes.map((node) => new Crowd(node, stage.password, over.signal));
   const release = (): Promise<void> => {
     over.abort();

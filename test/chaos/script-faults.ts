@@ -14,12 +14,16 @@ const watchMs = 15_000;
 /** Changes leaders, and kills scripts that this has run. */
 export async function killScripts(fault: KillScript, stage: Stage, leader: string): Promise<Injected> {
   const over = new AbortController();
-  const killed = killEach(fault, stage, AbortSignal.any([over.signal, AbortSignal.timeout(watchMs)]));
+  const timer = setTimeout(() => {
+    over.abort();
+  }, watchMs);
+  const killed = killEach(fault, stage, over.signal);
   // Whoever waits for its end is told.
   killed.catch(() => undefined);
   return harm(() => changeLeaders(fault.during, stage, leader), {
     finish: async () => `${await killed} killed`,
     release: () => {
+      clearTimeout(timer);
       over.abort();
       return Promise.resolve();
     },

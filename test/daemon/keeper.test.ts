@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { realClock } from '../../src/base/clock.ts';
+import { PgherdError } from '../../src/base/error.ts';
 import type { Turn } from '../../src/daemon/cluster-queue.ts';
 import type { Condition } from '../../src/daemon/conditions.ts';
 import type { NewEntry } from '../../src/daemon/journal.ts';
@@ -35,7 +37,7 @@ afterEach(async () => {
  * A daemon in small: a keeper that is told of what happens on the engine, and has its turns one after the other. After
  * `retry` it has another one half a second of the engine's time later; what it wants later is left to the test.
  */
-function keep(world: FakeWorld, hooks: FakeHooks = {}) {
+function keep(world: FakeWorld, hooks: FakeHooks = {}, around = (engine: Engine): Engine => engine) {
   const client = world.connect(hooks);
   const aborter = new AbortController();
   const entries: NewEntry[] = [];
@@ -70,6 +72,7 @@ function keep(world: FakeWorld, hooks: FakeHooks = {}) {
   const keeper = new ClusterKeeper(sourceOf(), {
     world: worldOf(world),
     now: () => world.now(),
+    after: realClock.after,
     queue: createStepQueue(16),
     journal: {
       append: async (entry) => {
@@ -98,7 +101,7 @@ function keep(world: FakeWorld, hooks: FakeHooks = {}) {
     const actions = ['create', 'start', 'die', 'stop', 'pause', 'unpause', 'destroy', 'update', 'extract-to-dir'];
     await listen({ types: ['container'], label: 'pgherd.cluster', actions: [...actions, 'health_status'] });
     await listen({ types: ['network', 'volume'], actions: ['connect', 'disconnect', 'destroy'] });
-    keeper.setEngine(client.engine, undefined);
+    keeper.setEngine(around(client.engine), undefined);
     ask();
   };
   const end = async (): Promise<void> => {
@@ -307,6 +310,39 @@ describe('a keeper whose cluster another keeps', () => {
   });
 });
 
+describe('a keeper that waits for long', () => {
+  it('sees what a command requests meanwhile', async () => {
+    const world = new FakeWorld();
+    let hangs = false;
+    let waits = 0;
+    const kept = keep(world, {}, (engine) => ({
+      ...engine,
+      exec: (container, command) => {
+        const { signal, command: words } = command;
+        if (!hangs || signal === undefined || !words.some((word) => word.endsWith('/await'))) {
+          return engine.exec(container, command);
+        }
+        waits += 1;
+        return new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(new PgherdError('interrupted', 'called off')));
+        });
+      },
+    }));
+    await kept.begin();
+    await untilWell(world, kept);
+    hangs = true;
+    const { engine: hand } = world.connect();
+    await hand.killContainer(replica, 'SIGKILL');
+    await until(
+      'it waits for the replica',
+      () => waits,
+      (count) => count > 0,
+    );
+    await setPaused(hand, 'shop', 'ann');
+    await untilCondition(kept, 'Stalled True paused');
+  });
+});
+
 describe('a keeper whose cluster is paused', () => {
   it('looks only, lets go of the lock, and goes on when that ends', async () => {
     const kept = await start();
@@ -396,6 +432,31 @@ describe('a keeper that fails', () => {
     await untilWell(world, kept);
     expect(kept.turns).toContain('retry');
     expect(kept.logged.filter((line) => line.startsWith('error'))).toHaveLength(1);
+  });
+
+  it('since a port of the host is taken looks again by itself until it is free', async () => {
+    let refused = 0;
+    let isTaken = false;
+    const kept = await start({
+      before: (call) => {
+        if (!isStart(call) || !isTaken) return;
+        refused += 1;
+        throw new PgherdError('port-taken', 'start container shop-lb1-replica1: port is already allocated');
+      },
+    });
+    const { world, hand } = kept;
+    isTaken = true;
+    await hand.killContainer(replica, 'SIGKILL');
+    await untilCondition(kept, 'Stalled True port-taken');
+    await until(
+      'it is tried again and again',
+      () => refused,
+      (times) => times > 3,
+    );
+    // No event tells of this.
+    isTaken = false;
+    await untilWell(world, kept);
+    expect(kept.show()).toContain('Stalled False Nothing: ');
   });
 
   it('whose lock is lost stops before the next step that destroys, takes it again, and goes on', async () => {

@@ -38,33 +38,45 @@ async function findCopy(): Promise<number | undefined> {
   return undefined;
 }
 
-/** Has the next clone stand still when it has begun, and gives its process. */
+/** Has the next clone stand still when it has begun, and gives its process. One may fail by itself: the next is taken. */
 async function freezeCopy(leader: string): Promise<number> {
   const end = Date.now() + 60_000;
-  let pid = await findCopy();
-  while (pid === undefined && Date.now() < end) {
+  while (Date.now() < end) {
+    const pid = await findCopy();
+    if (pid !== undefined && (await freeze(pid, leader))) return pid;
     await delay(5);
-    pid = await findCopy();
   }
-  if (pid === undefined) throw new Error('no clone began within 60 s');
-  process.kill(pid, 'SIGSTOP');
+  throw new Error('no clone stood still within 60 s');
+}
+
+/** Stops a copy as soon as WAL is received beside it; false: it has ended before. */
+async function freeze(pid: number, leader: string): Promise<boolean> {
+  if (!signal(pid, 'SIGSTOP')) return false;
   // Its child began before it was stopped, or is begun by it when it goes on for a moment.
-  await until(
+  const state = await until(
     'it receives WAL beside the copy',
     async () => {
       const count = await group.sql(
         leader,
         "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND application_name = 'pgherd_clone'",
       );
-      if (count === '1') return true;
-      process.kill(pid, 'SIGCONT');
+      if (count === '1') return 'receives';
+      if (!signal(pid, 'SIGCONT')) return 'ended';
       await delay(20);
-      process.kill(pid, 'SIGSTOP');
-      return false;
+      return signal(pid, 'SIGSTOP') ? 'begins' : 'ended';
     },
-    (is) => is,
+    (found) => found !== 'begins',
   );
-  return pid;
+  return state === 'receives' && signal(pid, 'SIGSTOP');
+}
+
+/** False: there is no such process any more. */
+function signal(pid: number, name: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, name);
+  } catch {
+    return false;
+  }
 }
 
 /** Takes the node away with its data, which the daemon is to see only when both are gone. */
@@ -133,3 +145,96 @@ it('one that fails beside a tablespace begins again in a clean volume', async ()
   expect(await group.sql(clone, 'SELECT count(*) FROM placed')).toBe('0');
   expect(await group.herd.cluster.volumes()).toHaveLength(3);
 });
+
+it('one whose leader changes begins again with the next; the old leader keeps no slots of its reign', async () => {
+  const slots = "SELECT coalesce(string_agg(slot_name, ',' ORDER BY slot_name), '') FROM pg_replication_slots";
+  await group.sql('lb1-primary', "SELECT pg_create_physical_replication_slot('pgherd_mine')");
+  expect(await group.sql('lb1-primary', slots)).toBe('pgherd_1,pgherd_2,pgherd_mine');
+  await startClone('lb1-primary');
+  await group.run('switchover', 'lb1', '--to', 'lb1-replica1', '--timeout', '60');
+  await group.becomeWhole('lb1-replica1');
+  expect(await group.sql('lb1-primary', slots)).toBe('pgherd_mine');
+  expect(await group.herd.cluster.volumes()).toHaveLength(3);
+});
+
+it('one that is killed again and again leaves no volumes, begins ever more slowly, and ends whole', async () => {
+  const { name: leader } = await group.becomeWhole();
+  await removeUnseen();
+  let heldBack: string | undefined;
+  // It is held back after the fifth at the earliest; the pause of the turns before that may be the longer one for a while.
+  for (let kills = 1; heldBack === undefined && kills <= 9; kills += 1) {
+    const killed = await freezeCopy(leader);
+    await docker('kill', group.container(clone));
+    expect((await group.herd.cluster.volumes()).length).toBeLessThanOrEqual(3);
+    heldBack = await untilNext(killed);
+  }
+  expect(heldBack).toMatch(
+    new RegExp(`node/${clone}: its clone was cut short after each of [5-9] starts; the next start is in \\d+ s`),
+  );
+  await group.becomeWhole(leader);
+  expect(await group.herd.cluster.volumes()).toHaveLength(3);
+});
+
+/** Waits until another copy has begun, or the next one is put off, and gives what is said of that. */
+async function untilNext(killed: number): Promise<string | undefined> {
+  const { stalled } = await until(
+    'the next clone has begun, or is put off',
+    async () => ({ copy: await findCopy(), stalled: await group.daemon.condition('Stalled') }),
+    ({ copy, stalled }) => (copy ?? killed) !== killed || stalled?.status === 'True',
+    60_000,
+  );
+  return stalled?.status === 'True' ? stalled.message : undefined;
+}
+
+it('a replica that followed another leader on a timeline of the same number is cloned again', async () => {
+  const { name: leader, timeline } = await group.becomeWhole();
+  const left = clone;
+  const [follower = ''] = (await group.followers(leader)).split(',').filter((name) => name !== left);
+  await group.break(left);
+  await untilListed(leader, slotOf(follower));
+  await group.coolDown(leader);
+  await group.kill(leader);
+  const first = await group.awaitSuccessor({ name: leader, timeline });
+  expect(first.name).toBe(follower);
+  await until(
+    'the old leader follows',
+    () => group.followers(first.name),
+    (names) => names === leader,
+    60_000,
+  );
+  await group.sql(first.name, 'INSERT INTO kept VALUES (2001)');
+  const volume = await group.volumeOf(leader);
+  await group.break(leader);
+  await group.break(first.name);
+  await group.mend(left);
+  // It would wait for those that follow as well, which cannot yet.
+  const failover = await group.spawnPgherd(['failover', 'lb1', '--allow-data-loss', '--to', left, '--timeout', '60']);
+  const second = await group.awaitLeader(`${left} leads`, ({ name }) => name === left);
+  failover.child.kill('SIGKILL');
+  await failover.done;
+  expect(second.timeline).toBe(first.timeline);
+  await group.sql(left, 'INSERT INTO kept VALUES (2002)');
+  // The one that led before is cloned again by itself.
+  await group.mend(leader);
+  await group.becomeWhole(left);
+  for (const name of [leader, first.name]) {
+    expect(await group.sql(name, "SELECT string_agg(n::text, ' ') FROM kept WHERE n > 2000")).toBe('2002');
+  }
+  expect(await group.volumeOf(leader)).not.toBe(volume);
+  expect(await group.herd.cluster.volumes()).toContain(volume);
+});
+
+/** The slot of a node. */
+function slotOf(name: string): string {
+  return /replica(\d)$/.exec(name)?.[1] ?? '0';
+}
+
+/** Waits until the record says so of those that commits wait for. */
+async function untilListed(leader: string, list: string): Promise<void> {
+  await until(
+    `the record lists ${list}`,
+    () => group.listed(leader),
+    (found) => found === list,
+    60_000,
+  );
+}

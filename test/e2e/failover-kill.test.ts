@@ -173,7 +173,8 @@ class Work {
       await running.done;
     };
     this.#listen(isPromotion, { act: 'kill-after', onHit: kill });
-    await running.done;
+    const { code, stdout, stderr } = await running.done;
+    expect(code, `it was not killed: ${stdout}${stderr}`).toBeNull();
     const second = await group.awaitSuccessor(leader);
     await group.sql(second.name, 'INSERT INTO kept VALUES (1001)');
     const volume = await group.volumeOf(second.name);
@@ -183,7 +184,7 @@ class Work {
     );
     await group.run('failover', 'lb1', '--allow-data-loss', '--to', name, '--timeout', '60');
     const third = await group.becomeWhole();
-    expect(third.name).toBe(name);
+    expect(third).toEqual({ name, timeline: second.timeline });
     expect(await group.sql(third.name, 'SELECT count(*) FROM kept WHERE n > 1000')).toBe('0');
     expect(await group.volumeOf(second.name)).not.toBe(volume);
     expect(await group.herd.cluster.volumes()).toContain(volume);

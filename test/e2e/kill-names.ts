@@ -108,7 +108,9 @@ function bodyName(body: unknown): string | undefined {
 /** The script an exec runs: the last word of its command that looks like a path or a program. */
 function scriptOf(body: unknown): string {
   const command = member(body, 'Cmd');
-  const words = Array.isArray(command) ? command.map(String) : [];
+  const all = Array.isArray(command) ? command.map(String) : [];
+  // Settings of its environment come first: `env NAME=VALUE …`.
+  const words = all[0] === 'env' ? all.slice(all.findIndex((word, index) => index > 0 && !word.includes('='))) : all;
   const script = words[0] === 'sh' && words[1] === '-c' ? words[3] : words[0] === 'sh' ? words[1] : words[0];
   return script?.split('/').at(-1) ?? '?';
 }

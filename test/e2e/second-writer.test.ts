@@ -108,7 +108,7 @@ it('reconcile --once that waits for a clone sees a leader end, and replaces it',
   await group.sql(next.name, 'ALTER ROLE pgherd_replication LOGIN');
   once.child.kill('SIGKILL');
   await once.done;
-  await group.mend(before.name);
+  // The broken one is replaced as well.
   await docker('rm', '--force', group.container('lb1-replica2'));
   await group.reconcile();
   await group.becomeWhole(next.name);
@@ -152,5 +152,18 @@ describe('a replica that takes writes while its leader is broken', () => {
     expect(stderr).toContain(`pgherd failover lb1 --to ${second}`);
     const { [second]: kept } = Object.fromEntries(await group.herd.look());
     expect(kept).toEqual(looked.get(second));
+  });
+
+  it('leads with all it acknowledged when somebody says so; the broken one is replaced, and its volume kept', async () => {
+    const volume = await group.volumeOf(before.name);
+    const { stdout } = await group.run('failover', 'lb1', '--to', second);
+    expect(stdout).toContain(`${second} leads lb1, which ${before.name} led before.`);
+    const leader = await group.becomeWhole(second);
+    expect(leader.timeline).toBe(before.timeline + 1);
+    for (const name of await group.herd.containers('node')) {
+      expect(await group.sql(name, 'SELECT count(*) FROM kept WHERE n = 2000'), name).toBe('1');
+    }
+    expect(await group.volumeOf(before.name)).not.toBe(volume);
+    expect(await group.herd.cluster.volumes()).toContain(volume);
   });
 });

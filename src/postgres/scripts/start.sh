@@ -147,13 +147,17 @@ rejoin() {
     for file in "$data"/pg_wal/????????.history; do [ ! -e "$file" ] || echo $((0x$(basename "$file" .history))); done
   } | sort -n | tail -n 1)
   leads() { [ "$(psql -XAtq -d "$conninfo dbname=postgres" -c 'select pg_is_in_recovery()')" = f ]; }
-  [ -n "$own" ] || refuse 'its control file says nothing of a timeline: not following anybody'
   until leads && found=$(ask IDENTIFY_SYSTEM) && timeline=$(echo "$found" | cut -d ' ' -f 2); do
     say 'who leads now does not answer yet'
     sleep 0.2
     renew
   done
   [ "${found%% *}" = "$system" ] || refuse "the leader is system ${found%% *}, expected $system: not following it"
+  # No server starts from such a volume, and whoever repairs it finds in it what it held.
+  if [ -z "$own" ]; then
+    mark state diverged
+    refuse 'its control file says nothing of a timeline: the volume is set aside'
+  fi
   fork=
   if [ "$timeline" -gt "$own" ]; then
     history=$(ask "TIMELINE_HISTORY $timeline")

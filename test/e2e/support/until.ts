@@ -1,7 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
+/** Milliseconds between two observations, at least. */
 const INTERVAL_MS = 50;
+
+/** Milliseconds between two observations that are dear: each costs the machine what is waited for. */
+const LONGEST_MS = 500;
 
 /**
  * Observes again and again until `holds`, and gives the observation that does.
@@ -20,11 +24,12 @@ export async function until<T>(
   let last = 'nothing: the first observation did not end';
   try {
     for (;;) {
+      const began = performance.now();
       const seen = await Promise.race([see(observe), timeout]);
       if (seen.kind === 'timeout') break;
       if (seen.kind === 'state' && holds(seen.state)) return seen.state;
       last = seen.kind === 'state' ? inspect(seen.state, { depth: 6 }) : `an error: ${String(seen.error)}`;
-      await delay(INTERVAL_MS);
+      await delay(Math.min(LONGEST_MS, Math.max(INTERVAL_MS, 2 * (performance.now() - began))));
     }
   } finally {
     over.abort();
