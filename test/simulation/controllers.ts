@@ -140,7 +140,7 @@ export class SimulatedDaemon {
       { cluster, file: 'shop.yaml', topology, generation: 1, valid: true, diagnostics: [] },
       {
         world: worldOf(clock),
-        now: realClock.now,
+        ...realClock,
         queue,
         journal: {
           append: async (entry) => {
