@@ -384,7 +384,7 @@ export const mutations: readonly Mutation[] = [
         find: '(each.slot === to || !isKnownBehind(each, others)),',
         replace: '!isKnownBehind(each, others),',
       },
-      { file: decision, find: 'each.slot !== to &&\n    each.received', replace: 'each.received' },
+      { file: decision, find: 'isLossy && each.slot !== to && each.received', replace: 'isLossy && each.received' },
     ],
   },
   {
