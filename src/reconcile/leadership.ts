@@ -47,7 +47,7 @@ export function decideLeadership(situation: Situation): Decision {
   const best = findBest(eligible, isBegun);
   const isLossy = asked?.kind === 'failover-lossy';
   // A leader that was killed for a request in vain is started again: it is not killed again and again for the same one.
-  const isInVain = isLossy && isBegun && old?.hasData === true;
+  const isInVain = isLossy && isBegun && old.hasData;
   const refuse = (reason: Hindrance): Decision => (isInVain ? { is: 'dismiss', why: reason.detail } : unable(reason));
   if (best === undefined) return refuse(describeNobody(situation, others, why, asked?.to));
   const pending = findPending(situation, others, isLossy, asked?.to);
