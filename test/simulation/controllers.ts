@@ -20,15 +20,15 @@ import { ControllerDied } from '../bench/fake-engine.ts';
 import type { VirtualClock } from './clock.ts';
 import type { Connection } from './connection.ts';
 
-export const cluster = 'shop';
-export const group = 'lb1';
+const cluster = 'shop';
+const group = 'lb1';
 
 /** Steps begin as they come: how many a second, is no matter here. */
 const queue: StepQueue = { add: (_cluster, task) => task() };
 
 const readFile = (): Promise<never> => Promise.reject(new Error('no files here'));
 
-export function worldOf(clock: VirtualClock): World {
+function worldOf(clock: VirtualClock): World {
   let drawn = 0;
   return {
     now: () => clock.now,
