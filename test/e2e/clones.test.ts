@@ -38,20 +38,31 @@ async function findCopy(): Promise<number | undefined> {
   return undefined;
 }
 
-/** Has the next clone stand still when it has begun, and gives its process. One may fail by itself: the next is taken. */
+/** Has the leader end no checkpoint until `false`: a copy begins with one, and waits for it. */
+async function holdCheckpoints(leader: string, isHeld: boolean): Promise<void> {
+  const pid = await group.sql(leader, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'");
+  await docker('exec', group.container(leader), 'kill', isHeld ? '-STOP' : '-CONT', pid);
+}
+
+/**
+ * Has the next clone stand still when it has begun, and gives its process; checkpoints are held until then. One may fail by
+ * itself: the next is taken.
+ */
 async function freezeCopy(leader: string): Promise<number> {
   const end = Date.now() + 60_000;
   while (Date.now() < end) {
     const pid = await findCopy();
-    if (pid !== undefined && (await freeze(pid, leader))) return pid;
+    if (pid !== undefined && signal(pid, 'SIGSTOP')) {
+      await holdCheckpoints(leader, false);
+      if (await freeze(pid, leader)) return pid;
+    }
     await delay(5);
   }
   throw new Error('no clone stood still within 60 s');
 }
 
-/** Stops a copy as soon as WAL is received beside it; false: it has ended before. */
+/** Has a stopped copy go on until WAL is received beside it; false: it has ended before. */
 async function freeze(pid: number, leader: string): Promise<boolean> {
-  if (!signal(pid, 'SIGSTOP')) return false;
   // Its child began before it was stopped, or is begun by it when it goes on for a moment.
   const state = await until(
     'it receives WAL beside the copy',
@@ -60,7 +71,7 @@ async function freeze(pid: number, leader: string): Promise<boolean> {
         leader,
         "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND application_name = 'pgherd_clone'",
       );
-      if (count === '1') return 'receives';
+      if (count !== '0') return 'receives';
       if (!signal(pid, 'SIGCONT')) return 'ended';
       await delay(20);
       return signal(pid, 'SIGSTOP') ? 'begins' : 'ended';
@@ -80,10 +91,11 @@ function signal(pid: number, name: NodeJS.Signals): boolean {
 }
 
 /** Takes the node away with its data, which the daemon is to see only when both are gone. */
-async function removeUnseen(): Promise<void> {
+async function removeUnseen(leader: string): Promise<void> {
   const { child } = group.daemon.running;
   child.kill('SIGSTOP');
   try {
+    await holdCheckpoints(leader, true);
     await group.removeWithVolume(clone);
   } finally {
     child.kill('SIGCONT');
@@ -91,7 +103,7 @@ async function removeUnseen(): Promise<void> {
 }
 
 async function startClone(leader: string): Promise<number> {
-  await removeUnseen();
+  await removeUnseen(leader);
   return await freezeCopy(leader);
 }
 
@@ -159,15 +171,17 @@ it('one whose leader changes begins again with the next; the old leader keeps no
 
 it('one that is killed again and again leaves no volumes, begins ever more slowly, and ends whole', async () => {
   const { name: leader } = await group.becomeWhole();
-  await removeUnseen();
+  await removeUnseen(leader);
   let heldBack: string | undefined;
   // It is held back after the fifth at the earliest; the pause of the turns before that may be the longer one for a while.
   for (let kills = 1; heldBack === undefined && kills <= 9; kills += 1) {
     const killed = await freezeCopy(leader);
+    await holdCheckpoints(leader, true);
     await docker('kill', group.container(clone));
     expect((await group.herd.cluster.volumes()).length).toBeLessThanOrEqual(3);
     heldBack = await untilNext(killed);
   }
+  await holdCheckpoints(leader, false);
   expect(heldBack).toMatch(
     new RegExp(`node/${clone}: its clone was cut short after each of [5-9] starts; the next start is in \\d+ s`),
   );
