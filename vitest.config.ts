@@ -45,7 +45,7 @@ export default defineConfig({
           name: 'e2e',
           include: engineTests,
           exclude: loneTests,
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },

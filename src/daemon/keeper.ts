@@ -303,7 +303,10 @@ export class ClusterKeeper {
     }
     if (progress.type !== 'step-ended' || progress.outcome.result !== 'done') return;
     const { resource, action } = progress.outcome.step;
-    if (action.do === 'start' || action.do === 'restart') this.#hold.noteStart(resource);
+    if (action.do === 'start' || action.do === 'restart') {
+      this.#hold.noteStart(resource);
+      this.#noteStart(action.container);
+    }
     // It has answered, whether or not its next word is heard in time.
     if (action.do === 'await-node' || action.do === 'await-balancer') this.#hold.noteWell(resource);
   }
@@ -319,6 +322,17 @@ export class ClusterKeeper {
       if (container.health.status === 'healthy') this.#hold.noteWell(balancerResource(group));
     }
     this.#refresh();
+  }
+
+  // Others wait for it to answer: if it hangs instead, its silence is noticed only if somebody listens.
+  #noteStart(container: string): void {
+    const [engine, snapshot] = [this.#engine, this.#snapshot];
+    if (engine === undefined || snapshot === undefined) return;
+    const nodes = snapshot.nodes.map((node) =>
+      node.container.id === container ? { ...node, container: { ...node.container, state: 'running' as const } } : node,
+    );
+    this.#snapshot = { ...snapshot, nodes };
+    this.#listeners.follow(engine, nodes);
   }
 
   // A balancer tells its health only when that changes: one that was well when it was seen last was so until now.

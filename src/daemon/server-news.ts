@@ -24,9 +24,9 @@ export class ServerNews {
     const words = [...listeners.reports].map(([id, { recovery }]) => `${id} ${String(recovery)}`);
     const awaited = snapshot.nodes.filter(({ container }) => listeners.isAwaited(container.id)).length;
     const heard = `${words.join('; ')}; ${String(awaited)} awaited`;
-    if (amiss === this.#amiss && heard === this.#heard) return false;
     // Who is silent, or is not any more, is sent no readers, or is again.
     const silent = [...listeners.voices.silent].sort().join();
+    if (amiss === this.#amiss && heard === this.#heard && silent === this.#silent) return false;
     const isWorse = amiss !== '' || isLost || silent !== this.#silent;
     this.#silent = silent;
     this.#amiss = amiss;

@@ -5,10 +5,11 @@ import { parseRecord, recordsFolder } from '../postgres/record.ts';
 import { formatRecordName } from '../postgres/layout.ts';
 import { serverProgram } from '../postgres/scripts.ts';
 import { findLeading, viewGroup } from './group.ts';
+import { earliest } from './plan.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 
 type Found = Pick<Snapshot, 'lost' | 'hung' | 'sinceChange' | 'settlesIn'> & {
-  /** Milliseconds after which a leader is to be asked again that could not be asked; undefined: all could. */
+  /** Milliseconds after which a leader is to be asked again that could not be asked, or has just been started. */
   readonly recheck: number | undefined;
 };
 
@@ -24,6 +25,9 @@ const settleTime = 10_000;
 /** Milliseconds without an answer after which a server hangs, where nobody has listened to it before. */
 const hangsAfter = 3000;
 
+/** Milliseconds after its start in which a server that does not answer is not taken to hang: it may not have come so far. */
+const startTime = 10_000;
+
 /** Remembers since when leaders have not served, and asks those a second time that do not speak. */
 export class LeaderWatch {
   readonly #now: () => number;
@@ -33,6 +37,8 @@ export class LeaderWatch {
   readonly #changes = new Map<string, { readonly record: string; readonly at: number | undefined }>();
   /** By container. */
   readonly #hangsSince = new Map<string, number>();
+  /** The start of each container that was seen last, and when it was first seen: -Infinity if nobody saw the one before. */
+  readonly #starts = new Map<string, { readonly startedAt: number; readonly seenAt: number }>();
 
   #settledAt = -Infinity;
   /** Groups whose leaders were seen to serve since the engine came back. */
@@ -76,6 +82,7 @@ export class LeaderWatch {
     const now = this.#now();
     const lost = new Map<string, number>();
     const hung = new Set<string>();
+    const rechecks = states.some(({ state }) => state === 'unasked') ? [askAgain] : [];
     for (const { name, state, leader } of states) {
       if (state === 'serves') this.noteServing(name);
       else if (isKnown(state) && !this.#lostAt.has(name)) this.#lostAt.set(name, now);
@@ -83,12 +90,18 @@ export class LeaderWatch {
       // One that was lost and is not heard yet may be back.
       if (at !== undefined && isKnown(state)) lost.set(name, now - at);
       if (leader === undefined) continue;
-      const { id } = leader.container;
+      const { id, startedAt } = leader.container;
+      const start = this.#starts.get(id);
+      if (start?.startedAt !== startedAt)
+        this.#starts.set(id, { startedAt, seenAt: start === undefined ? -Infinity : now });
+      const startsFor = (this.#starts.get(id)?.seenAt ?? -Infinity) + startTime - now;
       if (state !== 'hangs') this.#hangsSince.delete(id);
       else if (!this.#hangsSince.has(id))
         this.#hangsSince.set(id, isListening || snapshot.silent.has(id) ? -Infinity : now);
       // One that was just started does not answer yet; who listens has waited for it before it asks.
-      if (now - (this.#hangsSince.get(id) ?? Infinity) >= hangsAfter) hung.add(id);
+      if (now - (this.#hangsSince.get(id) ?? Infinity) < hangsAfter) continue;
+      if (startsFor <= 0) hung.add(id);
+      else rechecks.push(startsFor);
     }
     const changes = await Promise.all(
       states.map(async ({ name, source }) => {
@@ -102,8 +115,7 @@ export class LeaderWatch {
         .filter((name) => !this.#settled.has(name))
         .map((name) => [name, Math.max(0, this.#settledAt - now)]),
     );
-    const recheck = states.some(({ state }) => state === 'unasked') ? askAgain : undefined;
-    return { lost, hung, sinceChange: new Map(changes.flat()), settlesIn, recheck };
+    return { lost, hung, sinceChange: new Map(changes.flat()), settlesIn, recheck: earliest(rechecks) };
   }
 
   async #lastChange(engine: Engine, group: string, source: ObservedNode | undefined): Promise<number | undefined> {

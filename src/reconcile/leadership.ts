@@ -45,11 +45,12 @@ export function decideLeadership(situation: Situation): Decision {
     return unable({ code: 'no-candidate', detail: `${why}, and ${who}`, remedy });
   }
   const best = findBest(eligible, isBegun);
-  if (best === undefined) {
-    return unable(describeNobody(situation, others, why, asked?.to));
-  }
   const isLossy = asked?.kind === 'failover-lossy';
-  const pending = findPending(situation, others, isLossy);
+  // A leader that was killed for a request in vain is started again: it is not killed again and again for the same one.
+  const isInVain = isLossy && isBegun && old.hasData;
+  const refuse = (reason: Hindrance): Decision => (isInVain ? { is: 'dismiss', why: reason.detail } : unable(reason));
+  if (best === undefined) return refuse(describeNobody(situation, others, why, asked?.to));
+  const pending = findPending(situation, others, isLossy, asked?.to);
   const isReady = isFencedOff(old, isLossy) && pending.detach.length === 0;
   // Whether who stops in order has handed over everything, only its end tells.
   const hindrance =
@@ -66,7 +67,7 @@ export function decideLeadership(situation: Situation): Decision {
     const remedy = 'see `pgherd status`: it is done as soon as one streams';
     return unable({ code: 'not-received', detail: `${why}, and ${lacks}`, remedy });
   }
-  if (hindrance !== undefined || best.detached === undefined) return unable(hindrance ?? unheard(best));
+  if (hindrance !== undefined || best.detached === undefined) return refuse(hindrance ?? unheard(best));
   return { is: 'promote', cause, why, to: best.slot, position: best.detached, lostBytes: countLost(old, best) };
 }
 
@@ -189,14 +190,24 @@ function findBest(eligible: readonly Member[], isBegun: boolean): Member | undef
 /** Slots of those to be asked how far they have come, and of those to be started for that. */
 type Pending = { readonly detach: readonly number[]; readonly start: readonly number[] };
 
-function findPending({ leader, members, sync }: Situation, others: readonly Member[], isLossy: boolean): Pending {
+function findPending(
+  { leader, members, sync }: Situation,
+  others: readonly Member[],
+  isLossy: boolean,
+  to: number | undefined,
+): Pending {
   const old = members.find(({ slot }) => slot === leader);
+  // The one that was named is waited for in any case: nobody else is to lead.
   const wanted = others.filter(
-    (each) => each.slot !== leader && each.detached === undefined && !each.failed && !isKnownBehind(each, others),
+    (each) =>
+      each.slot !== leader &&
+      each.detached === undefined &&
+      !each.failed &&
+      (each.slot === to || !isKnownBehind(each, others)),
   );
-  // Where a loss is accepted, nobody is waited for that still replays.
+  // Where a loss is accepted, nobody else is waited for that still replays.
   const isLate = (each: Member): boolean =>
-    isLossy && each.received !== undefined && others.some(({ detached }) => detached !== undefined);
+    isLossy && each.slot !== to && each.received !== undefined && others.some(({ detached }) => detached !== undefined);
   const running = wanted.filter(
     (each) => each.container === 'running' && !isLate(each) && !canDoWithout(each, others, sync),
   );

@@ -8,6 +8,8 @@ export type FakeFile =
 /** Entries by absolute path, `/` being the top of the tree. */
 export class FakeTree {
   readonly entries = new Map<string, FakeFile>();
+  /** Grows whenever a path may lead elsewhere than before. */
+  version = 0;
 
   constructor(files: Readonly<Record<string, string>> = {}) {
     for (const [path, content] of Object.entries(files)) {
@@ -20,12 +22,20 @@ export class FakeTree {
     return path === '/' ? { type: 'directory' } : this.entries.get(path);
   }
 
+  copy(): FakeTree {
+    const copy = new FakeTree();
+    for (const [path, entry] of this.entries) copy.entries.set(path, entry);
+    return copy;
+  }
+
   /** What stands in the way is replaced, as tar does; a folder keeps what is in it. */
   put(path: string, entry: FakeFile): void {
+    if (entry.type === 'link' || this.entries.get(path)?.type === 'link') this.version += 1;
     this.entries.set(path, entry);
   }
 
   remove(path: string): void {
+    this.version += 1;
     for (const each of [...this.entries.keys()]) {
       if (each === path || each.startsWith(`${path}/`)) this.entries.delete(each);
     }
@@ -44,6 +54,9 @@ export type Mount = { readonly target: string; readonly tree: FakeTree };
 export class FakeView {
   readonly #root: FakeTree;
   readonly #mounts: readonly Mount[];
+  /** Where paths lead, as long as no link changes. */
+  readonly #known = new Map<string, string>();
+  #version = -1;
 
   constructor(root: FakeTree, mounts: readonly Mount[]) {
     this.#root = root;
@@ -102,6 +115,17 @@ export class FakeView {
   }
 
   #real(path: string): string {
+    const version = this.#mounts.reduce((sum, { tree }) => sum + tree.version, this.#root.version);
+    if (version !== this.#version) this.#known.clear();
+    this.#version = version;
+    const known = this.#known.get(path);
+    if (known !== undefined) return known;
+    const real = this.#resolve(path);
+    this.#known.set(path, real);
+    return real;
+  }
+
+  #resolve(path: string): string {
     const parts = path.split('/').filter((part) => part !== '');
     let real = '/';
     for (const [index, part] of parts.entries()) {

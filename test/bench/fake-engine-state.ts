@@ -63,7 +63,7 @@ export type FakeProcess = {
   /** A PostgreSQL server that accepts connections. */
   serves?: 'leader' | 'follower';
   /** It is told to stop in order. */
-  readonly stop?: () => void;
+  readonly stop?: (seconds: number) => void | Promise<void>;
   /** Told after every change of the world; a clone or a former leader that waits for its leader goes on here. */
   readonly proceed?: () => void;
 };
@@ -93,6 +93,7 @@ export class FakeContainer {
   readonly heartbeats = new Set<(passed: number) => void>();
   /** Standard input was attached once, and has been closed. */
   inputEnded = false;
+  #view: FakeView | undefined;
 
   constructor(id: string, spec: ContainerSpec, createdAt: number, image: FakeImage, volumes: FakeContainer['volumes']) {
     this.id = id;
@@ -117,10 +118,26 @@ export class FakeContainer {
   }
 
   get view(): FakeView {
-    return new FakeView(
+    this.#view ??= new FakeView(
       this.tree,
       this.volumes.map(({ target, volume }) => ({ target, tree: volume.tree })),
     );
+    return this.#view;
+  }
+
+  /** The same in another world, with the volumes of that. */
+  copy(volumeOf: (name: string) => FakeVolume | undefined): FakeContainer {
+    const volumes = this.volumes.map(({ target, volume }) => ({ target, volume: volumeOf(volume.name) ?? volume }));
+    const copy = new FakeContainer(this.id, this.spec, this.createdAt, { id: '', volumes: [], files: {} }, volumes);
+    for (const [path, entry] of this.tree.entries) copy.tree.put(path, entry);
+    copy.endpoints.clear();
+    for (const [name, endpoint] of this.endpoints) copy.endpoints.set(name, { ...endpoint });
+    const { state, exitCode, restartCount, startedAt, memory, cpus, restart, log, hosts, toldHealth, inputEnded } =
+      this;
+    return Object.assign(copy, {
+      ...{ state, exitCode, restartCount, startedAt, memory, cpus, restart, log, hosts, toldHealth, inputEnded },
+      process: this.process === undefined ? undefined : { ...this.process },
+    });
   }
 
   say(line: string): void {

@@ -8,7 +8,7 @@ import type { FakeContainer } from './fake-engine-state.ts';
 type Connections = Set<() => void>;
 
 /** Things that are waited for one by one. */
-class FakeQueue<T> {
+export class FakeQueue<T> {
   readonly #items: T[] = [];
   #hasEnded = false;
   #wake = (): void => undefined;
@@ -151,7 +151,7 @@ function streamReports(
 }
 
 /** Calls `close` once, when the signal aborts, the client dies, or what is given back is called. */
-function holdOpen(signal: AbortSignal, connections: Connections, close: () => void): () => void {
+export function holdOpen(signal: AbortSignal, connections: Connections, close: () => void): () => void {
   if (signal.aborted) throw new InterruptedError('called off');
   const release = (): void => {
     if (!connections.delete(release)) return;

@@ -37,6 +37,8 @@ export type FakeClient = {
   readonly calls: readonly FakeCall[];
   /** The process dies: whatever it still asks for fails, and what it holds open closes. */
   readonly die: () => void;
+  /** What it holds open closes. */
+  readonly disconnect: () => void;
 };
 
 /** Thrown at everything a dead controller asks for. */
@@ -60,6 +62,59 @@ export const fakeImages: Readonly<Record<string, FakeImage>> = {
   'pgbalancer:latest': { id: 'sha256:pgbalancer', volumes: [], files: { '/etc/passwd': passwd('pgbalancer', 999) } },
 };
 
+/** What runs in containers. */
+export type FakePrograms = {
+  readonly start: (container: FakeContainer, around: Surroundings) => FakeContainer['process'];
+  readonly exec: (container: FakeContainer, command: ExecCommand, around: Surroundings) => Promise<ExecResult>;
+  readonly stream: typeof streamCommand;
+  readonly isHealthy: (container: FakeContainer, around: Surroundings) => boolean;
+  /** Of files that do not stand in the tree. */
+  readonly pathExists: (container: FakeContainer, path: string) => boolean;
+};
+
+/** The clock of a world, and what its restart policies wait for. */
+export type FakeTime = {
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** A call takes a moment. */
+  readonly tick: () => void;
+  /** A container is to be started again after a while. */
+  readonly restartLater: (container: FakeContainer) => void;
+};
+
+/** Programs that take no time; those that wait are asked again. */
+const quickPrograms: FakePrograms = {
+  start: startProcess,
+  exec: async (container, command, around) => {
+    for (let left = patience; ; left -= 1) {
+      const ran = runCommand(container, command, around);
+      if (!('waiting' in ran)) return ran;
+      if (command.signal?.aborted === true) throw command.signal.reason;
+      if (!container.isUp) return { code: 137, stdout: '', stderr: '' };
+      if (left === 0) return { code: 1, stdout: '', stderr: `${ran.waiting}\n` };
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  },
+  stream: streamCommand,
+  isHealthy,
+  pathExists: databasePathExists,
+};
+
+/** A clock that stands still but for calls and `advance`. */
+function stillTime(): FakeTime & { readonly add: (milliseconds: number) => void } {
+  let now = Date.parse('2026-01-01T00:00:00Z');
+  return {
+    now: () => now,
+    tick: () => {
+      now += 1;
+    },
+    add: (milliseconds) => {
+      now += milliseconds;
+    },
+    restartLater: () => undefined,
+  };
+}
+
 /** How often a script that waits looks again before its time is over; time is not real here. */
 const patience = 60;
 
@@ -79,15 +134,24 @@ export class FakeWorld {
   readonly busyPorts = new Set<number>();
   /** Milliseconds until Docker's health check has been run after a start. */
   healthAfter = 10_000;
-  #clock = Date.parse('2026-01-01T00:00:00Z');
   #count = 0;
+  readonly #time: FakeTime;
+  readonly #still = stillTime();
+  readonly #programs: FakePrograms;
   #random: number;
-  readonly #around: Surroundings;
+  /** What programs see of it. */
+  readonly around: Surroundings;
   readonly #events = new FakeEvents();
 
-  constructor(seed = 1) {
+  /** `time`, `programs`: for who has a clock that goes by itself, and servers that take their time. */
+  constructor(
+    seed = 1,
+    { time, programs }: { readonly time?: FakeTime | undefined; readonly programs?: FakePrograms | undefined } = {},
+  ) {
     this.#random = seed;
-    this.#around = {
+    this.#time = time ?? this.#still;
+    this.#programs = programs ?? quickPrograms;
+    this.around = {
       reach: (from, address) => this.#reach(from, address),
       exit: (container, code) => {
         this.#end(container, code, true);
@@ -99,21 +163,63 @@ export class FakeWorld {
 
   /** Milliseconds; every call takes one. */
   now(): number {
-    return this.#clock;
+    return this.#time.now();
   }
 
-  /** Lets time pass, in which the engine restarts what its policy says. */
-  advance(milliseconds: number): void {
-    this.#clock += milliseconds;
-    for (const container of this.containers.values()) {
-      if (container.state !== 'restarting') continue;
-      container.restartCount += 1;
+  /** Another world that begins as this one is, with whatever runs here left to `programs` to take up. */
+  copy(seed: number, parts: { readonly time: FakeTime; readonly programs: FakePrograms }): FakeWorld {
+    const copy = new FakeWorld(seed, parts);
+    copy.#count = this.#count;
+    copy.healthAfter = this.healthAfter;
+    for (const [name, image] of this.images) copy.images.set(name, image);
+    for (const [id, network] of this.networks) copy.networks.set(id, network);
+    for (const [name, volume] of this.volumes) copy.volumes.set(name, { ...volume, tree: volume.tree.copy() });
+    for (const [id, container] of this.containers) {
+      copy.containers.set(
+        id,
+        container.copy((name) => copy.volumes.get(name)),
+      );
+    }
+    return copy;
+  }
+
+  /** By a restart policy; where it cannot be started it stays down. */
+  restart(container: FakeContainer): void {
+    if (container.state !== 'restarting' || this.containers.get(container.id) !== container) return;
+    container.restartCount += 1;
+    try {
+      this.#start(container);
+    } catch {
+      container.state = 'exited';
+    }
+  }
+
+  /** The engine ends, and everything that runs with it. */
+  goDown(): void {
+    for (const container of [...this.containers.values()]) {
+      if (container.isUp || container.state === 'restarting') this.#end(container, 137, false);
+    }
+  }
+
+  /** The engine is back: it starts what its policy has come back, `order` says in which order. */
+  comeUp(order: (containers: readonly FakeContainer[]) => readonly FakeContainer[] = (all) => all): void {
+    const back = [...this.containers.values()].filter(
+      ({ restart, startedAt, state }) => restart === 'always' && startedAt > 0 && state === 'exited',
+    );
+    for (const container of order(back)) {
+      container.restartCount = 0;
       try {
         this.#start(container);
       } catch {
         container.state = 'exited';
       }
     }
+  }
+
+  /** Lets time pass, in which the engine restarts what its policy says. */
+  advance(milliseconds: number): void {
+    this.#still.add(milliseconds);
+    for (const container of this.containers.values()) this.restart(container);
     this.#proceed(milliseconds);
     for (const container of this.containers.values()) this.#tellHealth(container);
   }
@@ -153,7 +259,7 @@ export class FakeWorld {
       await this.#turn();
       assertAlive();
       hooks.before?.(made);
-      this.#clock += 1;
+      this.#time.tick();
       const asked = args.map((arg) => (typeof arg === 'string' ? arg : nameOf(arg))).join(' ');
       const answer = await call().catch((thrown: unknown) => {
         throw toThrow(thrown, `${method} ${asked}`);
@@ -175,6 +281,9 @@ export class FakeWorld {
       calls,
       die: () => {
         isDead = true;
+        for (const close of [...attachments]) close();
+      },
+      disconnect: () => {
         for (const close of [...attachments]) close();
       },
     };
@@ -203,11 +312,14 @@ export class FakeWorld {
         container.restartCount = 0;
         this.#start(container);
       },
-      stopContainer: async (ref) => {
+      stopContainer: async (ref, seconds) => {
         const container = this.find(ref);
         if (container === undefined || (!container.isUp && container.state !== 'restarting')) return;
         if (container.isUp) this.#tell(container, 'kill', { signal: '15' });
-        container.process?.stop?.();
+        const { process } = container;
+        await process?.stop?.(seconds);
+        // It ended by itself meanwhile, or was started again.
+        if (container.process !== process) return;
         this.#proceed();
         this.#end(container, container.process?.stopCode ?? container.exitCode, false);
         this.#tell(container, 'stop');
@@ -323,7 +435,8 @@ export class FakeWorld {
       },
       pathExists: async (ref, path) => {
         const container = this.find(ref);
-        return container !== undefined && pathExists(container, path);
+        if (container === undefined) return false;
+        return container.view.get(path) !== undefined || this.#programs.pathExists(container, path);
       },
       readArchive: async (ref, path) => {
         const container = this.find(ref);
@@ -339,14 +452,14 @@ export class FakeWorld {
       exec: async (ref, command) => {
         const container = this.#container(ref);
         this.#startExec(container);
-        const result = await this.#exec(container, command);
+        const result = await this.#programs.exec(container, command, this.around);
         this.#tell(container, 'exec_die', { exitCode: String(result.code) });
         return result;
       },
       execStream: async (ref, command, signal) => {
         const container = this.#container(ref);
         this.#startExec(container);
-        return streamCommand(container, command, this.#around, signal, attachments);
+        return this.#programs.stream(container, command, this.around, signal, attachments);
       },
       attachInput: async (ref) => {
         const container = this.#container(ref);
@@ -380,16 +493,16 @@ export class FakeWorld {
   #tell(container: FakeContainer, action: string, more: EngineEvent['attributes'] = {}): void {
     const { id, name, spec } = container;
     const attributes = { ...spec.labels, image: spec.image, name, ...more };
-    this.#events.tell({ type: 'container', action, id, attributes, at: this.#clock });
+    this.#events.tell({ type: 'container', action, id, attributes, at: this.now() });
   }
 
   #tellNetwork({ id, name }: FakeNetwork, action: string, more: EngineEvent['attributes'] = {}): void {
     const attributes = { name, type: 'bridge', ...more };
-    this.#events.tell({ type: 'network', action, id, attributes, at: this.#clock });
+    this.#events.tell({ type: 'network', action, id, attributes, at: this.now() });
   }
 
   #tellVolume(name: string, action: string): void {
-    this.#events.tell({ type: 'volume', action, id: name, attributes: { driver: 'local' }, at: this.#clock });
+    this.#events.tell({ type: 'volume', action, id: name, attributes: { driver: 'local' }, at: this.now() });
   }
 
   #tellHealth(container: FakeContainer): void {
@@ -436,8 +549,8 @@ export class FakeWorld {
   #healthOf(container: FakeContainer): Container['health']['status'] {
     if (container.spec.healthcheck === undefined || container.startedAt === 0) return 'none';
     if (!container.isUp) return 'unhealthy';
-    if (this.#clock - container.startedAt < this.healthAfter) return 'starting';
-    return isHealthy(container, this.#around) ? 'healthy' : 'unhealthy';
+    if (this.now() - container.startedAt < this.healthAfter) return 'starting';
+    return this.#programs.isHealthy(container, this.around) ? 'healthy' : 'unhealthy';
   }
 
   #create(spec: ContainerSpec): string {
@@ -459,7 +572,7 @@ export class FakeWorld {
       target,
       volume: this.#provideVolume(name, {}),
     }));
-    const container = new FakeContainer(this.#nextId(spec.name), spec, this.#clock, image, volumes);
+    const container = new FakeContainer(this.#nextId(spec.name), spec, this.now(), image, volumes);
     this.containers.set(container.id, container);
     this.#tell(container, 'create');
     return container.id;
@@ -486,12 +599,12 @@ export class FakeWorld {
     }
     container.state = 'running';
     container.exitCode = 0;
-    this.#clock += 1;
-    container.startedAt = this.#clock;
+    this.#time.tick();
+    container.startedAt = this.now();
     container.hosts = container.spec.extraHosts ?? [];
     container.toldHealth = 'starting';
     this.#tell(container, 'start');
-    container.process = startProcess(container, this.#around);
+    container.process = this.#programs.start(container, this.around);
   }
 
   // `byItself`: not by a call, so that the restart policy counts.
@@ -509,7 +622,10 @@ export class FakeWorld {
       if (network !== undefined) this.#tellNetwork(network, 'disconnect', { container: container.id });
     }
     if (container.spec.autoRemove === true) this.#destroy(container);
-    else if (byItself && container.restart !== 'no') container.state = 'restarting';
+    else if (byItself && container.restart !== 'no') {
+      container.state = 'restarting';
+      this.#time.restartLater(container);
+    }
   }
 
   #destroy(container: FakeContainer): void {
@@ -546,17 +662,6 @@ export class FakeWorld {
     if (container.state !== 'running') throw reply(409, `Container ${container.id} is not running`);
     this.#tell(container, 'exec_create');
     this.#tell(container, 'exec_start');
-  }
-
-  async #exec(container: FakeContainer, command: ExecCommand): Promise<ExecResult> {
-    for (let left = patience; ; left -= 1) {
-      const ran = runCommand(container, command, this.#around);
-      if (!('waiting' in ran)) return ran;
-      if (command.signal?.aborted === true) throw command.signal.reason;
-      if (!container.isUp) return { code: 137, stdout: '', stderr: '' };
-      if (left === 0) return { code: 1, stdout: '', stderr: `${ran.waiting}\n` };
-      await new Promise((resolve) => setImmediate(resolve));
-    }
   }
 
   #attach(container: FakeContainer, attachments: Set<() => void>): Attachment {
@@ -705,7 +810,7 @@ export class FakeWorld {
   }
 
   #makeVolume(name: string, labels: Readonly<Record<string, string>>): FakeVolume {
-    const createdAt = new Date(this.#clock).toISOString();
+    const createdAt = new Date(this.now()).toISOString();
     const volume: FakeVolume = { name, labels, createdAt, tree: new FakeTree(), database: undefined };
     this.volumes.set(name, volume);
     return volume;
@@ -749,9 +854,7 @@ function mapVolume({ name, labels, createdAt }: FakeVolume): Volume {
   return { name, labels, createdAt };
 }
 
-function pathExists({ view, volumes }: FakeContainer, path: string): boolean {
-  if (view.get(path) !== undefined) return true;
-  // Of a database no files stand in the tree.
+function databasePathExists({ volumes }: FakeContainer, path: string): boolean {
   return volumes.some(({ target, volume: { database } }) => {
     if (database === undefined || !path.startsWith(`${target}/pgdata/`)) return false;
     return path.endsWith('/PG_VERSION') || (path.endsWith('/standby.signal') && database.isStandby);

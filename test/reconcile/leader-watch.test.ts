@@ -70,3 +70,24 @@ it('a silent leader that could not be asked is asked again soon', async () => {
   expect(lost.size).toBe(0);
   expect(recheck).toBe(1000);
 });
+
+it('a leader that hung is not restarted again before it has had time to start', async () => {
+  let now = 0;
+  const watch = new LeaderWatch(() => now);
+  const { container } = well.nodes.find(({ slot }) => slot === 0) ?? {};
+  const silent = new Set([container?.id ?? '']);
+  // It listens to nobody, hung or still on its way.
+  const mute = { ...engine, exec: () => Promise.resolve({ code: 2, stdout: '', stderr: '' }) };
+  const find = async (startedAt: number): Promise<readonly [number, number | undefined]> => {
+    const seen = changeNode(well, 'lb1', 0, (node) => withContainer(node, { startedAt }));
+    const { hung, recheck } = await watch.find(mute, topology, { ...seen, silent }, true);
+    return [hung.size, recheck];
+  };
+  expect(await find(1)).toEqual([1, undefined]);
+  now = 100;
+  expect(await find(2)).toEqual([0, 10_000]);
+  now = 9000;
+  expect(await find(2)).toEqual([0, 1100]);
+  now = 10_100;
+  expect(await find(2)).toEqual([1, undefined]);
+});

@@ -493,7 +493,8 @@ describe('a failover that somebody asks for', () => {
   });
 
   it('makes nobody lead that does not say how far it has come', () => {
-    expect(hindrance(succeed([replica(1, { failed: true })], { handover: lossy }))).toBe('no-candidate');
+    const decision = succeed([replica(1, { failed: true })], { handover: lossy });
+    expect(decision).toMatchObject({ is: 'dismiss', why: expect.stringMatching('no replica') as string });
   });
 });
 
@@ -731,6 +732,26 @@ describe('one replica that hangs or still replays', () => {
     const handover = { kind: 'failover-lossy', to: undefined } as const;
     const forced = [leader({ ...fenced, fencedFor: 'forced' }), ...members.slice(1)];
     expect(successor(decide({ members: forced, lostFor: 4000, handover }))).toBe(1);
+  });
+
+  it('is waited for where it is the one named to lead, and the leader is not started again meanwhile', () => {
+    const handover = { kind: 'failover-lossy', to: 2 } as const;
+    for (const lsn of [990, 960]) {
+      const slow = { ...behind, received: { timeline: 1, lsn } };
+      const members = [leader({ ...fenced, fencedFor: 'forced' }), replica(1, detached(980)), replica(2, slow)];
+      expect(decide({ members, lostFor: 4000, handover })).toMatchObject({ is: 'fence', detach: [2] });
+    }
+  });
+
+  it('ends the request where it is the one named to lead and cannot be asked, and the leader leads again', () => {
+    const handover = { kind: 'failover-lossy', to: 2 } as const;
+    const change = (old: Partial<Member>): Decision => {
+      const members = [leader({ ...fenced, ...old }), replica(1, detached(980)), replica(2, { failed: true })];
+      return decide({ members, lostFor: 4000, handover });
+    };
+    expect(change({ fencedFor: 'forced' })).toMatchObject({ is: 'dismiss' });
+    // There is nothing to go back to.
+    expect(hindrance(change({ fencedFor: 'forced', hasData: false }))).toBe('no-candidate');
   });
 
   it('is not asked with a quorum where those that speak are enough', () => {

@@ -5,7 +5,8 @@ before=$(basename "$(readlink "$home/config")")
 mark config "$(basename "$rev")"
 superuser=$(cat "$rev/superuser")
 # From now on it may come further than was said.
-if [ -L "$home/detached" ]; then mark detached pending; fi
+own=
+if [ -L "$home/detached" ]; then own=pending.$$; mark detached "$own"; fi
 # One that follows nobody for a while does so by a setting that goes before its configuration. Who waits for names that do
 # not count any more is let go at the next word of a standby, which the message makes come; else that may take 10 s.
 ask() {
@@ -29,7 +30,8 @@ until [ "$does" = t ]; do
   sleep 0.05
   does=$(echo "$follows" | ask)
 done
-rm -f "$home/detached"
+# Whoever tells it again to follow nobody sets a mark of their own.
+[ "$(readlink "$home/detached" || :)" != "$own" ] || rm -f "$home/detached"
 if [ "$(readlink "$home/serves" || :)" = promoting ] && [ "$(cut -d ' ' -f 1 "$rev/role")" = follow ] && [ -e "$data/standby.signal" ]; then
   mark serves follow
 fi

@@ -8,7 +8,10 @@ end=$(($(date +%s) + left))
 # Whoever attaches it again meanwhile writes another one: then nothing is said of it any more.
 own=pending.$$
 mark detached "$own"
+# A server that was just started has removed the mark by the time that it takes connections: it is set again by the session
+# that then acts.
 begin="select 1 / pg_is_in_recovery()::int \\g /dev/null
+\\! ln -sfn $own '$home/detached.new' && mv -fT '$home/detached.new' '$home/detached'
 select clock_timestamp() + interval '0.3 s' as soon, current_setting('recovery_min_apply_delay') <> '0' as is_delayed \\gset
 \\set is_patient 1
 alter system set primary_conninfo = '';

@@ -25,7 +25,10 @@ const detachMargin = 1500;
 /** What psql is to run: arguments, which are whole or not there, or an input that no process list shows. */
 type Sql = { readonly statements: readonly string[] } | { readonly input: string };
 
-/** Runs SQL in a node's server as the superuser, and gives what it printed; throws with what the server said. */
+/**
+ * Runs SQL in a node's server as the superuser, and gives what it printed; throws with what the server said. A server that
+ * hangs answers nothing: the wait is called off when the cluster changes, so whatever is run can be run again.
+ */
 export async function runSql(context: ActionContext, node: Placed, superuser: string, sql: Sql): Promise<string> {
   const command = serverProgram(
     'psql',
@@ -44,6 +47,7 @@ export async function runSql(context: ActionContext, node: Placed, superuser: st
     // Nothing that pgherd writes waits for a replica: the replica may wait for it.
     command: ['env', 'PGOPTIONS=-c synchronous_commit=local -c statement_timeout=0', ...command],
     ...('input' in sql ? { input: sql.input } : {}),
+    signal: context.signal,
   });
   if (result.code !== 0) throw await explain(context, node.container, 'SQL', result.stderr);
   return result.stdout.trim();

@@ -150,9 +150,8 @@ async function mark(
 }
 
 async function readLsn({ node, superuser }: Of<'fence'>, context: ActionContext): Promise<number | undefined> {
-  const said = await runSql(context, node, superuser, {
-    statements: ["SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"],
-  });
+  const statements = ["SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"];
+  const said = await runSql(context, node, superuser, { statements });
   return /^\d+$/.test(said) ? Number(said) : undefined;
 }
 

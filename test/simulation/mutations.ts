@@ -1,0 +1,483 @@
+/** A safeguard taken out: texts that are replaced, each of which occurs once. */
+export type Mutation = {
+  readonly name: string;
+  /** The finding that the safeguard is the answer to, by its number in the review of leadership. */
+  readonly finding?: string;
+  /** In which mode it is looked for; absent: in all. */
+  readonly mode?: 'async' | 'required' | 'preferred';
+  /** The name of a fault that brings it about, or of some: they are to happen in most seeds. */
+  readonly with?: string;
+  /** Words of the violation to be found, a regular expression. */
+  readonly finds: string;
+  readonly changes: readonly { readonly file: string; readonly find: string; readonly replace: string }[];
+};
+
+/** Data is gone, or will be. */
+const harm = 'acknowledged and lost|kept nowhere|two writers|still runs|on no replica';
+
+/** Nobody serves, or the group does not come to what its file says, and nothing is said about it. */
+const standstill = 'nobody serves|standstill';
+
+const decision = 'src/reconcile/leadership.ts';
+const actions = 'src/reconcile/kinds/leadership-actions.ts';
+const requests = 'src/reconcile/requests.ts';
+const revisions = 'src/reconcile/kinds/revisions.ts';
+const scripts = 'test/simulation/scripts.ts';
+const start = 'test/simulation/start.ts';
+
+export const mutations: readonly Mutation[] = [
+  {
+    name: 'pause-writes-the-record',
+    finding: 'F1',
+    finds: `${harm}|${standstill}`,
+    with: 'pause + leader killed',
+    changes: [
+      {
+        file: requests,
+        find: "await writeLink(engine, nodes, 'pause', formatPause({ isPaused, at: later(newest?.at), by }));",
+        replace: `const found = newestRecord(nodes);
+  if (found !== undefined) {
+    const { formatRecordName } = await import('../postgres/layout.ts');
+    const { parseRecord, recordEntries } = await import('../postgres/record.ts');
+    const at = \`\${found.node.layout.home}/records/\${formatRecordName(found.record)}\`;
+    const files = await engine.readArchive(found.node.container.id, at);
+    const record = parseRecord([...(files?.values() ?? [])][0] ?? '');
+    if (record === undefined) return false;
+    const entries = recordEntries({ ...record, version: record.version + 2 });
+    const owners = new Map<string, number>();
+    await Promise.allSettled(
+      nodes.map((node) => writeFolder(placed(node), node.container.image, { engine, owners }, entries)),
+    );
+  }
+  await writeLink(engine, nodes, 'pause', formatPause({ isPaused, at: later(newest?.at), by }));`,
+      },
+    ],
+  },
+  {
+    name: 'detached-replica-not-attached-again',
+    finding: 'F2',
+    finds: standstill,
+    mode: 'required',
+    with: 'node hangs',
+    changes: [
+      {
+        file: revisions,
+        find: 'const isCutOff = facts.detached !== undefined && isInService(context, view.leader);',
+        replace: 'const isCutOff = false;',
+      },
+    ],
+  },
+  {
+    name: 'detach-waits-for-readers',
+    finding: 'F3',
+    finds: standstill,
+    with: 'report + port taken',
+    changes: [
+      {
+        file: scripts,
+        find: '      server.endReaders();\n    }',
+        replace: '    }',
+      },
+    ],
+  },
+  {
+    name: 'detach-reports-too-early',
+    finding: 'F4',
+    finds: harm,
+    mode: 'required',
+    with: 'replay is slow + lag',
+    changes: [{ file: scripts, find: 'const isFinal = server.isReplayed;', replace: 'const isFinal = true;' }],
+  },
+  {
+    name: 'fence-lifted-before-the-role-is-written',
+    finding: 'F5',
+    finds: harm,
+    with: 'daemon dies',
+    changes: [
+      {
+        file: revisions,
+        find: 'atStart: !isRunning || restart || isFenced || !hasServed,',
+        replace: 'atStart: isFenced ? false : !isRunning || restart || !hasServed,',
+      },
+      {
+        file: start,
+        find: 'if (!database.isStandby && process.newest?.leader !== Number(number)) {',
+        replace: 'if (!database.isStandby && number === "none") {',
+      },
+    ],
+  },
+  {
+    name: 'second-writer-not-seen',
+    finding: 'F6',
+    finds: `${harm}|standstill`,
+    with: 'promoted by hand',
+    changes: [
+      {
+        file: 'src/reconcile/writers.ts',
+        find: 'if (!takesWrites) return false;',
+        replace: 'if (takesWrites || !takesWrites) return false;',
+      },
+    ],
+  },
+  {
+    name: 'every-container-must-be-there',
+    finding: 'F7',
+    finds: standstill,
+    with: 'name taken',
+    changes: [
+      {
+        file: 'src/reconcile/group.ts',
+        find: 'if (source === undefined || !isReadEnough(source.record, nodes)) return',
+        replace: 'if (source === undefined || source !== undefined) return',
+      },
+    ],
+  },
+  {
+    name: 'leader-never-started-is-not-lost',
+    finding: 'F8',
+    finds: standstill,
+    with: 'port taken',
+    changes: [
+      {
+        file: 'src/reconcile/leader-watch.ts',
+        find: "if (facts.state.is !== 'data') return 'unknown';",
+        replace: "if (facts.state.is !== 'data' || container.startedAt === 0) return 'unknown';",
+      },
+    ],
+  },
+  {
+    name: 'promotion-without-an-end-is-not-lost',
+    finding: 'F9',
+    finds: standstill,
+    with: 'successor hangs',
+    changes: [
+      {
+        file: 'src/reconcile/leader-watch.ts',
+        find: "if (container.state !== 'running' || facts.serves === 'follow' || facts.serves === 'promoting') return 'lost';",
+        replace: `if (facts.serves === 'follow' || facts.serves === 'promoting') return 'unknown';
+  if (container.state !== 'running') return 'lost';`,
+      },
+      { file: actions, find: 'const promoteSeconds = 15;', replace: 'const promoteSeconds = 150;' },
+    ],
+  },
+  {
+    name: 'detach-waits-for-a-hung-replica',
+    finding: 'F10',
+    finds: standstill,
+    with: 'node hangs',
+    changes: [
+      {
+        file: 'src/reconcile/kinds/leadership.ts',
+        find: 'return snapshot.silent.has(container.id) ? silentSeconds : shortSeconds;',
+        replace: 'return 150;',
+      },
+    ],
+  },
+  {
+    name: 'catching-up-is-asked-through-a-common-connection',
+    finding: 'F11',
+    finds: standstill,
+    mode: 'required',
+    with: 'connections used up + node hangs',
+    changes: [
+      {
+        file: scripts,
+        find: "const [seconds = '', num = '', meanwhile = '', ...names] = args;\n  const server = await process.connect('superuser');",
+        replace:
+          "const [seconds = '', num = '', meanwhile = '', ...names] = args;\n  const server = await process.connect('monitor');",
+      },
+    ],
+  },
+  {
+    name: 'commits-wait-for-whoever-runs',
+    finding: 'F12',
+    finds: standstill,
+    mode: 'preferred',
+    with: 'replicas hang',
+    changes: [
+      {
+        file: 'src/reconcile/kinds/commits.ts',
+        find: "return streaming.length + returning.length >= num ? { is: undefined, recheck } : { is: 'local' };",
+        replace: `const up = followers.filter(({ slot }) => findNode(context, slot)?.container.state === 'running');
+  return up.length >= num ? { is: undefined, recheck } : { is: 'local' };`,
+      },
+    ],
+  },
+  {
+    name: 'all-listed-must-have-caught-up',
+    finding: 'F13',
+    finds: standstill,
+    mode: 'required',
+    with: 'lag',
+    changes: [
+      {
+        file: 'src/reconcile/kinds/commit-steps.ts',
+        find: "const action = { do: 'await-caught-up', node: placed(view.leader), num, names, meanwhile, seconds } as const;",
+        replace:
+          "const action = { do: 'await-caught-up', node: placed(view.leader), num: names.length, names, meanwhile, seconds: 120 } as const;",
+      },
+    ],
+  },
+  {
+    name: 'forced-failover-marks-nothing',
+    finding: 'F15',
+    finds: harm,
+    mode: 'required',
+    with: 'failover with loss',
+    changes: [
+      {
+        file: decision,
+        find: "const isMarked = old.isFenced && (!isLossy || old.fencedFor === 'forced');",
+        replace: 'const isMarked = old.isFenced;',
+      },
+      {
+        file: 'src/reconcile/kinds/leadership.ts',
+        find: "if (findRequest(context, view)?.kind === 'failover-lossy') return 'forced';",
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'second-writer-ended-while-nobody-leads',
+    finding: 'F16',
+    finds: 'only copy|kept nowhere',
+    mode: 'async',
+    with: 'leader broken',
+    changes: [
+      {
+        file: 'src/reconcile/kinds/node.ts',
+        find: 'if (!isServing(view.leader, snapshot)) return {};',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'base-backup-counts-as-a-replica',
+    finding: 'F18',
+    finds: harm,
+    mode: 'required',
+    with: 'slow clone',
+    changes: [
+      {
+        file: start,
+        find: "const name = 'pgherd_clone';",
+        replace: "const name = /application_name=(\\S+)/.exec(process.read('conninfo'))?.[1] ?? '';",
+      },
+    ],
+  },
+  {
+    name: 'same-timeline-number-taken-for-the-same-timeline',
+    finding: 'F19',
+    finds: `${harm}|standstill`,
+    with: 'promoted by hand',
+    changes: [
+      {
+        file: 'src/reconcile/reports.ts',
+        find: 'if (followedAnother(leader, follower)) {',
+        replace: 'if (leader.recovery && followedAnother(leader, follower)) {',
+      },
+    ],
+  },
+  {
+    name: 'marked-leader-that-leads-on-is-left-alone',
+    finding: 'F20',
+    finds: standstill,
+    mode: 'preferred',
+    with: 'daemon dies while it stops a leader + replicas hang',
+    changes: [
+      {
+        file: 'src/reconcile/kinds/commits.ts',
+        find: 'if (leader === undefined || leader.recovery) return { is: undefined };',
+        replace: "if (leader === undefined || view.leader.facts.serves !== 'lead') return { is: undefined };",
+      },
+      {
+        file: revisions,
+        find: "if (role.is === 'lead' && container.state === 'running') return 'lead';",
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'epochs-not-guarded',
+    finding: 'F22',
+    finds: harm,
+    with: 'daemon suspended, lock lost',
+    changes: [
+      {
+        file: 'test/simulation/process.ts',
+        find: 'if (epoch > (this.#epoch ?? epoch)) throw',
+        replace: 'if (epoch < 0) throw',
+      },
+      {
+        file: scripts,
+        find: 'if (process.newest?.leader !== Number(number)) throw',
+        replace: 'if (number === "none") throw',
+      },
+    ],
+  },
+  {
+    name: 'lost-answer-not-asked-for-again',
+    finding: 'F23',
+    finds: standstill,
+    with: 'calls fail + leader hangs',
+    changes: [
+      {
+        file: 'src/reconcile/leader-watch.ts',
+        find: "states.some(({ state }) => state === 'unasked') ? [askAgain] : []",
+        replace: '[]',
+      },
+    ],
+  },
+  {
+    name: 'clone-follows-the-leader-of-its-beginning',
+    finding: 'G8',
+    finds: standstill,
+    with: 'node removed',
+    changes: [
+      {
+        file: start,
+        find: "if (leaderOf(process.config) !== leaderOf(process)) throw new Renewed('the leader has changed');",
+        replace: '',
+      },
+      { file: start, find: 'if (leaderOf(process.config) !== leads) {', replace: "if (leads === 'none') {" },
+    ],
+  },
+  {
+    name: 'shutdown-waits-for-the-archiver',
+    finding: 'G11',
+    finds: standstill,
+    with: 'archiver hangs + switchover',
+    changes: [{ file: scripts, find: 'while (still < 20) {', replace: 'while (still < 20 || still >= 20) {' }],
+  },
+  {
+    name: 'sql-waits-for-a-leader-that-hangs',
+    finds: standstill,
+    mode: 'async',
+    with: 'switchover + leader hangs',
+    changes: [
+      {
+        file: 'src/reconcile/kinds/inside-node.ts',
+        find: "...('input' in sql ? { input: sql.input } : {}),\n    signal: context.signal,",
+        replace: "...('input' in sql ? { input: sql.input } : {}),",
+      },
+    ],
+  },
+  {
+    name: 'leader-that-hung-is-restarted-again-at-once',
+    finds: 'in a loop',
+    with: 'leader hangs + replicas hang',
+    changes: [
+      {
+        file: 'src/reconcile/leader-watch.ts',
+        find: 'if (startsFor <= 0) hung.add(id);',
+        replace: 'if (startsFor < Infinity) hung.add(id);',
+      },
+    ],
+  },
+  {
+    name: 'named-successor-not-waited-for',
+    finds: 'in a loop',
+    with: 'failover with loss + replay is slow',
+    changes: [
+      {
+        file: decision,
+        find: '(each.slot === to || !isKnownBehind(each, others)),',
+        replace: '!isKnownBehind(each, others),',
+      },
+      { file: decision, find: 'each.slot !== to &&\n    each.received', replace: 'each.received' },
+    ],
+  },
+  {
+    name: 'leader-that-is-started-not-listened-to',
+    finds: standstill,
+    mode: 'required',
+    with: 'leader hangs as it starts + node hangs',
+    changes: [{ file: 'src/daemon/keeper.ts', find: 'this.#noteStart(action.container);', replace: '' }],
+  },
+  {
+    name: 'detached-by-a-session-without-a-mark',
+    finds: standstill,
+    with: 'node killed',
+    mode: 'required',
+    changes: [{ file: scripts, find: "process.set('detached', own);", replace: '' }],
+  },
+  {
+    name: 'anybody-may-start-as-leader',
+    finds: harm,
+    with: 'node started',
+    changes: [
+      {
+        file: start,
+        find: 'if (!database.isStandby && process.newest?.leader !== Number(number)) {',
+        replace: 'if (!database.isStandby && number === "none") {',
+      },
+      {
+        file: start,
+        find: "if (process.link('serves')?.startsWith('fenced') === true)",
+        replace: "if (process.link('serves')?.startsWith('none') === true)",
+      },
+    ],
+  },
+  {
+    name: 'quorum-counted-too-low',
+    finds: harm,
+    mode: 'required',
+    with: 'node hangs',
+    changes: [
+      {
+        file: decision,
+        find: 'if (listed.length > 0 && read + num > listed.length) return undefined;',
+        replace: 'if (listed.length > 0 && read > 0) return undefined;',
+      },
+    ],
+  },
+  {
+    name: 'least-advanced-promoted',
+    finds: harm,
+    mode: 'required',
+    with: 'lag',
+    changes: [
+      {
+        file: decision,
+        find: 'return two[0] - one[0] || two[1] - one[1] || a.slot - b.slot;',
+        replace: 'return one[0] - two[0] || one[1] - two[1] || a.slot - b.slot;',
+      },
+      {
+        file: decision,
+        find: 'const ahead = others.find(({ detached }) =>',
+        replace: 'const ahead = [].find(({ detached }: Member) =>',
+      },
+    ],
+  },
+  {
+    name: 'old-leader-not-fenced',
+    finds: harm,
+    with: 'node started',
+    changes: [{ file: actions, find: 'await mark(action, undefined, context);', replace: '' }],
+  },
+  {
+    name: 'commits-not-held-after-promotion',
+    finds: harm,
+    mode: 'required',
+    changes: [
+      {
+        file: 'src/reconcile/kinds/succession.ts',
+        find: 'if (equals.length >= num) return { num, listed: equals.map(({ slot }) => slot) };',
+        replace:
+          'if (equals.length >= 0) return { num, listed: context.group.nodes.map(({ slot }) => slot).filter((slot) => slot !== decision.to) };',
+      },
+    ],
+  },
+  {
+    name: 'diverged-rows-erased',
+    finds: harm,
+    mode: 'async',
+    changes: [
+      {
+        file: start,
+        find: 'if (kept > 0 && !isUnacknowledged) {',
+        replace: 'if (kept < 0 && !isUnacknowledged) {',
+      },
+    ],
+  },
+];
