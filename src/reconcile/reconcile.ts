@@ -193,7 +193,11 @@ class Run {
       }
       const outcomes = await this.#execute(isSettled ? checks : steps, signal);
       this.#last = outcomes;
-      if (isSettled && outcomes.every(({ result }) => result === 'done')) return this.#result(plan, true);
+      if (isSettled && outcomes.every(({ result }) => result === 'done')) {
+        if (snapshot.nodes.every(({ facts }) => facts.state.is === 'data')) return this.#result(plan, true);
+        // What was cloned while it was waited for is to be seen with its data: only then is it listened to.
+        continue;
+      }
       if (this.#isCalledOff()) return this.#result(plan, false, outcomes);
       if (!isSettled) this.#refuseToSpin(steps, outcomes);
       if (this.#options.daemon !== undefined && firstRetryable(outcomes) !== undefined) {
