@@ -45,7 +45,7 @@ export default defineConfig({
           name: 'e2e',
           include: engineTests,
           exclude: loneTests,
-          maxWorkers: 3,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },

@@ -452,6 +452,7 @@ describe('two at once', () => {
   });
 
   it('who has nothing to do, or only looks, waits for nobody', async () => {
+    await lockGoes();
     await docker('create', ...lockLike());
     for (const args of [['plan', '--detailed-exitcode'], ['status'], ['reconcile', '--once']]) {
       expect(await cluster.pgherd(args)).toMatchObject({ code: 0, stderr: '' });

@@ -179,7 +179,9 @@ export class Herd {
     const filter = ['--filter', `label=pgherd.cluster=${this.cluster.name}`];
     const kinds = kind === undefined ? [] : ['--filter', `label=pgherd.kind=${kind}`];
     const names = await dockerLines('ps', '--all', '--format', '{{.Names}}', ...filter, ...kinds);
-    return names.map((name) => name.replace(`${this.cluster.name}-`, '')).toSorted();
+    // The engine may still be at removing the lock of a run that has ended.
+    const kept = names.filter((name) => !name.startsWith('pgherd-lock-'));
+    return kept.map((name) => name.replace(`${this.cluster.name}-`, '')).toSorted();
   }
 
   /** Id and time of the last start of each container. */
