@@ -100,16 +100,18 @@ class Work {
   async tryAll(): Promise<readonly string[]> {
     const calls = await this.#count();
     const all = Array.from({ length: calls }, (_, at) => acts.map((act): Point => ({ at, act }))).flat();
-    const points = isLong ? all : shuffle(seeded(seed), all).slice(0, shortPoints);
+    const points = isLong ? all : shuffle(seeded(seed), all);
     const failures: string[] = [];
     for (const point of points) {
+      // A run may take fewer calls than the one that was counted: the next point is tried instead of one that was missed.
+      if (!isLong && (this.#struck >= shortPoints || failures.length > 0)) break;
       const failure = await this.#tryAt(point);
       if (failure !== undefined) failures.push(failure);
     }
     process.stdout.write(`${this.#operation.name}: killed at ${this.#struck} of ${all.length} points\n`);
-    // A run may take a call less than the one that was counted.
-    expect(this.#struck, 'points struck').toBeGreaterThan(points.length / 2);
-    return failures;
+    if (failures.length > 0) return failures;
+    expect(this.#struck, 'points struck').toBeGreaterThanOrEqual(isLong ? points.length / 2 : shortPoints);
+    return [];
   }
 
   /** Runs the operation unharmed, and gives how many of its calls change something. */
