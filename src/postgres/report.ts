@@ -37,6 +37,9 @@ export type Sender = {
   readonly lsn: number | null;
 };
 
+/** Whether the startup process, as pg_stat_activity shows it, waits for a reader. */
+export const isHeldExpression = "wait_event_type IN ('Lock', 'BufferPin') OR wait_event LIKE 'RecoveryConflict%'";
+
 /**
  * Asks for a report, as one JSON object. pgherd's monitor may run it. The timeline of a standby that receives nothing is
  * that of its newest WAL file where it has come to: its last checkpoint may be of a timeline before. Two senders of one
@@ -63,8 +66,7 @@ export const reportSql = `SELECT json_build_object(
   'redo', CASE WHEN NOT recovery
     THEN pg_current_wal_lsn() - (SELECT redo_lsn FROM pg_control_checkpoint()) END,
   'receiver', (SELECT status FROM pg_stat_wal_receiver),
-  'isHeld', recovery AND EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'startup'
-    AND (wait_event_type IN ('Lock', 'BufferPin') OR wait_event LIKE 'RecoveryConflict%')),
+  'isHeld', recovery AND EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'startup' AND (${isHeldExpression})),
   'slots', CASE WHEN recovery THEN '{}' ELSE (SELECT coalesce(json_object_agg(slot_name, wal_status), '{}')
     FROM pg_replication_slots WHERE slot_name LIKE 'pgherd\\_%') END,
   'oldest', CASE WHEN NOT recovery AND EXISTS (SELECT FROM pg_replication_slots WHERE NOT active)

@@ -1,21 +1,23 @@
+import { isHeldExpression } from './report.ts';
 import apply from './scripts/apply.sh';
 import attached from './scripts/attached.sh';
 import awaitReady from './scripts/await.sh';
 import bootstrap from './scripts/bootstrap.sh';
 import caughtUp from './scripts/caught-up.sh';
 import detach from './scripts/detach.sh';
-import heartbeat from './scripts/heartbeat.sh';
 import free from './scripts/free.sh';
+import heartbeat from './scripts/heartbeat.sh';
 import health from './scripts/health.sh';
 import header from './scripts/prelude.sh';
 import programs from './scripts/programs.sh';
 import promote from './scripts/promote.sh';
-import readers from './scripts/readers.sh';
+import readerSql from './scripts/readers.sh';
 import resume from './scripts/resume.sh';
 import shutdown from './scripts/shutdown.sh';
 import start from './scripts/start.sh';
 
 const prelude = header + programs;
+const readers = `held="${isHeldExpression}"\n${readerSql}`;
 
 /** A program of the server's, to be run in its container. */
 export function serverProgram(program: string, ...args: readonly string[]): readonly string[] {

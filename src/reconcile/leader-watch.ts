@@ -91,10 +91,10 @@ export class LeaderWatch {
       if (at !== undefined && isKnown(state)) lost.set(name, now - at);
       if (leader === undefined) continue;
       const { id, startedAt } = leader.container;
-      const start = this.#starts.get(id);
-      if (start?.startedAt !== startedAt)
-        this.#starts.set(id, { startedAt, seenAt: start === undefined ? -Infinity : now });
-      const startsFor = (this.#starts.get(id)?.seenAt ?? -Infinity) + startTime - now;
+      const last = this.#starts.get(id);
+      const start = last?.startedAt === startedAt ? last : { startedAt, seenAt: last === undefined ? -Infinity : now };
+      this.#starts.set(id, start);
+      const startsFor = start.seenAt + startTime - now;
       if (state !== 'hangs') this.#hangsSince.delete(id);
       else if (!this.#hangsSince.has(id))
         this.#hangsSince.set(id, isListening || snapshot.silent.has(id) ? -Infinity : now);

@@ -50,7 +50,7 @@ export function decideLeadership(situation: Situation): Decision {
   const isInVain = isLossy && isBegun && old.hasData;
   const refuse = (reason: Hindrance): Decision => (isInVain ? { is: 'dismiss', why: reason.detail } : unable(reason));
   if (best === undefined) return refuse(describeNobody(situation, others, why, asked?.to));
-  const pending = findPending(situation, others, isLossy, asked?.to);
+  const pending = findPending(situation, others, asked);
   const isReady = isFencedOff(old, isLossy) && pending.detach.length === 0;
   // Whether who stops in order has handed over everything, only its end tells.
   const hindrance =
@@ -193,9 +193,9 @@ type Pending = { readonly detach: readonly number[]; readonly start: readonly nu
 function findPending(
   { leader, members, sync }: Situation,
   others: readonly Member[],
-  isLossy: boolean,
-  to: number | undefined,
+  asked: Situation['handover'],
 ): Pending {
+  const isLossy = asked?.kind === 'failover-lossy';
   const old = members.find(({ slot }) => slot === leader);
   // The one that was named is waited for in any case: nobody else is to lead.
   const wanted = others.filter(
@@ -203,11 +203,11 @@ function findPending(
       each.slot !== leader &&
       each.detached === undefined &&
       !each.failed &&
-      (each.slot === to || !isKnownBehind(each, others)),
+      (each.slot === asked?.to || !isKnownBehind(each, others)),
   );
   // Where a loss is accepted, nobody else is waited for that still replays.
-  const isLate = (each: Member): boolean =>
-    isLossy && each.slot !== to && each.received !== undefined && others.some(({ detached }) => detached !== undefined);
+  const isEnoughKnown = isLossy && others.some(({ detached }) => detached !== undefined);
+  const isLate = (each: Member): boolean => isEnoughKnown && each.slot !== asked.to && each.received !== undefined;
   const running = wanted.filter(
     (each) => each.container === 'running' && !isLate(each) && !canDoWithout(each, others, sync),
   );

@@ -187,6 +187,10 @@ export class FakeWorld {
   restart(container: FakeContainer): void {
     if (container.state !== 'restarting' || this.containers.get(container.id) !== container) return;
     container.restartCount += 1;
+    this.#startIfPossible(container);
+  }
+
+  #startIfPossible(container: FakeContainer): void {
     try {
       this.#start(container);
     } catch {
@@ -208,11 +212,7 @@ export class FakeWorld {
     );
     for (const container of order(back)) {
       container.restartCount = 0;
-      try {
-        this.#start(container);
-      } catch {
-        container.state = 'exited';
-      }
+      this.#startIfPossible(container);
     }
   }
 

@@ -70,61 +70,40 @@ const shortScripts = {
 const speedUp = {
   name: 'speed-up',
   changes: [
-    {
-      file: 'src/postgres/revision.ts',
-      find: 'export function nodeRevision(config: NodeConfig, layout: Layout): Revision {',
-      replace: `const known = new Map<string, Revision>();
-export function nodeRevision(config: NodeConfig, layout: Layout): Revision {
-  const key = JSON.stringify([config, layout]);
-  const made = known.get(key) ?? makeRevision(config, layout);
-  if (known.size > 1000) known.clear();
-  known.set(key, made);
-  return made;
-}
-function makeRevision(config: NodeConfig, layout: Layout): Revision {`,
-    },
-    {
-      file: 'src/balancer/revision.ts',
-      find: 'export function balancerRevision(config: BalancerConfig, secretsName: string): BalancerRevision {',
-      replace: `const known = new Map<string, BalancerRevision>();
-export function balancerRevision(config: BalancerConfig, secretsName: string): BalancerRevision {
-  const key = JSON.stringify([config, secretsName]);
-  const made = known.get(key) ?? makeRevision(config, secretsName);
-  if (known.size > 1000) known.clear();
-  known.set(key, made);
-  return made;
-}
-function makeRevision(config: BalancerConfig, secretsName: string): BalancerRevision {`,
-    },
-    {
-      file: 'src/reconcile/kinds/container.ts',
-      find: 'const before = flatten(parse(live.labels[labelNames.spec]));',
-      replace: 'const before = flat(live.labels[labelNames.spec]);',
-    },
-    {
-      file: 'src/reconcile/kinds/container.ts',
-      find: 'const after = flatten(parse(wanted));',
-      replace: 'const after = flat(wanted);',
-    },
-    {
-      file: 'src/reconcile/kinds/container.ts',
-      find: 'return flatten(parse(container.labels[labelNames.spec])).get(path);',
-      replace: 'return flat(container.labels[labelNames.spec]).get(path);',
-    },
-    {
-      file: 'src/reconcile/kinds/container.ts',
-      find: 'function parse(text: string | undefined): unknown {',
-      replace: `const flattened = new Map<string | undefined, Map<string, string>>();
-function flat(text: string | undefined): Map<string, string> {
-  const made = flattened.get(text) ?? flatten(parse(text));
-  if (flattened.size > 1000) flattened.clear();
-  flattened.set(text, made);
-  return made;
-}
-function parse(text: string | undefined): unknown {`,
-    },
+    remembering(
+      'src/postgres/revision.ts',
+      'export function nodeRevision(config: NodeConfig, layout: Layout): Revision {',
+    ),
+    remembering(
+      'src/balancer/revision.ts',
+      'export function balancerRevision(config: BalancerConfig, secretsName: string): BalancerRevision {',
+    ),
+    remembering(
+      'src/reconcile/kinds/container.ts',
+      'function readSpec(text: string | undefined): Map<string, string> {',
+    ),
   ],
 };
+
+/** The change by which a function remembers what it gave for the same arguments; `head`: its first line. */
+function remembering(file, head) {
+  const [, exported, name, parameters, result] = /^(export )?function (\w+)\((.*)\): (.+) \{$/.exec(head) ?? [];
+  if (name === undefined) throw new Error(`${file}: "${head}" is no first line of a function`);
+  const args = parameters
+    .split(', ')
+    .map((parameter) => parameter.split(':')[0])
+    .join(', ');
+  const replace = `const known_${name} = new Map<string, ${result}>();
+${exported ?? ''}function ${name}(${parameters}): ${result} {
+  const key = JSON.stringify([${args}]);
+  const made = known_${name}.get(key) ?? make_${name}(${args});
+  if (known_${name}.size > 1000) known_${name}.clear();
+  known_${name}.set(key, made);
+  return made;
+}
+function make_${name}(${parameters}): ${result} {`;
+  return { file, find: head, replace };
+}
 
 /** Replaces texts of files, each of which must be there once; notes in `applied` what was replaced. */
 function replacing(sets, applied) {

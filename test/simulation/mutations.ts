@@ -381,10 +381,14 @@ export const mutations: readonly Mutation[] = [
     changes: [
       {
         file: decision,
-        find: '(each.slot === to || !isKnownBehind(each, others)),',
+        find: '(each.slot === asked?.to || !isKnownBehind(each, others)),',
         replace: '!isKnownBehind(each, others),',
       },
-      { file: decision, find: 'isLossy && each.slot !== to && each.received', replace: 'isLossy && each.received' },
+      {
+        file: decision,
+        find: 'isEnoughKnown && each.slot !== asked.to && each.received',
+        replace: 'isEnoughKnown && each.received',
+      },
     ],
   },
   {

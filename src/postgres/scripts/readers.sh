@@ -1,5 +1,4 @@
-# SQL: the startup process waits for a reader; and the readers it waits for.
-held="wait_event_type in ('Lock', 'BufferPin') or wait_event like 'RecoveryConflict%'"
+# SQL: the readers that the startup process waits for; `held` says, before this, whether it waits for any.
 readers="(select reader.pid, reader.state
     from (select pid, wait_event_type as type from pg_stat_activity where backend_type = 'startup' and ($held)) startup,
       pg_stat_activity reader

@@ -22,6 +22,13 @@ type Wanted = {
   readonly recheck?: number | undefined;
 };
 
+/** The followers that stream from a leader who says this. */
+export function streamingFollowers(context: GroupContext, view: Led, leader: Heard): readonly Node[] {
+  return context.group.nodes.filter(
+    ({ slot, name }) => slot !== view.leader.slot && streamsFrom(leader, reportOf(context, slot), name),
+  );
+}
+
 /** Those that stream, and those of the list that may be back in a moment. */
 export function findWanted(context: GroupContext, view: Led): Wanted {
   const { group, snapshot } = context;
@@ -30,7 +37,7 @@ export function findWanted(context: GroupContext, view: Led): Wanted {
   // Its own word counts, not what it was started as: one that was to be stopped and was not leads on.
   if (leader === undefined || leader.recovery) return { is: undefined };
   const followers = group.nodes.filter(({ slot }) => slot !== view.leader.slot);
-  const streaming = followers.filter(({ slot, name }) => streamsFrom(leader, reportOf(context, slot), name));
+  const streaming = streamingFollowers(context, view, leader);
   const able = followers.filter((node) => !streaming.includes(node) && mayReturn(context, leader, node));
   const leftFor = ({ name }: Node): number => reconnectTime - unlinkedFor(leader, name, snapshot.heardUntil);
   const returning = able.filter((node) => leftFor(node) > 0);

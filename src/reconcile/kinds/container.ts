@@ -1,4 +1,5 @@
 import { PgherdError, hasCode } from '../../base/error.ts';
+import { parseJson } from '../../base/json.ts';
 import type { Container, ContainerSpec } from '../../docker/types.ts';
 import type { ActionContext } from '../actions.ts';
 import { clusterLabels, labelNames } from '../names.ts';
@@ -214,8 +215,8 @@ function bytes(value: number): string {
 
 /** The fields of a spec label that differ, all of them a reason to make the container anew. */
 export function compareSpec(wanted: string, live: Container): readonly FieldChange[] {
-  const before = flatten(parse(live.labels[labelNames.spec]));
-  const after = flatten(parse(wanted));
+  const before = readSpec(live.labels[labelNames.spec]);
+  const after = readSpec(wanted);
   const paths = [...new Set([...before.keys(), ...after.keys()])].sort();
   return paths
     .filter((path) => before.get(path) !== after.get(path))
@@ -224,15 +225,12 @@ export function compareSpec(wanted: string, live: Container): readonly FieldChan
 
 /** One field of the spec that a container was made with. */
 export function readSpecField(container: Container, path: string): string | undefined {
-  return flatten(parse(container.labels[labelNames.spec])).get(path);
+  return readSpec(container.labels[labelNames.spec]).get(path);
 }
 
-function parse(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? '{}');
-  } catch {
-    return {};
-  }
+function readSpec(text: string | undefined): Map<string, string> {
+  const spec = parseJson(text ?? '{}');
+  return flatten(spec === undefined ? {} : spec);
 }
 
 function flatten(value: unknown, path = ''): Map<string, string> {

@@ -1,8 +1,7 @@
 import type { GroupContext } from '../context.ts';
 import { nodeResource } from '../names.ts';
 import { mergeParts, step, type Part, type Step } from '../plan.ts';
-import { streamsFrom } from '../reports.ts';
-import type { Led } from './commits.ts';
+import { streamingFollowers, type Led } from './commits.ts';
 import { findNode, placed } from './find-node.ts';
 
 /** Milliseconds for which readers may keep a follower from its leader while commits need it. */
@@ -54,14 +53,11 @@ export function freeReplays(context: GroupContext, view: Led): Part {
   const { mode, syncReplicas } = group.replication;
   const leader = snapshot.reports.get(view.leader.container.id);
   if (mode !== 'quorum' || leader?.recovery !== false) return {};
-  const followers = group.nodes.flatMap((node) => {
-    const observed = node.slot === view.leader.slot ? undefined : findNode(context, node.slot);
-    const report = snapshot.reports.get(observed?.container.id ?? '');
-    return observed === undefined || report === undefined ? [] : [{ name: node.name, observed, report }];
-  });
-  if (followers.filter(({ name, report }) => streamsFrom(leader, report, name)).length >= syncReplicas) return {};
-  const held = followers.filter(({ report }) => report.isHeld === true && report.receiver === null);
-  const parts = held.map(({ name, observed, report: { driftsFor = 0 } }): Part => {
+  if (streamingFollowers(context, view, leader).length >= syncReplicas) return {};
+  const parts = group.nodes.map(({ name, slot }): Part => {
+    const observed = findNode(context, slot);
+    const { isHeld, receiver, driftsFor = 0 } = snapshot.reports.get(observed?.container.id ?? '') ?? {};
+    if (observed === undefined || isHeld !== true || receiver !== null) return {};
     if (driftsFor < conflictPatience) return { recheck: conflictPatience - driftsFor };
     const resource = nodeResource(name);
     const reason = { code: 'conflict', detail: 'its readers keep it from streaming, and commits need it' };
