@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { withDeadline } from '../../src/docker/deadline.ts';
 
 setFlagsFromString('--expose-gc');
@@ -24,7 +24,9 @@ it('a call that may be called off is given up at its deadline, whatever memory i
 });
 
 it('a call that has ended is not aborted afterwards', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
   const signal = await withDeadline(1, (deadline) => Promise.resolve(deadline));
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  vi.advanceTimersByTime(20);
   expect(signal.aborted).toBe(false);
 });

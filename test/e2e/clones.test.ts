@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { LedHerd, mount } from './failover-herd.ts';
+import { LedHerd, slotOf, mount } from './failover-herd.ts';
 import { docker } from './support/engine.ts';
 import { psql } from './support/psql.ts';
 import { until } from './support/until.ts';
@@ -205,7 +205,7 @@ it('a replica that followed another leader on a timeline of the same number is c
   const left = clone;
   const [follower = ''] = (await group.followers(leader)).split(',').filter((name) => name !== left);
   await group.break(left);
-  await untilListed(leader, slotOf(follower));
+  await group.untilListed(leader, slotOf(follower));
   await group.coolDown(leader);
   await group.kill(leader);
   const first = await group.awaitSuccessor({ name: leader, timeline });
@@ -237,18 +237,3 @@ it('a replica that followed another leader on a timeline of the same number is c
   expect(await group.volumeOf(leader)).not.toBe(volume);
   expect(await group.herd.cluster.volumes()).toContain(volume);
 });
-
-/** The slot of a node. */
-function slotOf(name: string): string {
-  return /replica(\d)$/.exec(name)?.[1] ?? '0';
-}
-
-/** Waits until the record says so of those that commits wait for. */
-async function untilListed(leader: string, list: string): Promise<void> {
-  await until(
-    `the record lists ${list}`,
-    () => group.listed(leader),
-    (found) => found === list,
-    60_000,
-  );
-}

@@ -30,16 +30,6 @@ function inside(name: string, script: string): Promise<string> {
   return docker('exec', group.container(name), 'sh', '-c', script);
 }
 
-async function startReport(name: string, begin: string): Promise<void> {
-  const psql = ['psql', '-U', 'postgres', '-h', '/var/run/postgresql', '-c', begin, '-c'];
-  await docker('exec', '--detach', group.container(name), ...psql, 'SELECT count(*), pg_sleep(600) FROM report');
-  await until(
-    `${name} reads`,
-    () => group.sql(name, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"),
-    (count) => count === '1',
-  );
-}
-
 /** Kills the leader, and gives the milliseconds until another node takes a write; one that hangs is not asked. */
 async function failOver(leader: string, hangs?: string): Promise<number> {
   const others = ['lb1-primary', ...replicas].filter((each) => each !== leader && each !== hangs);
@@ -72,8 +62,8 @@ test('a report in conflict, and a delay, on every replica: another one leads at 
   // Not to be cancelled by the server itself, and one that holds its lock without running anything.
   await group.sql('lb1-replica1', 'ALTER SYSTEM SET max_standby_streaming_delay = -1; SELECT pg_reload_conf()');
   await group.sql('lb1-replica2', "ALTER SYSTEM SET recovery_min_apply_delay = '1h'; SELECT pg_reload_conf()");
-  await startReport('lb1-replica1', 'BEGIN');
-  await startReport('lb1-replica2', 'BEGIN ISOLATION LEVEL REPEATABLE READ');
+  await group.startReport('lb1-replica1', 'BEGIN');
+  await group.startReport('lb1-replica2', 'BEGIN ISOLATION LEVEL REPEATABLE READ');
   await group.sql('lb1-primary', 'DROP TABLE report; INSERT INTO kept VALUES (1000)');
   await until(
     'the conflict has begun, and both have received everything',

@@ -320,4 +320,31 @@ export class LedHerd {
     const [, list] = /\.sync-\d+(?:-([\d-]+))?\./.exec(await this.recordOf(name)) ?? [];
     return list ?? ((await this.recordOf(name)).includes('.sync-') ? '' : undefined);
   }
+
+  /** Waits until the record that a node holds says so, see `listed`. */
+  async untilListed(name: string, list: string | undefined): Promise<void> {
+    await until(
+      `the record lists ${list === '' ? 'nobody' : (list ?? 'nothing')}; the daemon said\n${this.#said()}`,
+      () => this.listed(name),
+      (found) => found === list,
+      60_000,
+    );
+  }
+
+  /** Has a session read the table `report` for ten minutes, in a transaction if `begin` says so. */
+  async startReport(name: string, begin?: string): Promise<void> {
+    const psql = ['psql', '-U', 'postgres', '-h', '/var/run/postgresql', ...(begin === undefined ? [] : ['-c', begin])];
+    const report = 'SELECT count(*), pg_sleep(600) FROM report';
+    await docker('exec', '--detach', this.container(name), ...psql, '-c', report);
+    await until(
+      `${name} reads`,
+      () => this.sql(name, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"),
+      (count) => count === '1',
+    );
+  }
+}
+
+/** The slot of a node that was not renamed. */
+export function slotOf(name: string): string {
+  return /replica(\d)$/.exec(name)?.[1] ?? '0';
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LedHerd, type Leader } from './failover-herd.ts';
+import { LedHerd, slotOf, type Leader } from './failover-herd.ts';
 import { docker } from './support/engine.ts';
 import { psql } from './support/psql.ts';
 import { until } from './support/until.ts';
@@ -11,22 +11,12 @@ const replication = { mode: 'quorum', sync_replicas: 1 };
 beforeAll(async () => {
   group = await LedHerd.prepare({ replication, failover: { delay: '0s' } });
   await group.bringUp('daemon');
-  await untilListed('lb1-primary', '1-2');
+  await group.untilListed('lb1-primary', '1-2');
 });
 
 afterAll(async () => {
   await group.end();
 });
-
-/** Waits until the record says so of those that commits wait for. */
-async function untilListed(leader: string, list: string): Promise<void> {
-  await until(
-    `the record lists ${list === '' ? 'nobody' : list}`,
-    () => group.listed(leader),
-    (found) => found === list,
-    60_000,
-  );
-}
 
 /** Begins to insert a row that is not one of those that must be kept, and waits until its commit waits. */
 async function insertWaiting(leader: string, n: number): Promise<{ readonly committed: Promise<string> }> {
@@ -45,12 +35,8 @@ async function insertWaiting(leader: string, n: number): Promise<{ readonly comm
 async function triple(): Promise<{ readonly leader: Leader; readonly one: string; readonly other: string }> {
   const leader = await group.becomeWhole();
   const [one = '', other = ''] = (await group.followers(leader.name)).split(',');
-  await untilListed(leader.name, [one, other].map(slotOf).toSorted().join('-'));
+  await group.untilListed(leader.name, [one, other].map(slotOf).toSorted().join('-'));
   return { leader, one, other };
-}
-
-function slotOf(name: string): string {
-  return /replica(\d)$/.exec(name)?.[1] ?? '0';
 }
 
 /** Does something that a running daemon sees only when it is done. */
@@ -69,7 +55,7 @@ describe('commits', () => {
     await group.addRow('lb1-primary');
     await group.break('lb1-replica2');
     await group.addRow('lb1-primary');
-    await untilListed('lb1-primary', '1');
+    await group.untilListed('lb1-primary', '1');
     await group.addRow('lb1-primary');
   });
 
@@ -95,12 +81,12 @@ describe('commits', () => {
   it('go on without anybody where the file prefers that, and nobody is listed then', async () => {
     await group.herd.edit((file) => ({ ...file, replication: { ...replication, durability: 'preferred' } }));
     await group.break('lb1-replica1');
-    await untilListed('lb1-primary', '');
+    await group.untilListed('lb1-primary', '');
     await group.sql('lb1-primary', 'INSERT INTO kept VALUES (1002)');
     await group.herd.edit((file) => ({ ...file, replication }));
     await Promise.all([group.mend('lb1-replica1'), group.mend('lb1-replica2')]);
     await group.becomeWhole('lb1-primary');
-    await untilListed('lb1-primary', '1-2');
+    await group.untilListed('lb1-primary', '1-2');
   });
 });
 
@@ -109,7 +95,7 @@ describe('nobody leads who may lack what was acknowledged', () => {
     const { leader, one, other } = await triple();
     await group.addRow(leader.name);
     await group.break(other);
-    await untilListed(leader.name, slotOf(one));
+    await group.untilListed(leader.name, slotOf(one));
     await group.sql(leader.name, 'INSERT INTO kept VALUES (2001)');
     await unseen(async () => {
       await group.removeWithVolume(leader.name);
@@ -183,7 +169,7 @@ describe('where nobody holds them', () => {
   it('commits on a new leader are acknowledged by one that has not got them', async () => {
     const leader = await group.becomeWhole();
     const [diverged, next] = ['lb1-replica1', 'lb1-replica2'] as const;
-    await untilListed(leader.name, '1-2');
+    await group.untilListed(leader.name, '1-2');
     await group.deafen(next);
     await group.sql(leader.name, 'INSERT INTO kept SELECT generate_series(4001, 4100)');
     await group.kill(leader.name);

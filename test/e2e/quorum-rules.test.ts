@@ -16,22 +16,13 @@ beforeAll(async () => {
     postgres: { ...file.postgres, parameters: { max_connections: maxConnections } },
   }));
   await group.bringUp('daemon');
-  await untilListed('1-2');
+  await group.untilListed('lb1-primary', '1-2');
   await group.addRow('lb1-primary');
 });
 
 afterAll(async () => {
   await group.end();
 });
-
-async function untilListed(list: string | undefined): Promise<void> {
-  await until(
-    `the record lists ${list ?? 'nothing'}; the daemon said\n${group.daemon.running.stdout().slice(-3000)}`,
-    () => group.listed('lb1-primary'),
-    (found) => found === list,
-    60_000,
-  );
-}
 
 /** Commits once, which must not take longer than a moment; a session that is refused is tried again. */
 async function commit(): Promise<void> {
@@ -71,18 +62,15 @@ describe('in a group whose commits wait for a quorum', () => {
     for (const name of replicas) {
       // Not to be ended by the server itself.
       await group.sql(name, 'ALTER SYSTEM SET max_standby_streaming_delay = -1; SELECT pg_reload_conf()');
-      const client = ['psql', '-U', 'postgres', '-h', '/var/run/postgresql'];
-      const report = 'SELECT count(*), pg_sleep(3600) FROM report';
-      await docker('exec', '--detach', group.container(name), ...client, '-c', report);
+      await group.startReport(name);
     }
-    const waitsIn = (event: string) => async (): Promise<readonly string[]> => {
-      const count = `SELECT count(*) FROM pg_stat_activity WHERE '${event}' IN (wait_event, wait_event_type)`;
-      return Promise.all(replicas.map((name) => group.sql(name, `${count} AND backend_type <> 'walreceiver'`)));
-    };
-    const onBoth = (counts: readonly string[]): boolean => counts.join() === '1,1';
-    await until('both report', waitsIn('PgSleep'), onBoth);
     await group.sql('lb1-primary', 'DROP TABLE report');
-    await until('both wait for their report', waitsIn('Lock'), onBoth);
+    const waits = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'startup' AND wait_event_type = 'Lock'";
+    await until(
+      'both wait for their report',
+      () => Promise.all(replicas.map((name) => group.sql(name, waits))),
+      (counts) => counts.join() === '1,1',
+    );
     await group.kill('lb1-primary');
     await until(
       'the leader is there again',
@@ -114,7 +102,7 @@ describe('in a group whose commits wait for a quorum', () => {
       await group.stopDaemon();
       await group.break('lb1-replica2');
       await group.startDaemon();
-      await untilListed('1');
+      await group.untilListed('lb1-primary', '1');
       await commit();
     } finally {
       await docker('exec', leader, 'rm', '/tmp/flood');
@@ -129,12 +117,12 @@ describe('in a group whose commits wait for a quorum', () => {
       );
     }
     await group.mend('lb1-replica2');
-    await untilListed('1-2');
+    await group.untilListed('lb1-primary', '1-2');
   });
 
   it('with the quorum given for the first time, a replica that is behind holds nobody up', async () => {
     await group.herd.edit((file) => ({ ...file, replication: { mode: 'async' } }));
-    await untilListed(undefined);
+    await group.untilListed('lb1-primary', undefined);
     const replica = group.container('lb1-replica1');
     const pid = await group.sql('lb1-replica1', 'SELECT pid FROM pg_stat_wal_receiver');
     await docker('exec', replica, 'kill', '-STOP', pid);
@@ -160,7 +148,7 @@ describe('in a group whose commits wait for a quorum', () => {
     } finally {
       await docker('exec', replica, 'kill', '-CONT', pid);
     }
-    await untilListed('1-2');
+    await group.untilListed('lb1-primary', '1-2');
   });
 
   it('that prefers to go on: commits do when a replica runs and does not stream, and wait again when it does', async () => {
@@ -169,12 +157,12 @@ describe('in a group whose commits wait for a quorum', () => {
     await group.deafen('lb1-replica1');
     await untilCommits('Degraded');
     expect(await group.sql('lb1-primary', 'SHOW synchronous_standby_names')).toBe('');
-    await untilListed('');
+    await group.untilListed('lb1-primary', '');
     await commit();
     const { stdout } = await group.pgherd(['status']);
     expect(stdout).toContain('commits are acknowledged without a replica');
     await group.heal('lb1-replica1');
-    await untilListed('1');
+    await group.untilListed('lb1-primary', '1');
     await untilCommits('AsExpected');
     expect(await group.sql('lb1-primary', 'SHOW synchronous_standby_names')).toBe('ANY 1 ("lb1-replica1")');
     await commit();

@@ -1,21 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Heard } from '../../src/reconcile/reports.ts';
 import { planCluster } from '../../src/reconcile/planner.ts';
-import { convergedSnapshot, topologyOf } from './support.ts';
+import { convergedSnapshot, leads, streams, topologyOf } from './support.ts';
 
-const leads: Heard = {
-  recovery: false,
-  timeline: 1,
-  lsn: 1000,
-  receiver: null,
-  slots: { pgherd_1: 'reserved', pgherd_2: 'reserved' },
-  oldest: null,
-  senders: {},
-  waitsFor: 'ANY 1 ("lb1-replica1", "lb1-replica2")',
-  at: 0,
-  isStill: false,
-};
-const waits: Heard = { ...leads, recovery: true, slots: {}, senders: null, waitsFor: '', driftsFor: 5000 };
+const waits: Heard = { ...streams, receiver: null, driftsFor: 5000 };
 const held: Heard = { ...waits, isHeld: true };
 
 /** The steps that end readers, and when to look again, where the replicas say this. */
@@ -49,7 +37,6 @@ describe('readers that keep a follower from connecting to its leader', () => {
   });
 
   it('read on where enough others stream, and where no commit waits for a replica', () => {
-    const streams: Heard = { ...waits, receiver: 'streaming' };
     const senders = { 'lb1-replica2': { state: 'streaming', lsn: 1000 } };
     expect(planFor('mode: quorum', held, streams, senders).frees).toEqual([]);
     expect(planFor('mode: async', held, held).frees).toEqual([]);

@@ -8,12 +8,26 @@ import { balancerSpecLabel } from '../../src/reconcile/kinds/balancer-spec.ts';
 import { wantedRevision } from '../../src/reconcile/kinds/node-config.ts';
 import { nodeSpecLabel } from '../../src/reconcile/kinds/node-spec.ts';
 import { formatLabels, labelNames, volumeName } from '../../src/reconcile/names.ts';
+import type { Heard } from '../../src/reconcile/reports.ts';
 import type { ObservedBalancer, ObservedNode, ObservedVolume, Snapshot } from '../../src/reconcile/snapshot.ts';
 import { parseTopology } from '../../src/topology/load.ts';
 import type { Group, Node, Topology } from '../../src/topology/model.ts';
 
 const mount = '/var/lib/postgresql/data';
 const system = '7000000000000000001';
+
+/** What the leader of a group with two replicas reports, and what each of those does. */
+export const leads: Heard = {
+  recovery: false,
+  timeline: 1,
+  lsn: 1000,
+  receiver: null,
+  slots: { pgherd_1: 'reserved', pgherd_2: 'reserved' },
+  oldest: null,
+  at: 0,
+  isStill: false,
+};
+export const streams: Heard = { ...leads, recovery: true, receiver: 'streaming', slots: {} };
 
 /** The topology of a YAML text. */
 export function topologyOf(text: string): Topology {

@@ -12,7 +12,16 @@ import { FakeWorld } from '../bench/fake-engine.ts';
 import { observe } from '../../src/reconcile/observe.ts';
 import { requestHandover } from '../../src/reconcile/requests.ts';
 import { leastFile, planOf, run, type File } from './simulation.ts';
-import { changeBalancer, changeNode, convergedSnapshot, topologyOf, withContainer, withFacts } from './support.ts';
+import {
+  changeBalancer,
+  changeNode,
+  convergedSnapshot,
+  leads,
+  streams,
+  topologyOf,
+  withContainer,
+  withFacts,
+} from './support.ts';
 
 const topology = topologyOf(`
 cluster_name: shop
@@ -23,17 +32,6 @@ balancers:
 `);
 const converged = convergedSnapshot(topology);
 
-const leads: Heard = {
-  recovery: false,
-  timeline: 1,
-  lsn: 1000,
-  receiver: null,
-  slots: { pgherd_1: 'reserved', pgherd_2: 'reserved' },
-  oldest: null,
-  at: 0,
-  isStill: false,
-};
-const streams: Heard = { ...leads, recovery: true, receiver: 'streaming', slots: {} };
 const writes: Heard = { ...leads, timeline: 2, slots: {} };
 
 function heard(snapshot: Snapshot, said: Readonly<Record<string, Heard>>): Snapshot {
