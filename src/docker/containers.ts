@@ -1,8 +1,13 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
+import { hasCode } from '../base/error.ts';
 import { toCreateOptions } from './create.ts';
 import type { Engine } from './engine.ts';
 import { mapContainer } from './inspect.ts';
 import { deadlines, orUndefined, settled, toFilters, type Calls, type Run } from './run.ts';
+
+/** Milliseconds between two attempts at removing a container. */
+const removalInterval = 20;
 
 export function containerCalls(
   docker: Docker,
@@ -63,10 +68,24 @@ export function containerCalls(
       run.tell(`send ${signal} to container ${ref}`, deadlines.write, (abortSignal) =>
         settled(docker.getContainer(ref).kill({ signal, abortSignal }), 404),
       ),
-    removeContainer: (ref) =>
-      run.tell(`remove container ${ref}`, deadlines.write, (abortSignal) =>
-        settled(docker.getContainer(ref).remove({ force: true, abortSignal }), 404),
-      ),
+    removeContainer: async (ref) => {
+      const remove = (): Promise<void> =>
+        run.tell(`remove container ${ref}`, deadlines.write, (abortSignal) =>
+          settled(docker.getContainer(ref).remove({ force: true, abortSignal }), 404),
+        );
+      const end = performance.now() + deadlines.write;
+      // The engine refuses what ends while it is about to kill it, and what it is removing already: both are gone soon.
+      for (let isGone = false; !isGone;) {
+        isGone = await remove().then(
+          () => true,
+          async (error: unknown) => {
+            if (!hasCode(error, 'not-running', 'in-progress') || performance.now() > end) throw error;
+            await delay(removalInterval);
+            return false;
+          },
+        );
+      }
+    },
     updateContainer: (ref, limits) =>
       run.tell(`update container ${ref}`, deadlines.write, async (abortSignal) => {
         await docker.getContainer(ref).update({

@@ -75,7 +75,7 @@ export type Engine = {
   stopContainer: (ref: Ref, seconds: number) => Promise<void>;
   unpauseContainer: (ref: Ref) => Promise<void>;
   killContainer: (ref: Ref, signal: 'SIGKILL' | 'SIGHUP') => Promise<void>;
-  /** Never takes a volume with it; kills the container where it still runs. */
+  /** Never takes a volume with it; kills the container where it still runs. It is gone when this is done, whoever removed it. */
   removeContainer: (ref: Ref) => Promise<void>;
   updateContainer: (
     ref: Ref,

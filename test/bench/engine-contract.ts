@@ -561,6 +561,18 @@ export function describeEngine(name: string, open: () => Promise<ContractBench>)
         await attachment.closed;
         expect(await codeOf(engine.startContainer(id))).toBe('not-found');
       });
+
+      it('let go of at the moment it is removed, by two, is gone when either is done', async () => {
+        const id = await create(held);
+        const attachment = await engine.attachInput(id);
+        await engine.startContainer(id);
+        attachment.close();
+        const remove = async (): Promise<unknown> => {
+          await engine.removeContainer(id);
+          return await engine.inspectContainer(id);
+        };
+        expect(await Promise.all([remove(), remove()])).toEqual([undefined, undefined]);
+      });
     });
 
     describe('a command whose standard input is held open', () => {

@@ -2,7 +2,7 @@
 # Written by pgherd with every revision; a change here is lost.
 # Waits until the health check passes, for the given number of seconds at most: an exec outlives its client.
 set -eu
-rev=$(cd "$(dirname "$0")" && pwd -P)
+rev=$(cd "${0%/*}" && pwd -P)
 end=$(($(date +%s) + ${1:-60}))
 until is=$(sh "$rev/health" 2>&1); do
   if [ "$(date +%s)" -ge "$end" ]; then

@@ -2,7 +2,7 @@
 # Written by pgherd with every revision; a change here is lost. Docker's health check: a query for the writer and one
 # that may go to a reader, through the balancer's own port, since a balancer that hangs still has a process.
 set -eu
-rev=$(cd "$(dirname "$0")" && pwd -P)
+rev=$(cd "${0%/*}" && pwd -P)
 export PGPASSFILE=$rev/pgpass PGCONNECT_TIMEOUT=4
 # Debian has a wrapper of psql on the path, in Perl, which takes four times as long.
 for bin in /usr/lib/postgresql/*/bin; do [ ! -x "$bin/psql" ] || PATH=$bin:$PATH; done

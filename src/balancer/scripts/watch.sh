@@ -4,7 +4,7 @@
 # its connection to the write address is half closed, and what its client has sent lies unread, for a second and more.
 # The balancer begins another process for one that is killed.
 set -eu
-rev=$(cd "$(dirname "$0")" && pwd -P)
+rev=$(cd "${0%/*}" && pwd -P)
 address=$(sed -n "s/^backend_hostname0 = '\([0-9.]*\)'$/\1/p" "$rev/pgbalancer.conf")
 # As the kernel writes it: https://docs.kernel.org/networking/proc_net_tcp.html
 leader=$(echo "$address" | awk -F . '{ printf "%02X%02X%02X%02X:1538", $4, $3, $2, $1 }')

@@ -1,8 +1,9 @@
 # Puts its own revision in force on a running server, by a reload.
 # Whoever waits for the one before finds its scripts until the next.
 guard
-before=$(basename "$(readlink "$home/config")")
-mark config "$(basename "$rev")"
+before=$(readlink "$home/config" || :)
+before=${before##*/}
+mark config "${rev##*/}"
 superuser=$(cat "$rev/superuser")
 # From now on it may come further than was said.
 own=
@@ -35,8 +36,8 @@ done
 if [ "$(readlink "$home/serves" || :)" = promoting ] && [ "$(cut -d ' ' -f 1 "$rev/role")" = follow ] && [ -e "$data/standby.signal" ]; then
   mark serves follow
 fi
-mark loaded "$(basename "$rev")"
+mark loaded "${rev##*/}"
 started=$(readlink "$home/started" || :)
 for old in "$home"/rev.*; do
-  case $(basename "$old") in "$(basename "$rev")" | "$before" | "$started") ;; *) rm -rf "$old" ;; esac
+  case ${old##*/} in "${rev##*/}" | "$before" | "$started") ;; *) rm -rf "$old" ;; esac
 done

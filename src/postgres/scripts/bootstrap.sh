@@ -18,7 +18,7 @@ export POSTGRES_USER="$superuser" POSTGRES_DB="$database"
 trap 'exit 65' EXIT
 for script in "$home"/init/* /docker-entrypoint-initdb.d/*; do
   [ -e "$script" ] || continue
-  say "running $(basename "$script")"
+  say "running ${script##*/}"
   case $script in
     *.sql) run -f "$script" ;;
     *.sql.gz) gunzip -t "$script"; gunzip -c "$script" | run ;;

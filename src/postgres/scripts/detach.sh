@@ -93,7 +93,7 @@ until is_final; do
   if [ "$left" -le 0 ]; then
     case $found in
       'replaying f '[0-9]*)
-        newest=$(for file in "$data"/pg_wal/????????*[0-9A-Fy]; do basename "$file" | cut -c 1-8; done | sort | tail -n 1)
+        newest=$(for file in "$data"/pg_wal/????????*[0-9A-Fy]; do echo "${file##*/}"; done | cut -c 1-8 | sort | tail -n 1)
         tell "$((0x$newest)).$bytes.replaying"
         ;;
     esac

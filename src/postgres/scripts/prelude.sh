@@ -2,11 +2,11 @@
 # Written by pgherd with every revision; a change here is lost.
 set -eu
 umask 077
-rev=$(cd "$(dirname "$0")" && pwd -P)
-home=$(dirname "$rev")
-mount=$(dirname "$home")
+rev=$(cd "${0%/*}" && pwd -P)
+home=${rev%/*}
+mount=${home%/*}
 data=$mount/pgdata
-say() { echo "pgherd $(basename "$0"): $*" >&2; }
+say() { echo "pgherd ${0##*/}: $*" >&2; }
 # newest: the newest record that this volume was given, as EPOCH VERSION LEADER. The link `record` may be set late by a
 # controller that has lost its lock; the names cannot.
 newest() {

@@ -12,7 +12,7 @@ if [ "${record##* }" != "$number" ]; then
   exit 75
 fi
 trap - EXIT
-mark config "$(basename "$rev")"
+mark config "${rev##*/}"
 end=$(($(date +%s) + ${1:-15}))
 shift
 until pg_isready -q -h /var/run/postgresql -t 1; do
@@ -41,4 +41,4 @@ $(cat "$rev/reign.sql")
 SQL
 mark serves lead
 rm -f "$home/detached"
-mark loaded "$(basename "$rev")"
+mark loaded "${rev##*/}"

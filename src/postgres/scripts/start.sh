@@ -33,8 +33,8 @@ serve() {
   fi
   # Whatever is older than these was written long before any controller that may still be there.
   ls "$home/records" | sort -t . -k 2,2nr -k 3,3nr | tail -n +33 | while read -r old; do rm -f "$home/records/$old"; done
-  mark started "$(basename "$rev" | sed "${raised:+s/\.[^.]*/.raised/}")"
-  mark loaded "$(basename "$rev")"
+  mark started "$(echo "${rev##*/}" | sed "${raised:+s/\.[^.]*/.raised/}")"
+  mark loaded "${rev##*/}"
   # shellcheck disable=SC2086 # options without spaces
   exec postgres -D "$data" $raised
 }
@@ -144,7 +144,10 @@ rejoin() {
   # Where it had just been promoted, only the history tells which timeline it began.
   own=$({
     pg_controldata -D "$data" | sed -n "s/^Latest checkpoint's TimeLineID: *//p"
-    for file in "$data"/pg_wal/????????.history; do [ ! -e "$file" ] || echo $((0x$(basename "$file" .history))); done
+    for file in "$data"/pg_wal/????????.history; do
+      id=${file##*/}
+      [ ! -e "$file" ] || echo $((0x${id%.history}))
+    done
   } | sort -n | tail -n 1)
   leads() { [ "$(psql -XAtq -d "$conninfo dbname=postgres" -c 'select pg_is_in_recovery()')" = f ]; }
   until leads && found=$(ask IDENTIFY_SYSTEM) && timeline=$(echo "$found" | cut -d ' ' -f 2); do

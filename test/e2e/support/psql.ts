@@ -1,3 +1,4 @@
+import { serverProgram } from '../../../src/postgres/scripts.ts';
 import { dockerResult } from './engine.ts';
 
 export type PsqlOptions = {
@@ -30,10 +31,7 @@ export async function psql(container: string, sql: string, options: PsqlOptions 
     '--interactive',
     ...environment,
     container,
-    'psql',
-    ...connection(options),
-    ...FLAGS,
-    ...(options.args ?? []),
+    ...serverProgram('psql', ...connection(options), ...FLAGS, ...(options.args ?? [])),
   ];
   const { code, stdout, stderr } = await dockerResult(args, {
     input: sql,
