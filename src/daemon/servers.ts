@@ -25,7 +25,7 @@ export function findAmiss(topology: Topology, snapshot: Snapshot, reports: Repor
       const node = snapshot.nodes.find((each) => each.container.id === id);
       if (node !== undefined && isSecondWriter(node, { nodes: snapshot.nodes, reports }))
         return [`${name}: takes writes`];
-      const ailment = diagnose(leader, report, slotName(slot), view.record.fork);
+      const ailment = diagnose(leader, report, slotName(slot));
       if (ailment !== undefined) return [`${name}: ${ailment.code}`];
       if (report === undefined || streamsFrom(leader, report, name)) return [];
       const held = report.isHeld === true ? ', held by readers' : '';

@@ -40,6 +40,18 @@ function marksOf({ reigns }: Report): readonly Mark[] {
   });
 }
 
+const lacks = (marks: readonly Mark[], { id }: Mark): boolean => !marks.some((each) => each.id === id);
+
+/**
+ * Whether the newest mark of a follower is one that its leader has as well. Of one that has come over from another leader a
+ * number of a timeline may say that it follows, and its word that it has received what it has not. A follower may also have
+ * its leader's own mark before a report of that has it: then it is seen a moment later.
+ */
+export function isOfSameReign(leader: Report, follower: Report): boolean {
+  const [newest] = marksOf(follower);
+  return newest === undefined || !lacks(marksOf(leader), newest);
+}
+
 /**
  * Whether a follower has followed another leader past the point where this one began: it has the mark of one that this
  * leader does not come from, or has come past this leader's mark without it.
@@ -52,7 +64,6 @@ export function followedAnother(
   const [led, followed] = [marksOf(leader), marksOf(follower)];
   const [own] = led;
   const [newest] = followed;
-  const lacks = (marks: readonly Mark[], { id }: Mark): boolean => !marks.some((each) => each.id === id);
   // A report of the leader from before it wrote its mark says nothing of that.
   const isLater = leader.at >= follower.at && (follower.isStill || (newest !== undefined && leader.lsn > newest.lsn));
   if (newest !== undefined && isLater && lacks(led, newest)) return true;

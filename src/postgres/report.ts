@@ -1,4 +1,5 @@
 import { parseJson } from '../base/json.ts';
+import type { Fork } from './layout.ts';
 import { reignsExpression } from './reigns.ts';
 
 /** What a server says of itself. */
@@ -7,6 +8,8 @@ export type Report = {
   readonly timeline: number;
   /** Marks of the leaders that what it has comes from, the newest first; null or absent: it has none. */
   readonly reigns?: string | null;
+  /** Where the timelines ended that a leader's own comes from; null: it is none, absent: an earlier version reports. */
+  readonly forks?: readonly Fork[] | null;
   /** Bytes from 0/0: written by a leader, replayed by a follower. */
   readonly lsn: number;
   /** Bytes from 0/0 that a follower has received and need not have replayed; null: nothing since it was started. */
@@ -41,7 +44,7 @@ export type Sender = {
 export const isHeldExpression = "wait_event_type IN ('Lock', 'BufferPin') OR wait_event LIKE 'RecoveryConflict%'";
 
 /**
- * Asks for a report, as one JSON object. pgherd's monitor may run it. The timeline of a standby that receives nothing is
+ * Asks for a report, as one JSON object; for a superuser. The timeline of a standby that receives nothing is
  * that of its newest WAL file where it has come to: its last checkpoint may be of a timeline before. Two senders of one
  * name are a connection that has ended without notice and its successor.
  * Sources: https://www.postgresql.org/docs/17/view-pg-replication-slots.html, …/functions-admin.html,
@@ -61,6 +64,10 @@ export const reportSql = `SELECT json_build_object(
         WHERE substr(name, 9) = upper(lpad(to_hex(at / 4294967296), 8, '0') || lpad(to_hex(at % 4294967296 / segment), 8, '0'))),
       (SELECT timeline_id FROM pg_control_checkpoint()))
     ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END,
+  'forks', CASE WHEN NOT recovery THEN (SELECT coalesce(json_agg(json_build_object('timeline', line[1]::int,
+      'lsn', (line[2]::pg_lsn - '0/0')::bigint)), '[]')
+    FROM regexp_matches(coalesce(pg_read_file('pg_wal/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) || '.history', 0, 1000000, true),
+      ''), '^([0-9]+)\\t([0-9A-F]+/[0-9A-F]+)', 'gn') AS line) END,
   'lsn', (CASE WHEN recovery THEN coalesce(pg_last_wal_replay_lsn(), '0/0') ELSE pg_current_wal_lsn() END - '0/0')::bigint,
   'received', (pg_last_wal_receive_lsn() - '0/0')::bigint,
   'redo', CASE WHEN NOT recovery

@@ -1,5 +1,4 @@
 import { slotName } from '../postgres/config.ts';
-import type { Fork } from '../postgres/layout.ts';
 import { followedAnother } from '../postgres/reigns.ts';
 import type { Report } from '../postgres/report.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -86,18 +85,14 @@ export function findLackingSlots(leader: Heard | undefined, followers: readonly 
  * Tells whether a follower must be cloned anew: it has what its leader has not, or what it lacks is gone from its leader.
  * It says nothing where it is not sure; who only waits for its leader is not ill, and who takes writes is no follower.
  */
-export function diagnose(
-  leader: Heard | undefined,
-  follower: Heard | undefined,
-  slot: string,
-  fork?: Fork,
-): Ailment | undefined {
+export function diagnose(leader: Heard | undefined, follower: Heard | undefined, slot: string): Ailment | undefined {
   if (follower?.recovery !== true || leader === undefined || leader.recovery) return undefined;
-  // Where its leader's timeline began, its own had ended. It connects again and again, and may seem to stream.
-  const isBeyond = fork !== undefined && follower.timeline <= fork.timeline && follower.lsn > fork.lsn;
-  if (isBeyond && follower.isStill && leader.timeline > fork.timeline) {
-    const ahead = String(follower.lsn - fork.lsn);
-    return { code: 'diverged', detail: `it has ${ahead} bytes of WAL from before its leader led, which that has not` };
+  // Where its timeline ended for its leader. One that is beyond connects again and again, and may seem to stream.
+  const isOlder = follower.isStill && follower.timeline < leader.timeline && leader.forks?.[0] !== undefined;
+  const fork = leader.forks?.find(({ timeline }) => timeline === follower.timeline);
+  if (isOlder && (fork === undefined || follower.lsn > fork.lsn)) {
+    const what = fork === undefined ? 'a timeline' : `${String(follower.lsn - fork.lsn)} bytes of WAL`;
+    return { code: 'diverged', detail: `it has ${what} from before its leader led, which that does not come from` };
   }
   if (followedAnother(leader, follower)) {
     return { code: 'diverged', detail: 'it has followed another leader past the point where its leader began to lead' };

@@ -380,6 +380,7 @@ export function reportOf(container: FakeContainer, script: string, around: Surro
     recovery: isFollower,
     timeline: database.timeline,
     reigns: database.reigns.join(' '),
+    forks: isFollower ? null : database.forks,
     lsn: lsnOf(database),
     receiver: isFollower && isHealthyNode(container, script, around) ? 'streaming' : null,
     slots: isFollower ? {} : Object.fromEntries([...database.slots].map((name) => [name, 'reserved'])),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { isOfSameReign } from '../../src/postgres/reigns.ts';
 import { diagnose, streamsFrom, type Heard } from '../../src/reconcile/reports.ts';
 
 const leader: Heard = {
@@ -12,6 +13,9 @@ const leader: Heard = {
   isStill: true,
 };
 const follower: Heard = { ...leader, recovery: true, lsn: 4000, slots: {}, oldest: null, at: 9 };
+
+/** Where timeline 1 ended for its leader. */
+const forks = [{ timeline: 1, lsn: 3000 }];
 
 /** The code of what ails a follower, `well` where nothing does. */
 function ailmentOf(changes: Partial<Heard>, ofLeader: Partial<Heard> | null): string {
@@ -28,6 +32,16 @@ describe('a follower', () => {
     ['that takes writes, and follows nobody', { recovery: false }, {}, 'well'],
     ['on a later timeline than its leader', { timeline: 3 }, {}, 'diverged'],
     ['on an earlier timeline, which it can leave', { timeline: 1 }, {}, 'well'],
+    ['on an earlier timeline, where that ended', { timeline: 1, lsn: 3000 }, { forks }, 'well'],
+    ['on an earlier timeline, beyond its end', { timeline: 1, lsn: 3001 }, { forks }, 'diverged'],
+    [
+      'on a timeline before the last one, beyond its end',
+      { timeline: 1, lsn: 3001 },
+      { timeline: 3, forks: [...forks, { timeline: 2, lsn: 3500 }] },
+      'diverged',
+    ],
+    ['on a timeline that its leader does not come from', { timeline: 2 }, { timeline: 3, forks }, 'diverged'],
+    ['beyond the end of its timeline, on its way', { timeline: 1, lsn: 3001, isStill: false }, { forks }, 'well'],
     ['that has more WAL than its leader', { lsn: 6000 }, {}, 'diverged'],
     ['that has more WAL than its leader had before', { lsn: 6000 }, { at: 8 }, 'well'],
     ['that still replays WAL of its own', { lsn: 6000, isStill: false }, {}, 'well'],
@@ -59,8 +73,20 @@ describe('a follower streams', () => {
   });
 });
 
+const led = 'cc@4500 aa@1000';
+
+describe('what a follower says that it has received counts', () => {
+  it.each<readonly [string, Partial<Heard>, boolean]>([
+    ['where it has the mark of its leader', { reigns: led }, true],
+    ['where it has that of a leader before', { reigns: 'aa@1000' }, true],
+    ['where it has none yet', {}, true],
+    ['not where it has that of a leader that its own does not come from', { reigns: 'bb@3000 aa@1000' }, false],
+  ])('%s', (_, changes, expected) => {
+    expect(isOfSameReign({ ...leader, reigns: led }, { ...follower, ...changes })).toBe(expected);
+  });
+});
+
 describe('a follower that has marks of leaders', () => {
-  const led = 'cc@4500 aa@1000';
   it.each<readonly [string, Partial<Heard>, Partial<Heard>, string]>([
     ['of its leader', { reigns: led, lsn: 4600 }, { reigns: led }, 'well'],
     ['of its leader, and of one before that it forgot', { reigns: 'cc@4500 aa@1000 99@1' }, { reigns: led }, 'well'],

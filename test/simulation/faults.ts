@@ -241,6 +241,47 @@ function breakLeader(simulation: Simulation): void {
   });
 }
 
+/** The leader ends, who has all that it acknowledged hangs, and a human has the one that is left lead. */
+function leaveOneBehind(simulation: Simulation): void {
+  const { clock, random, topology, trace } = simulation;
+  const [one, two] = replicas(simulation);
+  if (one === undefined || two === undefined) return;
+  const [behind, ahead] = random() < 0.5 ? [one, two] : [two, one];
+  behind.lag = 90_000;
+  trace?.(`${behind.container.name} lags`);
+  clock.after(1000, () => {
+    ahead.hang();
+    trace?.(`hang ${ahead.container.name}`);
+    byHand(simulation, 'kill', leaderContainer(simulation));
+  });
+  clock.after(between(random, 2000, 6000), () => {
+    simulation.isLossy = true;
+    const to = Number(behind.container.spec.labels['pgherd.node']);
+    simulation.command('failover-lossy to the one that is behind', (own) =>
+      handOver(own, topology, clock, 'failover-lossy', to),
+    );
+  });
+}
+
+/** The volume of a replica is lost, once; what only it and a leader had is on that leader then. */
+function loseData(simulation: Simulation): void {
+  const { world, servers, random, trace } = simulation;
+  const those = replicas(simulation);
+  if (simulation.isDataRemoved || leaderOf(simulation)?.isHung !== false || those.length === 0) return;
+  const { container } = pick(random, those);
+  simulation.isDataRemoved = true;
+  const { engine } = world.connect();
+  const remove = async (): Promise<void> => {
+    await engine.removeContainer(container.id);
+    for (const { volume } of container.volumes) {
+      await engine.removeVolume(volume.name);
+      servers.databases.delete(volume.name);
+      trace?.(`the volume ${volume.name} is lost`);
+    }
+  };
+  void remove().catch(() => undefined);
+}
+
 function takeName(simulation: Simulation): void {
   const container = someNode(simulation);
   if (container === undefined) return;
@@ -326,6 +367,7 @@ function fill(simulation: Simulation): void {
   if (leader === undefined) return;
   simulation.trace?.(`the connections of ${leader.container.name} are used up`);
   leader.isFull = true;
+  simulation.isUsedUp = true;
 }
 
 const faults: readonly Fault[] = [
@@ -339,7 +381,9 @@ const faults: readonly Fault[] = [
   { name: 'node started', weight: 3, happen: (it) => byHand(it, 'start', someNode(it)) },
   { name: 'node removed', weight: 2, happen: (it) => byHand(it, 'remove', someNode(it)) },
   { name: 'node hangs', weight: 3, happen: (it) => hang(it, someNode(it)) },
+  { name: 'data of a replica lost', weight: 2, happen: loseData },
   { name: 'leader hangs as it starts', weight: 2, isOutage: true, happen: hangAtStart },
+  { name: 'only one is left, behind', weight: 1, happen: leaveOneBehind },
   { name: 'successor hangs', weight: 2, happen: hangSuccessor },
   { name: 'replicas hang', weight: 1, happen: hangReplicas },
   { name: 'daemon dies while it stops a leader', weight: 2, happen: dieWhileStopping },

@@ -85,7 +85,7 @@ export const mutations: readonly Mutation[] = [
     finding: 'F4',
     finds: harm,
     mode: 'required',
-    with: 'replay is slow + lag',
+    with: 'leader hangs + replay is slow + lag',
     changes: [{ file: scripts, find: 'const isFinal = server.isReplayed;', replace: 'const isFinal = true;' }],
   },
   {
@@ -178,7 +178,7 @@ export const mutations: readonly Mutation[] = [
     finding: 'F11',
     finds: standstill,
     mode: 'required',
-    with: 'connections used up + node hangs',
+    with: 'connections used up + lag',
     changes: [
       {
         file: scripts,
@@ -223,7 +223,7 @@ export const mutations: readonly Mutation[] = [
     finding: 'F15',
     finds: harm,
     mode: 'required',
-    with: 'failover with loss',
+    with: 'only one is left, behind',
     changes: [
       {
         file: decision,
@@ -249,6 +249,11 @@ export const mutations: readonly Mutation[] = [
         find: 'if (!isServing(view.leader, snapshot)) return {};',
         replace: '',
       },
+      {
+        file: 'src/reconcile/kinds/group.ts',
+        find: "decision?.is === 'kept' && decision.blocked?.code === 'second-writer';",
+        replace: "decision?.is === 'kept' && decision.blocked?.code === 'none';",
+      },
     ],
   },
   {
@@ -256,7 +261,7 @@ export const mutations: readonly Mutation[] = [
     finding: 'F18',
     finds: harm,
     mode: 'required',
-    with: 'slow clone',
+    with: 'data of a replica lost + lag',
     changes: [
       {
         file: start,
@@ -294,6 +299,19 @@ export const mutations: readonly Mutation[] = [
         file: revisions,
         find: "if (role.is === 'lead' && container.state === 'running') return 'lead';",
         replace: '',
+      },
+    ],
+  },
+  {
+    name: 'half-copies-are-kept',
+    finding: 'F21',
+    finds: 'half copies',
+    with: 'data of a replica lost + slow clone + leader killed',
+    changes: [
+      {
+        file: 'src/reconcile/kinds/node.ts',
+        find: 'const steps = isHalfClone(observed.facts.state)',
+        replace: "const steps = observed.volume === ''",
       },
     ],
   },

@@ -10,6 +10,7 @@ import { Cut, Failed, Process, type Mishap } from './process.ts';
 import { scripts } from './scripts.ts';
 import { Server, type Servers } from './servers.ts';
 import { isEnd, start } from './start.ts';
+import type { WalRecord } from './wal.ts';
 
 export type ProgramOptions = {
   readonly cloneTime: () => number;
@@ -17,6 +18,8 @@ export type ProgramOptions = {
   readonly mishapOf: (script: string, container: FakeContainer) => Mishap | undefined;
   readonly trace: (text: string) => void;
   readonly onServer: (server: Server) => void;
+  /** What a node wrote and its leader has not is cut off. */
+  readonly onRewind: (container: FakeContainer, cut: readonly WalRecord[]) => void;
 };
 
 const isNode = ({ spec }: FakeContainer): boolean => spec.labels['pgherd.kind'] === 'node';
@@ -144,6 +147,9 @@ function startNode(
     servers,
     newSystem: around.newSystemIdentifier,
     cloneTime: options.cloneTime,
+    onRewind: (cut: readonly WalRecord[]) => {
+      options.onRewind(container, cut);
+    },
     serve: (database: Server['database']) => {
       const server = new Server(servers, container, database, process.home, own);
       options.onServer(server);

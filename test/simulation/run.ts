@@ -22,6 +22,9 @@ const serveWithin = 45_000;
 /** Milliseconds in which everything is as its file says when nothing is wrong any more. */
 const convergeWithin = 150_000;
 
+/** Half copies whose containers were taken away: nobody can tell what is in them. */
+const mostHalfCopies = 1;
+
 /** Why nobody leads, or commits wait, and only a human or somebody who comes back can change it. */
 const leadershipReasons = new Set([
   ...['incomplete', 'quorum-lost', 'no-candidate', 'not-the-most-advanced', 'too-far-behind', 'not-received'],
@@ -136,8 +139,14 @@ function isServing(simulation: Simulation): boolean {
 }
 
 function isWell(simulation: Simulation): boolean {
-  for (const server of simulation.servers.all) if (server.isFull && isServing(simulation)) server.isFull = false;
+  if (isServing(simulation)) endUse(simulation);
   return isServing(simulation) && simulation.amiss.length === 0;
+}
+
+/** Clients that are served let go of what they have. */
+function endUse(simulation: Simulation): void {
+  simulation.isUsedUp = false;
+  for (const server of simulation.servers.all) server.isFull = false;
 }
 
 function why({ daemons }: Simulation): string | undefined {
@@ -179,7 +188,16 @@ function checkEnd(simulation: Simulation): Run['end'] {
     simulation.violate(`a silent standstill${called}: ${simulation.amiss.join('; ') || 'nothing is acknowledged'}`);
   }
   checkLosses(simulation);
+  checkCopies(simulation);
   return isEnded ? 'well' : 'blocked';
+}
+
+/** Copies that never became whole do not pile up. */
+function checkCopies(simulation: Simulation): void {
+  const { world, servers, nodes } = simulation;
+  const mounted = new Set(nodes.flatMap(({ volumes }) => volumes.map(({ volume }) => volume.name)));
+  const half = [...world.volumes.keys()].filter((name) => !mounted.has(name) && !servers.databases.has(name));
+  if (half.length > mostHalfCopies) simulation.violate(`half copies are left behind: ${half.join(', ')}`);
 }
 
 function checkLosses(simulation: Simulation): void {

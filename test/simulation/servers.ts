@@ -482,6 +482,7 @@ export class Server {
       oldest: null,
       isHeld: isFollower && !this.isReplayed && this.heldUntil > this.servers.clock.now,
       reigns: database.reigns,
+      forks: isFollower ? null : database.forks,
       received: this.#received ?? null,
       senders: isFollower
         ? null

@@ -12,7 +12,7 @@ import { topologyFor, type Setting } from './modes.ts';
 import { newestRecordIn, type Mishap } from './process.ts';
 import { programsOf, resumeNode, type ProgramOptions } from './programs.ts';
 import { Servers, type Commit, type Server } from './servers.ts';
-import type { Database } from './wal.ts';
+import type { Database, WalRecord } from './wal.ts';
 
 /** Starts of a container within 5 s that are no loop. */
 const mostStarts = 8;
@@ -57,6 +57,10 @@ export class Simulation {
   isDown = false;
   /** The next one that is started as a leader hangs before it answers. */
   hangsAtStart = false;
+  /** Clients have all connections of whoever leads, and try for more. */
+  isUsedUp = false;
+  /** A replica's data was removed, with the one copy of what nobody else had. */
+  isDataRemoved = false;
   /** Somebody accepted a loss. */
   isLossy = false;
   /** When a server was promoted by hand last. */
@@ -81,6 +85,9 @@ export class Simulation {
       cloneTime: () => this.cloneTime,
       mishapOf: (script) => this.#mishapOf(script),
       trace: (text) => this.trace?.(text),
+      onRewind: (container, cut) => {
+        this.#noteRewind(container, cut);
+      },
       onServer: (server) => {
         if (this.hangsAtStart && !server.database.isStandby) {
           this.hangsAtStart = false;
@@ -89,6 +96,9 @@ export class Simulation {
         }
         server.onLeads = () => {
           this.#noteLeads(server);
+          this.clock.after(200, () => {
+            server.isFull = this.isUsedUp;
+          });
         };
         server.onAcknowledged = (commit) => {
           this.#noteAcknowledged(commit);
@@ -274,6 +284,14 @@ export class Simulation {
     if (this.record?.leader === Number(server.container.spec.labels['pgherd.node'])) return;
     if (this.servers.all.some((each) => each !== server && !each.isOutlaw && each.isWritable)) return;
     this.violate(`${server.container.name} is ended, which holds the only copy that takes writes`);
+  }
+
+  // What was acknowledged is kept by whoever wrote it, where who leads instead has not got it.
+  #noteRewind(container: FakeContainer, cut: readonly WalRecord[]): void {
+    const ids = new Set(cut.map(({ id }) => id));
+    const rows = this.acknowledged.filter(({ id, by }) => by === container.name && ids.has(id));
+    if (rows.length > 0)
+      this.violate(`${container.name} is rewound: ${String(rows.length)} acknowledged rows are erased`);
   }
 
   // Nothing is started again before it has had the time to start.

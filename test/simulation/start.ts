@@ -2,7 +2,7 @@ import { between } from '../chaos/random.ts';
 import { Cut, Failed, type Process } from './process.ts';
 import type { Server } from './servers.ts';
 import { type Servers } from './servers.ts';
-import { Database } from './wal.ts';
+import { Database, type WalRecord } from './wal.ts';
 
 /** What src/postgres/scripts/start.sh needs of the world beside its container. */
 export type StartContext = {
@@ -10,6 +10,8 @@ export type StartContext = {
   readonly newSystem: () => string;
   /** Milliseconds that a base backup takes. */
   readonly cloneTime: () => number;
+  /** What it wrote and its leader has not is cut off. */
+  readonly onRewind: (cut: readonly WalRecord[]) => void;
   /** It becomes the server of its container. */
   readonly serve: (database: Database) => Server;
 };
@@ -27,7 +29,7 @@ export async function start(process: Process, context: StartContext): Promise<vo
     if (state.startsWith('data.')) {
       if (system !== '-' && state !== `data.${system}`) refuse(`the volume holds ${state}`);
       const database = databaseOf(process);
-      if (role === 'follow' && database?.isStandby === false) await rejoin(process, system, renew);
+      if (role === 'follow' && database?.isStandby === false) await rejoin(process, context, system, renew);
       await serve(process, context, role, number);
       return;
     }
@@ -157,7 +159,7 @@ async function copy(
   return true;
 }
 
-async function rejoin(process: Process, system: string, renew: () => void): Promise<void> {
+async function rejoin(process: Process, context: StartContext, system: string, renew: () => void): Promise<void> {
   // One that followed was promoted by somebody else: what it wrote may count.
   if (process.link('serves') === 'follow') await process.mark('serves', 'kept');
   const conninfo = process.read('conninfo');
@@ -189,7 +191,7 @@ async function rejoin(process: Process, system: string, renew: () => void): Prom
       await process.mark('state', 'diverged');
       refuse('it cannot be rewound');
     }
-    own.wal = own.wal.filter(({ lsn }) => lsn <= fork.lsn);
+    context.onRewind(own.wal.filter(({ lsn }) => lsn > fork.lsn));
     own.timeline = other.timeline;
     own.forks = other.forks;
     // It has the blocks that changed, and replays to where they are whole.

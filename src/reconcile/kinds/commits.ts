@@ -1,5 +1,6 @@
 import type { Commits } from '../../postgres/config.ts';
 import type { SyncList } from '../../postgres/layout.ts';
+import { isOfSameReign } from '../../postgres/reigns.ts';
 import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
@@ -22,11 +23,13 @@ type Wanted = {
   readonly recheck?: number | undefined;
 };
 
-/** The followers that stream from a leader who says this. */
+/** The followers whose word that they have received something counts: they stream from a leader who says this. */
 export function streamingFollowers(context: GroupContext, view: Led, leader: Heard): readonly Node[] {
-  return context.group.nodes.filter(
-    ({ slot, name }) => slot !== view.leader.slot && streamsFrom(leader, reportOf(context, slot), name),
-  );
+  return context.group.nodes.filter(({ slot, name }) => {
+    const report = reportOf(context, slot);
+    if (slot === view.leader.slot || report === undefined) return false;
+    return streamsFrom(leader, report, name) && isOfSameReign(leader, report);
+  });
 }
 
 /** Those that stream, and those of the list that may be back in a moment. */

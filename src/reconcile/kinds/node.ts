@@ -86,7 +86,7 @@ function findSpoilt(context: GroupContext, node: Node, observed: ObservedNode): 
   }
   if (view.phase !== 'led' || node.slot === view.leader.slot) return undefined;
   const leader = snapshot.reports.get(view.leader.container.id);
-  const ailment = diagnose(leader, snapshot.reports.get(observed.container.id), slotName(node.slot), view.record.fork);
+  const ailment = diagnose(leader, snapshot.reports.get(observed.container.id), slotName(node.slot));
   if (ailment === undefined) return undefined;
   return { code: ailment.code, detail: `${ailment.detail}; its volume ${observed.volume} is set aside` };
 }
