@@ -238,7 +238,7 @@ describe('what cannot change on a live container', () => {
     const { file } = herd;
     await herd.editPostgres({ image: 'postgres:no-such-tag' });
     const before = await herd.look();
-    expect(await herd.pgherd('reconcile', '--once', '--timeout', '3')).toMatchObject({
+    expect(await herd.pgherd('reconcile', '--once', '--timeout', '60')).toMatchObject({
       code: 3,
       stderr: expect.stringContaining('[image-missing]') as string,
     });

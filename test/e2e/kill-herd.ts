@@ -179,7 +179,6 @@ export class Herd {
       `exactly these containers and networks: ${expected}`,
       () => Promise.all([this.cluster.containers(), this.cluster.networks()]),
       (seen) => inspect(seen) === expected,
-      1000,
     );
   }
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Herd } from './kill-herd.ts';
-import { docker, dockerLines } from './support/engine.ts';
+import { docker, dockerLines, dockerResult } from './support/engine.ts';
 import { psql } from './support/psql.ts';
 import { until } from './support/until.ts';
 import type { Running } from './support/cluster.ts';
@@ -58,10 +58,13 @@ async function startClone(): Promise<Running> {
 
 test('the controller dies while initdb is under way: what it left is set aside, and the group begins anew', async () => {
   const running = await start(1);
+  // Waited for within the container, since what comes a second later comes too late.
+  const state = '/var/lib/postgresql/data/pgherd/state';
+  const underWay = `until [ "$(readlink ${state})" = bootstrapping ]; do sleep 0.01; done`;
   await until(
     'initdb is under way',
-    () => stateOf(node('primary')),
-    (state) => state === 'bootstrapping',
+    () => dockerResult(['exec', node('primary'), 'sh', '-c', underWay]),
+    ({ code }) => code === 0,
   );
   await kill(running);
   await finish(1);
@@ -93,6 +96,6 @@ test('a controller told to stop finishes what has begun and gives its lock back'
   const { code, stdout, stderr } = await running.done;
   expect(code, `${stdout}${stderr}`).toBe(3);
   expect(`${stdout}${stderr}`).toContain('run the same command again');
-  await until('its lock is gone', lock, (names) => names.length === 0, 1000);
+  expect(await lock()).toEqual([]);
   await finish(2);
 });

@@ -13,7 +13,7 @@ export type Mutation = {
 };
 
 /** Data is gone, or will be. */
-const harm = 'acknowledged and lost|kept nowhere|two writers|still runs|on no replica';
+const harm = 'acknowledged and lost|kept nowhere|are erased|two writers|still runs|on no replica';
 
 /** Nobody serves, or the group does not come to what its file says, and nothing is said about it. */
 const standstill = 'nobody serves|standstill';

@@ -170,6 +170,8 @@ function checkServing(simulation: Simulation): void {
   if (setting.failover === 'manual' || servers.all.some(({ isStopping }) => isStopping)) return;
   const reason = why(simulation);
   const able = servers.all.filter((each) => each.isUp && !each.isHung && each.lag < 10_000 && !each.isSlow);
+  // Where all that run hang, there is nobody to serve.
+  if (able.length === 0) return;
   // Where two of three can do all they are to do, nothing is in the way of one that leads.
   if (isLeadership(reason) && (able.length < 2 || isOfHumans(reason))) return;
   // Commits wait as they are to where too few are left to have them.
