@@ -35,6 +35,8 @@ export default defineConfig({
           exclude: engineTests,
           testTimeout: unit,
           hookTimeout: unit,
+          // One core is left idle otherwise, of two.
+          maxWorkers: '100%',
           sequence: { groupOrder: 0 },
         },
       },
