@@ -12,7 +12,7 @@ import { readPasswords } from '../../src/reconcile/passwords.ts';
 import { viewGroup } from '../../src/reconcile/group.ts';
 import { look } from '../../src/reconcile/look.ts';
 import { reconcile } from '../../src/reconcile/reconcile.ts';
-import { cancelHandover, requestHandover, setPaused } from '../../src/reconcile/requests.ts';
+import { cancelHandover, findHandover, requestHandover, setPaused } from '../../src/reconcile/requests.ts';
 import type { StepQueue } from '../../src/reconcile/step-queue.ts';
 import type { Result, World } from '../../src/reconcile/work.ts';
 import type { Topology } from '../../src/topology/model.ts';
@@ -96,6 +96,16 @@ export async function handOver(
   } finally {
     await cancelHandover(engine, cluster, group, request);
   }
+}
+
+/** What a human does who has ended a command that asked for a change of leaders. */
+export async function withdraw({ engine }: Connection, topology: Topology): Promise<void> {
+  const { fingerprints } = await readPasswords(topology, { env: {}, readFile });
+  const { snapshot } = await look(engine, topology, fingerprints);
+  const view = viewGroup(topology.groups[0], snapshot);
+  if (view.phase !== 'led' && view.phase !== 'lost') return;
+  const request = findHandover(snapshot.nodes, view.record);
+  if (request !== undefined) await cancelHandover(engine, cluster, group, request);
 }
 
 export type DaemonOptions = {

@@ -2,7 +2,7 @@ import type { Handover } from '../../src/postgres/layout.ts';
 import type { FakeContainer } from '../bench/fake-engine-state.ts';
 import { between, pick, type Random } from '../chaos/random.ts';
 import { moment, type Connection } from './connection.ts';
-import { handOver, pause, reconcileOnce } from './controllers.ts';
+import { handOver, pause, reconcileOnce, withdraw } from './controllers.ts';
 import type { Simulation } from './simulation.ts';
 import type { Server } from './servers.ts';
 
@@ -115,7 +115,7 @@ function hangSuccessor(simulation: Simulation): void {
   const connection = leadingDaemon(simulation)?.connection;
   if (connection === undefined) return;
   connection.onCall = (method, args) => {
-    if (method !== 'exec' || !JSON.stringify(args[1]).includes('/promote"')) return;
+    if (method !== 'exec' || !isPromotion(args)) return;
     connection.onCall = undefined;
     const [id] = args;
     const server = simulation.servers.of([...simulation.world.containers.values()].find((each) => each.id === id));
@@ -131,15 +131,47 @@ function hangReplicas(simulation: Simulation): void {
   }
 }
 
-/** A daemon dies as it stops a leader, after it has marked that. */
-function dieWhileStopping(simulation: Simulation): void {
+/** A switchover whose daemon dies as it stops the leader, after it has marked that; nobody asks for it any more then. */
+function cutSwitchoverOff(simulation: Simulation): void {
   const connection = leadingDaemon(simulation)?.connection;
   if (connection === undefined) return;
+  const { topology } = simulation;
   connection.onCall = (method) => {
     if (method !== 'stopContainer') return;
     connection.onCall = undefined;
+    command.die();
+    simulation.command('withdrawal', (own) => withdraw(own, topology));
     killDaemon(simulation);
   };
+  const command = simulation.command('switchover', (own) =>
+    handOver(own, topology, simulation.clock, 'switchover', undefined),
+  );
+}
+
+/** A daemon is suspended before it has somebody promoted, and goes on when another one leads. */
+function promoteLate(simulation: Simulation): void {
+  const connection = leadingDaemon(simulation)?.connection;
+  if (connection === undefined) return;
+  const { clock, random, world, trace } = simulation;
+  connection.onCall = (method, args) => {
+    if (method !== 'exec' || !isPromotion(args)) return;
+    connection.onCall = undefined;
+    trace?.('a daemon is suspended before a promotion');
+    connection.suspend();
+    byHand(simulation, 'remove', world.find('pgherd-lock-shop'));
+    simulation.startDaemon(`daemon${String(between(random, 3, 99))}`);
+    clock.after(between(random, 500, 2500), () => {
+      ask(simulation, 'switchover');
+    });
+    clock.after(between(random, 2000, 9000), () => {
+      trace?.('the daemon goes on');
+      connection.resume();
+    });
+  };
+}
+
+function isPromotion(args: readonly unknown[]): boolean {
+  return JSON.stringify(args[1]).includes('/promote"');
 }
 
 function leadingDaemon({ daemons }: Simulation): Simulation['daemons'][number] | undefined {
@@ -386,7 +418,7 @@ const faults: readonly Fault[] = [
   { name: 'only one is left, behind', weight: 1, happen: leaveOneBehind },
   { name: 'successor hangs', weight: 2, happen: hangSuccessor },
   { name: 'replicas hang', weight: 1, happen: hangReplicas },
-  { name: 'daemon dies while it stops a leader', weight: 2, happen: dieWhileStopping },
+  { name: 'switchover cut off', weight: 2, happen: cutSwitchoverOff },
   { name: 'name taken', weight: 1, happen: takeName },
   { name: 'port taken', weight: 1, happen: takePort },
   { name: 'report', weight: 3, happen: hold },
@@ -404,6 +436,7 @@ const faults: readonly Fault[] = [
   { name: 'daemon dies', weight: 6, happen: killDaemon },
   { name: 'daemon suspended', weight: 6, happen: suspendDaemon },
   { name: 'daemon suspended, lock lost', weight: 3, happen: suspendAndTakeLock },
+  { name: 'promotion comes late', weight: 1, happen: promoteLate },
   { name: 'reboot', weight: 4, isOutage: true, happen: reboot },
   { name: 'pause', weight: 6, happen: pauseForAWhile },
   { name: 'switchover', weight: 7, isOutage: true, happen: (it) => ask(it, 'switchover') },

@@ -274,7 +274,7 @@ export const mutations: readonly Mutation[] = [
     name: 'same-timeline-number-taken-for-the-same-timeline',
     finding: 'F19',
     finds: `${harm}|standstill`,
-    with: 'promoted by hand',
+    with: 'only one is left, behind',
     changes: [
       {
         file: 'src/reconcile/reports.ts',
@@ -288,7 +288,7 @@ export const mutations: readonly Mutation[] = [
     finding: 'F20',
     finds: standstill,
     mode: 'preferred',
-    with: 'daemon dies while it stops a leader + replicas hang',
+    with: 'switchover cut off + replicas hang',
     changes: [
       {
         file: 'src/reconcile/kinds/commits.ts',
@@ -319,7 +319,7 @@ export const mutations: readonly Mutation[] = [
     name: 'epochs-not-guarded',
     finding: 'F22',
     finds: harm,
-    with: 'daemon suspended, lock lost',
+    with: 'promotion comes late',
     changes: [
       {
         file: 'test/simulation/process.ts',

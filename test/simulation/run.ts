@@ -167,7 +167,7 @@ function isOfHumans(reason: string | undefined): boolean {
 function checkServing(simulation: Simulation): void {
   if (isServing(simulation)) return;
   const { setting, servers } = simulation;
-  if (setting.failover === 'manual' || servers.all.some(({ isStopping }) => isStopping)) return;
+  if (setting.failover === 'manual' || servers.all.some(({ isStopping, isHung }) => isStopping && isHung)) return;
   const reason = why(simulation);
   const able = servers.all.filter((each) => each.isUp && !each.isHung && each.lag < 10_000 && !each.isSlow);
   // Where all that run hang, there is nobody to serve.
