@@ -12,12 +12,12 @@ const limitMs = 120_000;
 
 /** One of each sort; `npm run test:chaos` does them all, and often. */
 const kinds: readonly FaultKind[] = [
-  'kill',
   'kill-postmaster',
-  'pause',
   'disconnect',
-  'kill-controller',
   'kill-next-leader',
+  'stalled-switchover',
+  'hang-replica',
+  'suspend-controller',
 ];
 
 it(

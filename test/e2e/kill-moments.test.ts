@@ -56,7 +56,7 @@ async function startClone(): Promise<Running> {
   return running;
 }
 
-test('the controller dies while initdb is under way: what it left is set aside, and the group begins anew', async () => {
+test('the controller and the server die while initdb is under way: what they left is set aside, and the group begins anew', async () => {
   const running = await start(1);
   // Waited for within the container, since what comes a second later comes too late.
   const state = '/var/lib/postgresql/data/pgherd/state';
@@ -67,6 +67,8 @@ test('the controller dies while initdb is under way: what it left is set aside, 
     ({ code }) => code === 0,
   );
   await kill(running);
+  // What the controller has told it, it would bring to an end by itself.
+  await docker('kill', node('primary'));
   await finish(1);
   expect(await herd.cluster.volumes()).toEqual([volume(0, 1), volume(0, 2), volume(1, 1)]);
 });

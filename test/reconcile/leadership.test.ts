@@ -17,6 +17,7 @@ function leader(change: Partial<Member> = {}): Member {
     hasData: true,
     isFenced: false,
     isReturning: false,
+    isToRewind: false,
     fencedFor: undefined,
     fencedAt: undefined,
     holdsAddress: true,
@@ -57,6 +58,8 @@ const ended: Partial<Member> = { container: 'down', said: once(1000) };
 const hung: Partial<Member> = { said: once(1000) };
 /** Out of service for good, whatever for. */
 const fenced: Partial<Member> = { ...ended, isFenced: true, fencedFor: 'ended', holdsAddress: false };
+/** What it wrote is kept, whoever leads. */
+const kept: Partial<Member> = { container: 'down', fencedFor: 'forced', isFenced: true, isToRewind: false };
 const fencedAsAsked: Partial<Member> = { ...fenced, fencedFor: 'asked', fencedAt: 950 };
 /** Down as well, and last heard when it had everything. */
 const down: Partial<Member> = { container: 'down', streams: undefined, said: once(1000) };
@@ -734,6 +737,15 @@ describe('one replica that hangs or still replays', () => {
     expect(successor(decide({ members: forced, lostFor: 4000, handover }))).toBe(1);
   });
 
+  it('is not promoted at a loss before what earlier leaders wrote is kept as well', () => {
+    const old = leader({ ...fenced, fencedFor: 'forced' });
+    const handover = { kind: 'failover-lossy', to: 1 } as const;
+    const change = (earlier: Partial<Member>): Decision =>
+      decide({ members: [old, replica(1, detached(980)), replica(2, earlier)], lostFor: 4000, handover });
+    expect(change({ ...fenced, isToRewind: true })).toMatchObject({ is: 'fence', detach: [] });
+    expect(successor(change({ ...fenced, ...kept }))).toBe(1);
+  });
+
   it('is waited for where it is the one named to lead, and the leader is not started again meanwhile', () => {
     const handover = { kind: 'failover-lossy', to: 2 } as const;
     for (const lsn of [990, 960]) {
@@ -821,9 +833,10 @@ describe('whatever the situation', () => {
         slot,
         isFenced: each.fencedFor !== undefined,
         isReturning: false,
+        isToRewind: each.fencedFor !== undefined && each.fencedFor !== 'forced',
         // Where there is no container, nobody knows what it holds; one that ended follows nobody no more.
         ...(each.container === 'missing'
-          ? { hasData: false, holdsAddress: false, fencedFor: undefined, isFenced: false }
+          ? { hasData: false, holdsAddress: false, fencedFor: undefined, isFenced: false, isToRewind: false }
           : {}),
         ...(each.container === 'running' && slot !== 0 ? {} : { detached: undefined }),
         ...(each.container === 'running' && slot !== 0 && each.detached === undefined ? {} : { received: undefined }),
@@ -974,9 +987,10 @@ describe('whatever the situation', () => {
         // What one says when it is asked may be less than was thought: then others count that did not before.
         for (let round = 0; decision.is === 'fence' && round <= begun.members.length; round += 1) {
           const { cause, detach } = decision;
-          const members = situation.members.map((each): Member => {
+          const isLossy = situation.handover?.kind === 'failover-lossy';
+          const members = situation.members.map((member): Member => {
+            const each = isLossy && member.isToRewind ? { ...member, ...kept } : member;
             if (each.slot === begun.leader) {
-              const isLossy = situation.handover?.kind === 'failover-lossy';
               const fencedFor = cause === 'switchover' ? 'asked' : cause === 'removed' ? 'removed' : 'ended';
               return { ...each, ...fenced, fencedFor: isLossy ? 'forced' : (each.fencedFor ?? fencedFor) };
             }

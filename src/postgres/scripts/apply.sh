@@ -1,6 +1,7 @@
-# Puts its own revision in force on a running server, by a reload.
+# Puts its own revision in force on a running server, by a reload. $1: seconds that it may take to answer.
 # Whoever waits for the one before finds its scripts until the next.
 guard
+answers_within=${1:-10}
 before=$(readlink "$home/config" || :)
 before=${before##*/}
 mark config "${rev##*/}"
@@ -11,7 +12,7 @@ if [ -L "$home/detached" ]; then own=pending.$$; mark detached "$own"; fi
 # One that follows nobody for a while does so by a setting that goes before its configuration. Who waits for names that do
 # not count any more is let go at the next word of a standby, which the message makes come; else that may take 10 s.
 ask() {
-  PGCONNECT_TIMEOUT=10 PGOPTIONS='-c synchronous_commit=local -c statement_timeout=20s' \
+  PGCONNECT_TIMEOUT=$answers_within PGOPTIONS='-c synchronous_commit=local -c statement_timeout=20s' \
     psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres
 }
 follows="select current_setting('primary_conninfo') <> '' or not pg_is_in_recovery()"

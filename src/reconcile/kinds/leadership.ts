@@ -76,6 +76,7 @@ function findMembers(context: GroupContext, view: Known): readonly Member[] {
       fencedFor: facts.fencedFor,
       fencedAt: facts.fencedAt,
       isReturning: facts.serves === 'released' || container.startedAt === 0,
+      isToRewind: isToRewind(each),
       holdsAddress: container.networks[topology.network.writeName] !== undefined,
       // A server that ended since does not follow nobody any more.
       detached: isDown ? undefined : finalPosition(facts.detached),
@@ -100,6 +101,7 @@ function findMembers(context: GroupContext, view: Known): readonly Member[] {
       fencedFor: undefined,
       fencedAt: undefined,
       isReturning: false,
+      isToRewind: false,
       holdsAddress: false,
       detached: undefined,
       received: undefined,
@@ -109,6 +111,11 @@ function findMembers(context: GroupContext, view: Known): readonly Member[] {
       failed: false,
     }));
   return [...members, ...missing];
+}
+
+// What was acknowledged is where a successor in order has it as well; one that is forced may lack it.
+function isToRewind({ facts }: ObservedNode): boolean {
+  return facts.serves === 'released' || (facts.serves === 'fenced' && facts.fencedFor !== 'forced');
 }
 
 function receivedBy(detached: Detached | undefined): Place | undefined {
@@ -124,7 +131,13 @@ function lastWords({ heardUntil }: Snapshot, heard: Heard | undefined, isSilent:
 /** Takes the leader out of service, and has the others say how far they have come. */
 export function planFence(context: GroupContext, view: Known, decision: Extract<Decision, { is: 'fence' }>): Part {
   const old = findNode(context, view.record.leader);
-  const fence = old === undefined ? [] : fenceSteps(context, view, decision, old);
+  const isForced = findRequest(context, view)?.kind === 'failover-lossy';
+  const earlier = context.snapshot.nodes.filter(
+    (each) => isForced && each !== old && each.group === context.group.name && isToRewind(each),
+  );
+  const fence = [...(old === undefined ? [] : [old]), ...earlier].flatMap((each) =>
+    fenceSteps(context, view, decision, each),
+  );
   // They follow until the leader is down: what it has sent, they have. Of one that has ended nothing comes any more.
   const isAlive = old !== undefined && !isDead(old.container.state);
   const fenced = fence.filter(({ action }) => isAlive && action.do === 'fence').map(({ id }) => id);

@@ -54,7 +54,8 @@ export type NodeAction =
        */
       readonly unfence: 'lead' | 'ended' | 'kept' | undefined;
     }
-  | { readonly do: 'reload'; readonly node: Placed; readonly revision: string }
+  /** `seconds`: in which its server is to answer; 10 unless given. */
+  | { readonly do: 'reload'; readonly node: Placed; readonly revision: string; readonly seconds?: number }
   | { readonly do: 'await-node'; readonly node: Placed; readonly name: string; readonly revision: string }
   | {
       readonly do: 'write-record';
@@ -143,7 +144,8 @@ export const nodeActions = {
     ]);
   },
   reload: async (action: Of<'reload'>, context: ActionContext) => {
-    await runScript(context, action.node, `${action.revision}/apply`, []);
+    const seconds = action.seconds === undefined ? [] : [String(action.seconds)];
+    await runScript(context, action.node, `${action.revision}/apply`, seconds);
   },
   'await-node': async (action: Of<'await-node'>, context: ActionContext) => {
     await runScript(context, action.node, `${action.revision}/await`, [String(readySeconds)]);

@@ -18,6 +18,9 @@ import { nodeStopSeconds } from './node-spec.ts';
 /** Seconds that a server which does not answer may take to end. */
 const hungStopSeconds = 2;
 
+/** Seconds in which one that says nothing is to take a reload. */
+const silentSeconds = 2;
+
 /** Whether a server that is to lead has only followed so far. */
 function mustPromote({ facts }: ObservedNode): boolean {
   return facts.serves === 'follow' || facts.serves === 'promoting';
@@ -113,7 +116,9 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
     } as const;
     steps.push(step(resource, action));
   } else if (isRunning && !restart && !isHung && mustLoad) {
-    steps.push(step(resource, { do: 'reload', node: placed, revision: wanted.name }));
+    // One that hangs holds up nobody else's steps.
+    const seconds = context.snapshot.silent.has(container.id) ? { seconds: silentSeconds } : {};
+    steps.push(step(resource, { do: 'reload', node: placed, revision: wanted.name, ...seconds }));
   }
   const wait = step(resource, { do: 'await-node', node: placed, name: node.name, revision: wanted.name });
   const isInterrupted = !isRunning || restart || isHung || promotes || container.state === 'paused';
