@@ -1,0 +1,43 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { LedHerd, mount } from './failover-herd.ts';
+import { docker } from './support/engine.ts';
+import { until } from './support/until.ts';
+
+let group: LedHerd;
+
+beforeAll(async () => {
+  group = await LedHerd.prepare({});
+  await group.bringUp('once');
+});
+
+afterAll(async () => {
+  await group.end();
+});
+
+it('a replica that was away for two changes of leaders, and has what neither has, is cloned anew and kept aside', async () => {
+  await group.addRow('lb1-primary');
+  await group.deafen('lb1-replica1');
+  await group.sql('lb1-primary', 'INSERT INTO kept VALUES (1000)');
+  const hasRow = 'SELECT count(*) FROM kept WHERE n = 1000';
+  await until(
+    'the other replica has the row',
+    () => group.sql('lb1-replica2', hasRow),
+    (count) => count === '1',
+  );
+  const volume = await group.volumeOf('lb1-replica2');
+  await docker('rm', '--force', group.container('lb1-replica2'));
+  await group.herd.editBalancer({ replicas: 1 });
+  await group.kill('lb1-primary');
+  await group.run('failover', 'lb1', '--to', 'lb1-replica1', '--allow-data-loss');
+  await group.becomeWhole('lb1-replica1');
+  await group.run('switchover', 'lb1', '--to', 'lb1-primary');
+  await group.becomeWhole('lb1-primary');
+
+  await group.herd.editBalancer({ replicas: 2 });
+  await group.reconcile();
+  await group.becomeWhole('lb1-primary');
+  expect(await group.volumeOf('lb1-replica2')).not.toBe(volume);
+  expect(await group.sql('lb1-replica2', hasRow)).toBe('0');
+  const kept = `echo 'SELECT count(*) FROM kept WHERE n = 1000' | postgres --single -D ${mount}/pgdata postgres`;
+  expect(await group.inVolume(volume, `rm -f pgdata/standby.signal; ${kept}`)).toContain('count = "1"');
+});
