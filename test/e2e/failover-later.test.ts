@@ -30,6 +30,8 @@ it('a replica that was away for two changes of leaders, and has what neither has
   await group.kill('lb1-primary');
   await group.run('failover', 'lb1', '--to', 'lb1-replica1', '--allow-data-loss');
   await group.becomeWhole('lb1-replica1');
+  // The second timeline ends beyond all that the one that is away has.
+  await group.sql('lb1-replica1', 'CREATE TABLE ballast AS SELECT generate_series(1, 100000) n');
   await group.run('switchover', 'lb1', '--to', 'lb1-primary');
   await group.becomeWhole('lb1-primary');
 
