@@ -31,7 +31,9 @@ const readings: readonly Reading[] = [
   { code: 'name-taken', pattern: /is already in use by container|network with name .* already exists/i },
   {
     code: 'in-progress',
-    pattern: /is already in progress|marked for removal|endpoint with name .* already exists/i,
+    // The last: something wrote into it while it was removed. Seen with 20.10.
+    pattern:
+      /is already in progress|marked for removal|endpoint with name .* already exists|root filesystem: .*directory not empty/i,
     remedy: 'somebody else does the same: look again when it is done',
     retry: true,
   },

@@ -61,6 +61,12 @@ const replies: readonly (readonly [status: number, message: string, code: string
     'port-taken',
     false,
   ],
+  [
+    500,
+    'container 8aba: driver "overlay2" failed to remove root filesystem: unlinkat /d/overlay2/f38e: directory not empty',
+    'in-progress',
+    true,
+  ],
   [409, 'Container 1e82 is not running', 'not-running', true],
   [409, 'Container lb1 is paused, unpause the container before exec', 'not-running', true],
   [500, 'container 1e82 is not connected to the network shop', 'engine-error', true],
