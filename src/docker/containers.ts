@@ -75,15 +75,14 @@ export function containerCalls(
         );
       const end = performance.now() + deadlines.write;
       // The engine refuses what ends while it is about to kill it, and what it is removing already: both are gone soon.
-      for (let isGone = false; !isGone;) {
-        isGone = await remove().then(
-          () => true,
-          async (error: unknown) => {
-            if (!hasCode(error, 'not-running', 'in-progress') || performance.now() > end) throw error;
-            await delay(removalInterval);
-            return false;
-          },
-        );
+      for (;;) {
+        try {
+          await remove();
+          return;
+        } catch (error) {
+          if (!hasCode(error, 'not-running', 'in-progress') || performance.now() > end) throw error;
+        }
+        await delay(removalInterval);
       }
     },
     updateContainer: (ref, limits) =>

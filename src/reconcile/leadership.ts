@@ -51,8 +51,8 @@ export function decideLeadership(situation: Situation): Decision {
   const refuse = (reason: Hindrance): Decision => (isInVain ? { is: 'dismiss', why: reason.detail } : unable(reason));
   if (best === undefined) return refuse(describeNobody(situation, others, why, asked?.to));
   const pending = findPending(situation, others, asked);
-  const isKeepingLeft = isLossy && others.some(({ isToRewind }) => isToRewind);
-  const isReady = isFencedOff(old, isLossy) && pending.detach.length === 0 && !isKeepingLeft;
+  const isUnmarked = isLossy && others.some(({ isToRewind }) => isToRewind);
+  const isReady = isFencedOff(old, isLossy) && pending.detach.length === 0 && !isUnmarked;
   // Whether who stops in order has handed over everything, only its end tells.
   const hindrance =
     isLossy || (isPlanned && !isReady) ? undefined : findHindrance(situation, old, others, best, pending);

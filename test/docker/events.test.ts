@@ -1,10 +1,9 @@
 import { getEventListeners, once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
-import { connectEngine } from '../../src/docker/dockerode.ts';
-import type { Engine, EngineEvent, EventFilter } from '../../src/docker/engine.ts';
+import type { ServerResponse } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import type { EngineEvent, EventFilter } from '../../src/docker/engine.ts';
 import { parseEvent } from '../../src/docker/events.ts';
+import { serveEngine } from './served-engine.ts';
 
 const started = {
   Type: 'container',
@@ -48,32 +47,6 @@ describe('a line of the event stream', () => {
 });
 
 describe('a watch', () => {
-  const closers: (() => void)[] = [];
-  afterEach(() => {
-    for (const close of closers.splice(0)) close();
-  });
-
-  /** An engine that has nothing but events. */
-  async function serve(
-    answer: (request: IncomingMessage, response: ServerResponse) => void,
-  ): Promise<{ readonly engine: Engine; readonly asked: string[] }> {
-    const asked: string[] = [];
-    const server = createServer((request, response) => {
-      asked.push(decodeURIComponent(request.url ?? ''));
-      response.setHeader('Api-Version', '1.41');
-      if (request.url?.includes('_ping') === true) response.end('OK');
-      else answer(request, response);
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    closers.push(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    const { port } = server.address() as AddressInfo;
-    return { engine: await connectEngine({ host: `tcp://127.0.0.1:${String(port)}` }), asked };
-  }
-
   const all = async (events: AsyncIterable<EngineEvent>): Promise<readonly string[]> => {
     const ids: string[] = [];
     for await (const { id } of events) ids.push(id);
@@ -83,7 +56,7 @@ describe('a watch', () => {
   const any: EventFilter = { types: ['container'] };
 
   it('asks for what is wanted, from the second of its call on', async () => {
-    const { engine, asked } = await serve((_, response) => response.end());
+    const { engine, asked } = await serveEngine((_, response) => response.end());
     const filter: EventFilter = { types: ['container', 'network'], label: 'a=b', actions: ['start'] };
     await all(await engine.watchEvents(filter, new AbortController().signal));
     const [, since = '', filters = ''] = /since=(\d+)&filters=(.*)$/.exec(asked.at(-1) ?? '') ?? [];
@@ -93,7 +66,7 @@ describe('a watch', () => {
 
   it('begins with the headers, and goes on as the bytes come', async () => {
     let sent: ServerResponse | undefined;
-    const { engine } = await serve((_, response) => {
+    const { engine } = await serveEngine((_, response) => {
       response.flushHeaders();
       sent = response;
     });
@@ -104,15 +77,15 @@ describe('a watch', () => {
   });
 
   it('gives the actions that were asked for, and no others that begin like them', async () => {
-    const { engine } = await serve((_, response) => response.end(withId('a', 'exec_die') + withId('b', 'exec')));
+    const { engine } = await serveEngine((_, response) => response.end(withId('a', 'exec_die') + withId('b', 'exec')));
     const filter: EventFilter = { types: ['container'], actions: ['exec', 'health_status'] };
     expect(await all(await engine.watchEvents(filter, new AbortController().signal))).toEqual(['b']);
   });
 
   it('ends at a line that is broken, and with a connection that is cut', async () => {
-    const broken = await serve((_, response) => response.end(`${withId('a')}{"Type":\n${withId('b')}`));
+    const broken = await serveEngine((_, response) => response.end(`${withId('a')}{"Type":\n${withId('b')}`));
     expect(await all(await broken.engine.watchEvents(any, new AbortController().signal))).toEqual(['a']);
-    const cut = await serve((_, response) => {
+    const cut = await serveEngine((_, response) => {
       response.write(withId('a') + withId('b').slice(0, 20), () => response.socket?.end());
     });
     expect(await all(await cut.engine.watchEvents(any, new AbortController().signal))).toEqual(['a']);
@@ -120,32 +93,32 @@ describe('a watch', () => {
 
   it('fails where the connection breaks, and where the engine refuses', async () => {
     let reset = (): void => undefined;
-    const broken = await serve((_, response) => {
+    const broken = await serveEngine((_, response) => {
       response.flushHeaders();
       reset = () => response.socket?.resetAndDestroy();
     });
     const events = await broken.engine.watchEvents(any, new AbortController().signal);
     reset();
     await expect(all(events)).rejects.toMatchObject({ code: 'reply-lost' });
-    const refused = await serve((_, response) => response.writeHead(400).end('{"message":"invalid filter"}'));
+    const refused = await serveEngine((_, response) => response.writeHead(400).end('{"message":"invalid filter"}'));
     const call = refused.engine.watchEvents(any, new AbortController().signal);
     await expect(call).rejects.toMatchObject({ code: 'engine-error' });
   });
 
   it('leaves nothing on its signal, and nothing open, however it ends', async () => {
     const closed: Promise<unknown>[] = [];
-    const { engine } = await serve((request, response) => {
+    const { engine } = await serveEngine((request, response) => {
       closed.push(once(request.socket, 'close'));
       response.write(withId('a'));
     });
     const { signal } = new AbortController();
     for await (const { id } of await engine.watchEvents(any, signal)) if (id === 'a') break;
     await closed[0];
-    const refused = await serve((_, response) => response.writeHead(500).end());
+    const refused = await serveEngine((_, response) => response.writeHead(500).end());
     await expect(refused.engine.watchEvents(any, signal)).rejects.toMatchObject({ code: 'engine-error' });
     expect(getEventListeners(signal, 'abort')).toEqual([]);
 
-    const silent = await serve((request, response) => {
+    const silent = await serveEngine((request, response) => {
       closed.push(once(request.socket, 'close'));
       response.flushHeaders();
     });
@@ -165,7 +138,7 @@ describe('a watch', () => {
       if (warning.name === 'MaxListenersExceededWarning') warnings.push(warning);
     };
     process.on('warning', note);
-    const { engine } = await serve((_, response) => {
+    const { engine } = await serveEngine((_, response) => {
       response.flushHeaders();
     });
     const aborter = new AbortController();

@@ -14,7 +14,7 @@ afterAll(async () => {
   await group.end();
 });
 
-it('a replica that was away for two changes of leaders, and has what neither has, is cloned anew and kept aside', async () => {
+it('a replica that was away for two changes of leaders, and has what neither has, is cloned again and kept aside', async () => {
   await group.addRow('lb1-primary');
   await group.deafen('lb1-replica1');
   await group.sql('lb1-primary', 'INSERT INTO kept VALUES (1000)');

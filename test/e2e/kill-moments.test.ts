@@ -56,7 +56,7 @@ async function startClone(): Promise<Running> {
   return running;
 }
 
-test('the controller and the server die while initdb is under way: what they left is set aside, and the group begins anew', async () => {
+test('the controller and the server die while initdb is under way: what they left is kept aside, and the group begins again', async () => {
   const running = await start(1);
   // Waited for within the container, since what comes a second later comes too late.
   const state = '/var/lib/postgresql/data/pgherd/state';

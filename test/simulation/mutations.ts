@@ -232,7 +232,7 @@ export const mutations: readonly Mutation[] = [
       },
       {
         file: 'src/reconcile/kinds/leadership.ts',
-        find: "if (findRequest(context, view)?.kind === 'failover-lossy') return 'forced';",
+        find: "if (isForced(context, view)) return 'forced';",
         replace: '',
       },
     ],

@@ -55,6 +55,11 @@ function findRequest({ group, snapshot }: GroupContext, { record }: Known): Hand
   return request === undefined || snapshot.takenAt >= request.until ? undefined : request;
 }
 
+/** Somebody accepts that what was acknowledged may be lost to the group. */
+function isForced(context: GroupContext, view: Known): boolean {
+  return findRequest(context, view)?.kind === 'failover-lossy';
+}
+
 function findMembers(context: GroupContext, view: Known): readonly Member[] {
   const { group, snapshot, failed, topology } = context;
   const observed = snapshot.nodes.filter((each) => each.group === group.name);
@@ -131,9 +136,8 @@ function lastWords({ heardUntil }: Snapshot, heard: Heard | undefined, isSilent:
 /** Takes the leader out of service, and has the others say how far they have come. */
 export function planFence(context: GroupContext, view: Known, decision: Extract<Decision, { is: 'fence' }>): Part {
   const old = findNode(context, view.record.leader);
-  const isForced = findRequest(context, view)?.kind === 'failover-lossy';
   const earlier = context.snapshot.nodes.filter(
-    (each) => isForced && each !== old && each.group === context.group.name && isToRewind(each),
+    (each) => isForced(context, view) && each !== old && each.group === context.group.name && isToRewind(each),
   );
   const fence = [...(old === undefined ? [] : [old]), ...earlier].flatMap((each) =>
     fenceSteps(context, view, decision, each),
@@ -206,7 +210,7 @@ function fenceCause(
   { cause }: Extract<Decision, { is: 'fence' }>,
   { container }: ObservedNode,
 ): FenceCause {
-  if (findRequest(context, view)?.kind === 'failover-lossy') return 'forced';
+  if (isForced(context, view)) return 'forced';
   if (cause === 'removed') return 'removed';
   if (cause === 'switchover') return 'asked';
   return isDead(container.state) ? 'ended' : 'hung';
