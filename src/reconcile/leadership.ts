@@ -50,7 +50,7 @@ export function decideLeadership(situation: Situation): Decision {
   const isInVain = isLossy && isBegun && old.hasData;
   const refuse = (reason: Hindrance): Decision => (isInVain ? { is: 'dismiss', why: reason.detail } : unable(reason));
   if (best === undefined) return refuse(describeNobody(situation, others, why, asked?.to));
-  const pending = findPending(situation, others, asked);
+  const pending = findPending(situation, others, asked, isPlanned);
   const isUnmarked = isLossy && others.some(({ isToRewind }) => isToRewind);
   const isReady = isFencedOff(old, isLossy) && pending.detach.length === 0 && !isUnmarked;
   // Whether who stops in order has handed over everything, only its end tells.
@@ -63,7 +63,8 @@ export function decideLeadership(situation: Situation): Decision {
   }
   if (isPlanned && !hasLastWord(old, best)) {
     // It was stopped in order and the other one lacks its last word: it leads again, and nothing is lost.
-    const lacks = `${best.name} has not received all that ${nameOf(situation, leader)} wrote`;
+    const isLate = best.detached === undefined && best.received !== undefined;
+    const lacks = `${best.name} has not ${isLate ? 'replayed what it received' : `received all that ${nameOf(situation, leader)} wrote`}`;
     if (cause === 'switchover') return { is: 'dismiss', why: lacks };
     const remedy = 'see `pgherd status`: it is done as soon as one streams';
     return unable({ code: 'not-received', detail: `${why}, and ${lacks}`, remedy });
@@ -195,6 +196,7 @@ function findPending(
   { leader, members, sync }: Situation,
   others: readonly Member[],
   asked: Situation['handover'],
+  isPlanned: boolean,
 ): Pending {
   const isLossy = asked?.kind === 'failover-lossy';
   const old = members.find(({ slot }) => slot === leader);
@@ -206,9 +208,10 @@ function findPending(
       !each.failed &&
       (each.slot === asked?.to || !isKnownBehind(each, others)),
   );
-  // Where a loss is accepted, nobody else is waited for that still replays.
+  // Who still replays is waited for no longer where a loss is accepted, or where the leader only stopped to hand over.
   const isEnoughKnown = isLossy && others.some(({ detached }) => detached !== undefined);
-  const isLate = (each: Member): boolean => isEnoughKnown && each.slot !== asked.to && each.received !== undefined;
+  const isLate = ({ slot, received }: Member): boolean =>
+    received !== undefined && (isPlanned || (isEnoughKnown && slot !== asked?.to));
   const running = wanted.filter(
     (each) => each.container === 'running' && !isLate(each) && !canDoWithout(each, others, sync),
   );
@@ -219,6 +222,7 @@ function findPending(
     (each) =>
       !isEnough &&
       each.container === 'down' &&
+      !each.isFenced &&
       (sync === undefined ? mayBeAhead(each, others, old) : sync.listed.includes(each.slot)),
   );
   return { detach: [...running, ...down].map(({ slot }) => slot), start: down.map(({ slot }) => slot) };

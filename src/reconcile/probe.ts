@@ -10,11 +10,14 @@ import { findHandover } from './requests.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 import { isSecondWriter } from './writers.ts';
 
-/** Milliseconds a server may take to say how it is. */
+/** Milliseconds that the question how a server is may take, on an engine with much to do. */
 const patientDeadline = 10_000;
 
 /** The same where the group may be without writes meanwhile. */
 const decidingDeadline = 3000;
+
+/** Seconds that a server may take to let somebody in: one that hangs never does. */
+const connectSeconds = 3;
 
 /** Milliseconds in which a leader comes to list a follower that says it streams, and between two questions for that. */
 const listedWithin = 1000;
@@ -30,8 +33,8 @@ export async function askReport(
   deadline: number = patientDeadline,
 ): Promise<Report | undefined> {
   if (node.container.state !== 'running') return undefined;
-  // Nor does what asks outlive that.
-  const timeout = `PGCONNECT_TIMEOUT=${String(deadline / 1000)}`;
+  // What asks does not outlive that.
+  const timeout = `PGCONNECT_TIMEOUT=${String(connectSeconds)}`;
   const command = ['env', timeout, ...ownPsql(node.layout.home, '-XAtq', '-c', reportSql)];
   try {
     const { code, stdout } = await engine.exec(node.container.id, { command, deadline });
@@ -44,8 +47,8 @@ export async function askReport(
 }
 
 /**
- * What servers say on whom a decision depends, asked once where they were not heard yet: those of groups in quorum mode, of
- * groups whose leader is to hand over, and of groups in which a second node takes writes. Undefined: there are none.
+ * What servers say on whom a decision depends, asked once where nobody has listened to them yet: those of groups in quorum
+ * mode, of groups whose leader is to hand over, and of groups in which a second node takes writes. Undefined: there are none.
  */
 export async function askDeciding(
   engine: Engine,
@@ -58,9 +61,8 @@ export async function askDeciding(
     .map(({ name }) => name);
   const second = snapshot.nodes.filter((node) => isSecondWriter(node, { ...snapshot, ...heard }));
   const deciding = new Set([...groups, ...second.map(({ group }) => group)]);
-  const nodes = snapshot.nodes.filter(
-    ({ group, container }) => deciding.has(group) && heard?.reports.has(container.id) !== true,
-  );
+  const isKnown = (id: string): boolean => heard?.reports.has(id) === true || heard?.silent.has(id) === true;
+  const nodes = snapshot.nodes.filter(({ group, container }) => deciding.has(group) && !isKnown(container.id));
   if (nodes.length === 0) return heard;
   const answers = new Map(await askAll(engine, nodes, decidingDeadline));
   const until = Date.now() + listedWithin;
@@ -104,17 +106,15 @@ function isHandingOver({ name, nodes }: Group, snapshot: Snapshot): boolean {
   return findHandover(own, found.record) !== undefined || !nodes.some(({ slot }) => slot === found.record.leader);
 }
 
-/** Asks all servers twice, those that lead last, so that what they say can be compared. */
+/** Asks all servers twice, those that lead last, so that what they say can be compared; one that is silent is asked once. */
 export async function probeReports(engine: Engine, topology: Topology, snapshot: Snapshot): Promise<Voices> {
   const nodes = snapshot.nodes.filter(({ group }) => topology.groups.some(({ name }) => name === group));
   const first = await askAll(engine, nodes);
   await sleep(stillAfter);
-  const followers = nodes.filter(({ container }) => first.get(container.id)?.recovery !== false);
-  const second = await askAll(engine, followers);
-  const leaders = await askAll(
-    engine,
-    nodes.filter((node) => !followers.includes(node)),
-  );
+  const thatSay = (recovery: boolean): readonly ObservedNode[] =>
+    nodes.filter(({ container }) => first.get(container.id)?.recovery === recovery);
+  const second = await askAll(engine, thatSay(true));
+  const leaders = await askAll(engine, thatSay(false));
   const heard = [...second, ...leaders].map(([id, report], index): [string, Heard] => [
     id,
     { ...report, at: index, isStill: first.get(id)?.lsn === report.lsn },

@@ -187,9 +187,10 @@ class Run {
       if (isSettled && checks.length === 0) return this.#result(plan, true);
       if (this.#isCalledOff()) return this.#result(plan, false, this.#last);
       if (!isSettled && this.#lock === undefined) {
+        if (!(await this.#seekLock())) return this.#result(plan, false);
         // What was seen before the lock was held may have changed, or been done by who held it.
-        if (await this.#seekLock()) continue;
-        return this.#result(plan, false);
+        this.#listen(snapshot);
+        continue;
       }
       const outcomes = await this.#execute(isSettled ? checks : steps, signal);
       this.#last = outcomes;
@@ -234,7 +235,7 @@ class Run {
       listens: this.#options.daemon !== undefined,
     });
     this.#mustProbe = false;
-    this.#listen(looked);
+    this.#listen(looked.snapshot);
     this.#options.onProgress({ type: 'looked', looked });
     this.#held = this.#options.daemon?.hold(looked) ?? [];
     await this.#giveUpClones(looked.plan);
@@ -285,7 +286,7 @@ class Run {
   }
 
   // Who holds the lock listens, and nobody else: a server has one listener.
-  #listen({ snapshot }: Looked): void {
+  #listen(snapshot: Snapshot): void {
     if (this.#lock === undefined) return;
     const { groups } = this.#topology;
     const nodes = snapshot.nodes.filter(({ group }) => groups.some(({ name }) => name === group));
@@ -346,7 +347,8 @@ class Run {
       if (outcome.result === 'done') this.#noteDone(outcome.step);
       if (outcome.result !== 'failed' || !(outcome.error instanceof PgherdError)) continue;
       if (hasCode(outcome.error, 'engine-unreachable', 'engine-permission', 'lock-lost')) throw outcome.error;
-      if (outcome.step.action.do === 'await-node') this.#mustProbe = this.#options.daemon === undefined;
+      // Who holds the lock listens to all.
+      if (outcome.step.action.do === 'await-node') this.#mustProbe = this.#lock === undefined;
       if (!outcome.error.retry && outcome.error.code !== 'interrupted') {
         this.#failures.set(outcome.step.resource, outcome.error);
       }

@@ -181,6 +181,12 @@ describe('a leader that has ended', () => {
     }
   });
 
+  it('is replaced without asking one that led before it and is out of service: that one starts under no leader only', () => {
+    const before = replica(1, { ...fenced, said: once(1200) });
+    const members = [leader({ ...fenced, fencedFor: 'hung' }), before, replica(2, detached(1000))];
+    expect(decide({ members })).toMatchObject({ is: 'promote', to: 2 });
+  });
+
   it('stays out of service when it was taken out, however short ago that was', () => {
     const members = [leader(fenced), replica(1), replica(2)];
     for (const lostFor of [undefined, 0]) {
@@ -727,6 +733,18 @@ describe('one replica that hangs or still replays', () => {
     for (const sync of [undefined, { num: 1, listed: [1, 2] }]) {
       expect(successor(decide({ members, lostFor: 4000, ...(sync === undefined ? {} : { sync }) }))).toBe(1);
     }
+  });
+
+  it('is not waited for again where its leader only stopped to hand over: that one leads again', () => {
+    const members = [leader(fencedAsAsked), replica(1, behind), replica(2, { ...down, failed: true })];
+    expect(decide({ members, handover: { kind: 'switchover', to: undefined } })).toEqual({
+      is: 'dismiss',
+      why: 'replica1 has not replayed what it received',
+    });
+    const both = [leader(fencedAsAsked), replica(1, behind), replica(2, shutDown)];
+    expect(successor(decide({ members: both, handover: { kind: 'switchover', to: undefined } }))).toBe(2);
+    const leaving = leader({ ...fencedAsAsked, fencedFor: 'removed', isWanted: false });
+    expect(hindrance(decide({ members: [leaving, replica(1, behind)] }))).toBe('not-received');
   });
 
   it('is asked again where it has received more, unless losses are accepted', () => {

@@ -174,6 +174,20 @@ function isPromotion(args: readonly unknown[]): boolean {
   return JSON.stringify(args[1]).includes('/promote"');
 }
 
+/** Whether a leader that is silent takes connections is asked, and the answer is lost. */
+function loseAnswer(simulation: Simulation): void {
+  const connection = leadingDaemon(simulation)?.connection;
+  if (connection === undefined) return;
+  connection.onCall = (method, args) => {
+    if (method !== 'exec' || !JSON.stringify(args[1]).includes('pg_isready')) return;
+    simulation.callTrouble = 1;
+    connection.onCall = () => {
+      simulation.callTrouble = 0;
+      connection.onCall = undefined;
+    };
+  };
+}
+
 function leadingDaemon({ daemons }: Simulation): Simulation['daemons'][number] | undefined {
   return daemons.find(({ isStandby, connection }) => !isStandby && !connection.isDead) ?? daemons[0];
 }
@@ -268,6 +282,8 @@ function breakLeader(simulation: Simulation): void {
     if (candidates.length === 0 || leaderOf(simulation) !== undefined) return;
     const server = pick(random, candidates);
     trace?.(`${server.container.name} is promoted by hand: it is the only one to write to`);
+    // What it lacks, a human has given up.
+    simulation.isLossy = true;
     server.isOnlyCopy = true;
     server.promote();
   });
@@ -451,6 +467,7 @@ const faults: readonly Fault[] = [
         it.command('once', (own) => reconcileOnce(own, it.topology, it.clock, 20)),
       ),
   },
+  { name: 'answer of a leader lost', weight: 1, happen: loseAnswer },
   { name: 'scripts fail', weight: 6, happen: scriptTrouble },
   { name: 'calls fail', weight: 4, happen: callTrouble },
   { name: 'promoted by hand', weight: 1, happen: promoteByHand },

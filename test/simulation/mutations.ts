@@ -176,7 +176,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'catching-up-is-asked-through-a-common-connection',
     finding: 'F11',
-    finds: standstill,
+    finds: 'could take over',
     mode: 'required',
     with: 'connections used up + lag',
     changes: [
@@ -337,7 +337,7 @@ export const mutations: readonly Mutation[] = [
     name: 'lost-answer-not-asked-for-again',
     finding: 'F23',
     finds: standstill,
-    with: 'calls fail + leader hangs',
+    with: 'answer of a leader lost + leader hangs',
     changes: [
       {
         file: 'src/reconcile/leader-watch.ts',

@@ -17,7 +17,10 @@ export type Run = {
 };
 
 /** Milliseconds in which a group serves again after the last fault, with what does not end by itself still there. */
-const serveWithin = 45_000;
+const serveWithin = 30_000;
+
+/** Milliseconds in which somebody could take over again from one that serves. */
+const coverWithin = 20_000;
 
 /** Milliseconds in which everything is as its file says when nothing is wrong any more. */
 const convergeWithin = 150_000;
@@ -60,6 +63,8 @@ export async function runSeed(
   endDisturbance(simulation);
   await settle(simulation, serveWithin, () => isServing(simulation));
   checkServing(simulation);
+  await settle(simulation, coverWithin, () => isCovered(simulation));
+  checkCover(simulation);
   endFaults(simulation);
   await settle(simulation, convergeWithin, () => isWell(simulation));
   const end = checkEnd(simulation);
@@ -170,15 +175,31 @@ function checkServing(simulation: Simulation): void {
   if (setting.failover === 'manual' || servers.all.some(({ isStopping, isHung }) => isStopping && isHung)) return;
   const reason = why(simulation);
   const able = servers.all.filter((each) => each.isUp && !each.isHung && each.lag < 10_000 && !each.isSlow);
+  // Who may have more than the others is waited for until it has replayed that, unless the leader only stopped to hand over.
+  const wasSlow = servers.all.some(({ slowUntil }) => slowUntil > simulation.clock.now - 10_000);
+  if (!simulation.isHandingOver && wasSlow) return;
   // Where all that run hang, there is nobody to serve.
   if (able.length === 0) return;
   // Where two of three can do all they are to do, nothing is in the way of one that leads.
   if (isLeadership(reason) && (able.length < 2 || isOfHumans(reason))) return;
-  // Commits wait as they are to where too few are left to have them.
-  if (setting.mode === 'required' && able.length < 2) return;
+  // Commits wait as they are to where too few are left to have them, or one that has a long way to go.
+  const isBehind = servers.all.some(({ receiver, lag }) => receiver !== undefined && lag >= 10_000);
+  if (able.length < 2 && (setting.mode === 'required' || (setting.mode === 'preferred' && isBehind))) return;
   simulation.violate(
     `nobody serves ${String(serveWithin / 1000)} s after the last fault${reason === undefined ? '' : `: ${reason}`}`,
   );
+}
+
+/** Whether commits wait for replicas by a record that lets one of them take over, where any could. */
+function isCovered(simulation: Simulation): boolean {
+  const { setting, servers, record, atWriteAddress: leader } = simulation;
+  if (setting.mode !== 'required' || !isServing(simulation) || record?.sync?.listed.length !== 0) return true;
+  return !servers.all.some(({ receiver, isHung, lag }) => receiver === leader && !isHung && lag < 10_000);
+}
+
+function checkCover(simulation: Simulation): void {
+  if (isCovered(simulation) || isOfHumans(why(simulation))) return;
+  simulation.violate('replicas stream, and by the record none of them could take over');
 }
 
 function checkEnd(simulation: Simulation): Run['end'] {

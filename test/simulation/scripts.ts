@@ -211,8 +211,10 @@ async function promote(process: Process, [seconds = '15', ...slots]: readonly st
   }
   await process.mark('config', process.revision);
   const end = process.now + Number(seconds) * 1000;
+  let answered = process.now;
   while (process.server?.isUp !== true || process.server.isHung) {
-    if (process.now >= end) throw new Failed(1, 'its server does not answer');
+    if (process.server?.isHung === false) answered = process.now;
+    if (process.now >= end || process.now - answered >= 5000) throw new Failed(1, 'its server does not answer');
     await process.step(50);
   }
   const server = await process.connect('superuser', 5000);

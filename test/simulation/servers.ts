@@ -95,7 +95,8 @@ export class Server {
   /** What it receives is not what it has: it goes on for ever, and comes no further. */
   #isStuck = false;
   #isPumping = false;
-  #isReplaying = false;
+  /** When it replays what it has. */
+  #replay: { call: (() => void) | undefined } | undefined;
   #isConnecting = false;
   #isPromoting = false;
   /** Its start has come to its end, unless it was stopped by a signal meanwhile. */
@@ -365,13 +366,12 @@ export class Server {
   }
 
   replay(): void {
-    if (this.#isReplaying || !this.isAlive || this.phase !== 'up' || !this.database.isStandby || this.isReplayed)
-      return;
-    this.#isReplaying = true;
+    if (this.#replay !== undefined || !this.isAlive || this.phase !== 'up') return;
+    if (!this.database.isStandby || this.isReplayed) return;
     const { clock, random } = this.servers;
     const until = Math.max(this.#replaysAt, clock.now) - clock.now;
-    clock.after(until + between(random, 0, 12), () => {
-      this.#isReplaying = false;
+    this.#replay = clock.after(until + between(random, 0, 12), () => {
+      this.#replay = undefined;
       this.#replayNow();
       this.replay();
     });
@@ -391,9 +391,9 @@ export class Server {
   endReaders(): void {
     if (this.heldUntil === 0) return;
     this.heldUntil = 0;
-    this.servers.clock.after(5, () => {
-      this.#replayNow();
-    });
+    if (this.#replay !== undefined) this.#replay.call = undefined;
+    this.#replay = undefined;
+    this.replay();
   }
 
   /** It replays all that it has, and leads then, whether or not anybody waits for that. */

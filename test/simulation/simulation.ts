@@ -33,6 +33,9 @@ export type Acknowledged = {
   readonly isQuorum: boolean;
 };
 
+/** Of what pgherd keeps in the volume of a node. */
+const home = '/var/lib/postgresql/data/pgherd';
+
 /** One world with all that goes on in it. */
 export class Simulation {
   readonly clock: VirtualClock;
@@ -96,7 +99,7 @@ export class Simulation {
         }
         server.onLeads = () => {
           this.#noteLeads(server);
-          this.clock.after(200, () => {
+          this.clock.after(this.random() * 200, () => {
             server.isFull = this.isUsedUp;
           });
         };
@@ -333,9 +336,14 @@ export class Simulation {
 
   /** The newest record in any volume of a node that is there. */
   get record(): RecordName | undefined {
-    const home = '/var/lib/postgresql/data/pgherd';
     const records = this.nodes.flatMap((container) => newestRecordIn(container, home) ?? []);
     return records.sort((a, b) => compareRecords(b, a))[0];
+  }
+
+  /** Who leads by the record was stopped in order, for another one. */
+  get isHandingOver(): boolean {
+    const leader = this.node(this.record?.leader ?? 0);
+    return leader?.view.link(`${home}/serves`)?.startsWith('fenced.asked') === true;
   }
 
   /** What is amiss with the group; nothing where it is well. */

@@ -22,8 +22,10 @@ const hungStopSeconds = 2;
 const silentSeconds = 2;
 
 /** Whether a server that is to lead has only followed so far. */
-function mustPromote({ facts }: ObservedNode): boolean {
-  return facts.serves === 'follow' || facts.serves === 'promoting';
+function mustPromote({ facts, isStandby }: ObservedNode): boolean {
+  if (facts.serves === 'follow' || facts.serves === 'promoting') return true;
+  // Of one that was fenced, only its data says so.
+  return facts.serves !== 'lead' && facts.state.is === 'data' && isStandby;
 }
 
 /** The step that promotes the leader, where it has only followed so far. */
