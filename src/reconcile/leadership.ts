@@ -211,7 +211,7 @@ function findPending(
   // Who still replays is waited for no longer where a loss is accepted, or where the leader only stopped to hand over.
   const isEnoughKnown = isLossy && others.some(({ detached }) => detached !== undefined);
   const isLate = ({ slot, received }: Member): boolean =>
-    received !== undefined && (isPlanned || (isEnoughKnown && slot !== asked?.to));
+    received !== undefined && (isPlanned || (isEnoughKnown && slot !== asked.to));
   const running = wanted.filter(
     (each) => each.container === 'running' && !isLate(each) && !canDoWithout(each, others, sync),
   );

@@ -1,6 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LedHerd, mount } from './failover-herd.ts';
-import { docker } from './support/engine.ts';
+import { docker, dockerResult } from './support/engine.ts';
 import { findPostmaster } from './support/postmaster.ts';
 import { until } from './support/until.ts';
 
@@ -20,6 +21,27 @@ async function countSetAside(volume: string, condition: string): Promise<string>
   const script = `echo 'SELECT count(*) AS found FROM kept WHERE ${condition}' | postgres --single -D pgdata postgres`;
   const [, count = ''] = /found = "(\d+)"/.exec(await group.inVolume(volume, script)) ?? [];
   return count;
+}
+
+/** Has a server stop at the moment at which a record names it as the leader, unless it is spared by then. */
+async function hangWhereNamed(name: string): Promise<void> {
+  const script = `
+    own=$(cut -d ' ' -f 3 ${mount}/pgherd/config/role)
+    until [ -e /tmp/spared ]; do
+      case $(readlink ${mount}/pgherd/record) in
+        records/record.*.*.$own.*) kill -STOP "$(head -n 1 ${mount}/pgdata/postmaster.pid)"; exit ;;
+      esac
+      sleep 0.005
+    done`;
+  await docker('exec', '--detach', '--user', 'postgres', group.container(name), 'sh', '-c', script);
+}
+
+async function findHung(names: readonly string[]): Promise<string | undefined> {
+  for (const name of names) {
+    const { pid } = await findPostmaster(group.container(name));
+    if (/^State:\s+T/m.test(await readFile(`/proc/${String(pid)}/status`, 'utf8'))) return name;
+  }
+  return undefined;
 }
 
 describe('a leader that is gone is replaced at once', () => {
@@ -85,6 +107,26 @@ describe('a leader that is gone is replaced at once', () => {
     await group.awaitSuccessor(old);
     const leader = await group.becomeWhole();
     expect(leader.timeline).toBe(old.timeline + 1);
+  });
+
+  it('when its successor hangs as it is to lead: the other one does, and nobody who led before is started to be asked', async () => {
+    const old = await group.becomeWhole();
+    await group.coolDown(old.name);
+    const replicas = (await group.followers(old.name)).split(',');
+    await Promise.all(replicas.map((name) => hangWhereNamed(name)));
+    const since = new Date().toISOString();
+    await group.kill(old.name);
+    const hung = await until(
+      'one hangs',
+      () => findHung(replicas),
+      (found) => found !== undefined,
+    );
+    await Promise.all(replicas.map((name) => docker('exec', group.container(name), 'touch', '/tmp/spared')));
+    const leader = await group.becomeWhole();
+    expect([old.name, hung]).not.toContain(leader.name);
+    const { stderr } = await dockerResult(['logs', '--since', since, group.container(old.name)]);
+    expect(stderr).toContain('starting');
+    expect(stderr).not.toContain('not starting');
   });
 
   it('and not when nothing happened to it: a daemon that starts anew leaves all as it is', async () => {

@@ -30,7 +30,7 @@ import {
 const mostRounds = 5;
 /** Runs of each property: few, so that the unit tests stay within seconds; `PROPERTY_RUNS=1000` searches. */
 const numRuns = Number(process.env['PROPERTY_RUNS'] ?? 12);
-vi.setConfig({ testTimeout: 10_000 + numRuns * 1000 });
+vi.setConfig({ testTimeout: 60_000 + numRuns * 5000 });
 const seeds = fc.nat(2 ** 31);
 
 /** The world after a file converged on an engine that has something of somebody else. */

@@ -43,9 +43,11 @@ function replicas({ servers }: Simulation): readonly Server[] {
 }
 
 /** A person with the docker command. */
-function byHand({ world, trace }: Simulation, what: string, container: FakeContainer | undefined): void {
+function byHand(simulation: Simulation, what: string, container: FakeContainer | undefined): void {
   if (container === undefined) return;
+  const { world, trace } = simulation;
   const { engine } = world.connect();
+  if (what === 'remove') simulation.removals += 1;
   trace?.(`${what} ${container.name}`);
   const done =
     what === 'kill'

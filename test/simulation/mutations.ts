@@ -404,8 +404,8 @@ export const mutations: readonly Mutation[] = [
       },
       {
         file: decision,
-        find: 'isEnoughKnown && each.slot !== asked.to && each.received',
-        replace: 'isEnoughKnown && each.received',
+        find: '(isEnoughKnown && slot !== asked.to)',
+        replace: 'isEnoughKnown',
       },
     ],
   },

@@ -19,14 +19,14 @@ export type Run = {
 /** Milliseconds in which a group serves again after the last fault, with what does not end by itself still there. */
 const serveWithin = 30_000;
 
+/** The same where somebody takes long for a reason: a leader that stops in order has 60 s, for example. */
+const serveAtLast = 90_000;
+
 /** Milliseconds in which somebody could take over again from one that serves. */
 const coverWithin = 20_000;
 
 /** Milliseconds in which everything is as its file says when nothing is wrong any more. */
 const convergeWithin = 150_000;
-
-/** Half copies whose containers were taken away: nobody can tell what is in them. */
-const mostHalfCopies = 1;
 
 /** Why nobody leads, or commits wait, and only a human or somebody who comes back can change it. */
 const leadershipReasons = new Set([
@@ -61,7 +61,10 @@ export async function runSeed(
   const happened = await disturb(simulation, random, theme);
   pace = 400;
   endDisturbance(simulation);
+  const tookLonger = takesLonger(simulation);
   await settle(simulation, serveWithin, () => isServing(simulation));
+  if (tookLonger || takesLonger(simulation))
+    await settle(simulation, serveAtLast - serveWithin, () => isServing(simulation));
   checkServing(simulation);
   await settle(simulation, coverWithin, () => isCovered(simulation));
   checkCover(simulation);
@@ -169,19 +172,27 @@ function isOfHumans(reason: string | undefined): boolean {
   return /paused|second-writer|takes? writes|name-taken|port-taken|manual-failover/.test(reason ?? '');
 }
 
+/**
+ * Who may have more than the others is waited for until it has replayed that, unless the leader only stopped to hand over; so
+ * is one that was named to lead, and a leader that stops in order. A clone takes its time.
+ */
+function takesLonger(simulation: Simulation): boolean {
+  const { servers, cloneTime, clock, isHandingOver } = simulation;
+  if (cloneTime > 10_000 || simulation.isAsked || servers.all.some(({ isStopping }) => isStopping)) return true;
+  return !isHandingOver && servers.all.some(({ slowUntil }) => slowUntil > clock.now - 10_000);
+}
+
 function checkServing(simulation: Simulation): void {
   if (isServing(simulation)) return;
   const { setting, servers } = simulation;
   if (setting.failover === 'manual' || servers.all.some(({ isStopping, isHung }) => isStopping && isHung)) return;
   const reason = why(simulation);
   const able = servers.all.filter((each) => each.isUp && !each.isHung && each.lag < 10_000 && !each.isSlow);
-  // Who may have more than the others is waited for until it has replayed that, unless the leader only stopped to hand over.
-  const wasSlow = servers.all.some(({ slowUntil }) => slowUntil > simulation.clock.now - 10_000);
-  if (!simulation.isHandingOver && wasSlow) return;
   // Where all that run hang, there is nobody to serve.
   if (able.length === 0) return;
-  // Where two of three can do all they are to do, nothing is in the way of one that leads.
-  if (isLeadership(reason) && (able.length < 2 || isOfHumans(reason))) return;
+  // Where two of three can do all they are to do, or nothing is said of leaders or for humans, one of them is to lead.
+  const excuses = [able.length < 2, isLeadership(reason), isOfHumans(reason)];
+  if (excuses.filter(Boolean).length >= 2) return;
   // Commits wait as they are to where too few are left to have them, or one that has a long way to go.
   const isBehind = servers.all.some(({ receiver, lag }) => receiver !== undefined && lag >= 10_000);
   if (able.length < 2 && (setting.mode === 'required' || (setting.mode === 'preferred' && isBehind))) return;
@@ -220,7 +231,9 @@ function checkCopies(simulation: Simulation): void {
   const { world, servers, nodes } = simulation;
   const mounted = new Set(nodes.flatMap(({ volumes }) => volumes.map(({ volume }) => volume.name)));
   const half = [...world.volumes.keys()].filter((name) => !mounted.has(name) && !servers.databases.has(name));
-  if (half.length > mostHalfCopies) simulation.violate(`half copies are left behind: ${half.join(', ')}`);
+  // Where a container was taken away, nobody can tell what is in its volume.
+  if (half.length > Math.max(1, simulation.removals))
+    simulation.violate(`half copies are left behind: ${half.join(', ')}`);
 }
 
 function checkLosses(simulation: Simulation): void {

@@ -58,6 +58,8 @@ export class Simulation {
   readonly scriptTrouble: { readonly script: string; readonly mishap: Mishap }[] = [];
   cloneTime = 2000;
   isDown = false;
+  /** Containers of nodes that were taken away by hand. */
+  removals = 0;
   /** The next one that is started as a leader hangs before it answers. */
   hangsAtStart = false;
   /** Clients have all connections of whoever leads, and try for more. */
@@ -338,6 +340,11 @@ export class Simulation {
   get record(): RecordName | undefined {
     const records = this.nodes.flatMap((container) => newestRecordIn(container, home) ?? []);
     return records.sort((a, b) => compareRecords(b, a))[0];
+  }
+
+  /** A person still waits for what they asked for. */
+  get isAsked(): boolean {
+    return [...this.connections].some((each) => !this.isDaemon(each));
   }
 
   /** Who leads by the record was stopped in order, for another one. */

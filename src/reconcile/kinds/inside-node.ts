@@ -17,7 +17,7 @@ const bootstrapDeadline = 24 * 3600 * 1000;
 export const readySeconds = 120;
 
 /** Milliseconds that a reload may take, of a second or less: others wait for those that do not freeze just then. */
-const reloadDeadline = 30_000;
+const reloadDeadline = 15_000;
 
 /** Milliseconds that the engine may take to begin and end the script that has a standby follow nobody. */
 const detachMargin = 1500;
