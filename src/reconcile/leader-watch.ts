@@ -91,6 +91,8 @@ export class LeaderWatch {
       if (at !== undefined && isKnown(state)) lost.set(name, now - at);
       if (leader === undefined) continue;
       const { id, startedAt } = leader.container;
+      // One that took a connection and says nothing all the same may stop doing that unheard.
+      if (state === 'serves' && snapshot.silent.has(id)) rechecks.push(hangsAfter);
       const last = this.#starts.get(id);
       const start = last?.startedAt === startedAt ? last : { startedAt, seenAt: last === undefined ? -Infinity : now };
       this.#starts.set(id, start);

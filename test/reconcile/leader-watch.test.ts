@@ -71,6 +71,15 @@ it('a silent leader that could not be asked is asked again soon', async () => {
   expect(recheck).toBe(1000);
 });
 
+it('a silent leader that takes a connection is asked again all the same: it may hang again before it says anything', async () => {
+  const { container } = well.nodes.find(({ slot }) => slot === 0) ?? {};
+  const silent = new Set([container?.id ?? '']);
+  const serving = { ...engine, exec: () => Promise.resolve({ code: 0, stdout: '', stderr: '' }) };
+  const { lost, recheck } = await new LeaderWatch(() => 0).find(serving, topology, { ...well, silent }, true);
+  expect(lost.size).toBe(0);
+  expect(recheck).toBe(3000);
+});
+
 it('a leader that hung is not restarted again before it has had time to start', async () => {
   let now = 0;
   const watch = new LeaderWatch(() => now);

@@ -523,6 +523,15 @@ describe('what was cut short is gone on with', () => {
     }
   });
 
+  it('where the new leader was fenced before it ever led, and is no more: it is started and promoted', () => {
+    const restarted: Change = (node) => ({
+      ...withFacts(ended(node), { serves: undefined, detached: undefined }),
+      isStandby: true,
+    });
+    const made = formatSteps(plan(on(named, 2, restarted)));
+    expect(made).toContain('node/lb1-replica2: promote <- node/lb1-replica2: start');
+  });
+
   it('where it was promoted, and has not the write address yet', () => {
     const without = on(on(ledBy(2), 2, withoutAddress), 0, ended);
     expect(steps(without)).toContain('node/lb1-replica2: connect shop_rw');
