@@ -133,11 +133,13 @@ async function disturb(simulation: Simulation, random: Random, theme: string | u
 }
 
 /** Until it is so three times in a row, two thirds of a second apart. */
-async function settle({ clock }: Simulation, within: number, isSo: () => boolean): Promise<void> {
+async function settle(simulation: Simulation, within: number, isSo: () => boolean): Promise<void> {
+  const { clock } = simulation;
   const end = clock.now + within;
   let times = 0;
   while (clock.now < end && times < 3) {
     await clock.run(clock.now + 667);
+    simulation.noteStall();
     times = isSo() ? times + 1 : 0;
   }
 }
@@ -157,8 +159,9 @@ function endUse(simulation: Simulation): void {
   for (const server of simulation.servers.all) server.isFull = false;
 }
 
-function why({ daemons }: Simulation): string | undefined {
-  return daemons.map(({ stalled }) => stalled).find((reason) => reason !== undefined);
+/** What is said to be in the way, or was a moment ago: while the engine starts somebody again and again, it comes and goes. */
+function why({ stall, clock }: Simulation): string | undefined {
+  return stall !== undefined && stall.at > clock.now - 5000 ? stall.reason : undefined;
 }
 
 function isLeadership(reason: string | undefined): boolean {

@@ -58,6 +58,8 @@ export class Simulation {
   readonly scriptTrouble: { readonly script: string; readonly mishap: Mishap }[] = [];
   cloneTime = 2000;
   isDown = false;
+  /** Why a daemon could not go on when one was asked last, and when that was. */
+  stall: { readonly reason: string; readonly at: number } | undefined;
   /** Containers of nodes that were taken away by hand. */
   removals = 0;
   /** The next one that is started as a leader hangs before it answers. */
@@ -304,6 +306,11 @@ export class Simulation {
     const times = (this.#starts.get(container) ?? []).filter((at) => at > this.clock.now - 5000);
     this.#starts.set(container, [...times, this.clock.now]);
     if (times.length === mostStarts) this.violate(`${this.world.find(container)?.name ?? ''} is started in a loop`);
+  }
+
+  noteStall(): void {
+    const reason = this.daemons.map(({ stalled }) => stalled).find((each) => each !== undefined);
+    if (reason !== undefined) this.stall = { reason, at: this.clock.now };
   }
 
   violate(what: string): void {
