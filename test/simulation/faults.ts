@@ -268,6 +268,7 @@ function promoteByHand(simulation: Simulation): void {
   if (candidates.length === 0) return;
   const server = pick(random, candidates);
   trace?.(`${server.container.name} is promoted by hand`);
+  simulation.isHandPromoted = true;
   server.isOutlaw = true;
   server.promote();
 }
@@ -286,6 +287,7 @@ function breakLeader(simulation: Simulation): void {
     trace?.(`${server.container.name} is promoted by hand: it is the only one to write to`);
     // What it lacks, a human has given up.
     simulation.isLossy = true;
+    simulation.isHandPromoted = true;
     server.isOnlyCopy = true;
     server.promote();
   });

@@ -29,7 +29,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'pause-writes-the-record',
     finding: 'F1',
-    finds: `${harm}|${standstill}`,
+    finds: `${harm}|${standstill}|nobody promoted`,
     with: 'pause + leader killed',
     changes: [
       {

@@ -70,8 +70,8 @@ export class Simulation {
   isDataRemoved = false;
   /** Somebody accepted a loss. */
   isLossy = false;
-  /** When a server was promoted by hand last. */
-  outlawAt = -Infinity;
+  /** A server was promoted by hand. */
+  isHandPromoted = false;
   #rows = 0;
   #restarts = new Map<string, number>();
   /** When controllers started a container, of late. */
@@ -310,7 +310,10 @@ export class Simulation {
 
   noteStall(): void {
     const reason = this.daemons.map(({ stalled }) => stalled).find((each) => each !== undefined);
-    if (reason !== undefined) this.stall = { reason, at: this.clock.now };
+    if (reason === undefined) return;
+    this.stall = { reason, at: this.clock.now };
+    if (reason.includes('second-writer') && !this.isHandPromoted)
+      this.violate('two take writes, and nobody promoted one of them by hand');
   }
 
   violate(what: string): void {
