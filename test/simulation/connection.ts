@@ -56,6 +56,10 @@ export class Connection {
     this.engine = { host: raw.host, ...(Object.fromEntries(calls) as Omit<Engine, 'host'>) };
   }
 
+  get name(): string {
+    return this.#options.name;
+  }
+
   get isSuspended(): boolean {
     return this.#resumed !== undefined;
   }

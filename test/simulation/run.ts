@@ -177,11 +177,13 @@ function isOfHumans(reason: string | undefined): boolean {
 
 /**
  * Who may have more than the others is waited for until it has replayed that, unless the leader only stopped to hand over; so
- * is one that was named to lead, and a leader that stops in order. A clone takes its time.
+ * is one that was named to lead, and a leader that hangs as it stops in order. A clone takes its time.
  */
 function takesLonger(simulation: Simulation): boolean {
   const { servers, cloneTime, clock, isHandingOver } = simulation;
-  if (cloneTime > 10_000 || simulation.isAsked || servers.all.some(({ isStopping }) => isStopping)) return true;
+  const isCut = simulation.troubled.has('shutdown');
+  if (servers.all.some(({ isStopping, isHung }) => isStopping && (isHung || isCut))) return true;
+  if (cloneTime > 10_000 || simulation.isAsked) return true;
   return !isHandingOver && servers.all.some(({ slowUntil }) => slowUntil > clock.now - 10_000);
 }
 

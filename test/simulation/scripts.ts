@@ -213,7 +213,7 @@ async function promote(process: Process, [seconds = '15', ...slots]: readonly st
   const end = process.now + Number(seconds) * 1000;
   let answered = process.now;
   while (process.server?.isUp !== true || process.server.isHung) {
-    if (process.server?.isHung === false) answered = process.now;
+    if (process.server?.isHung !== true) answered = process.now;
     if (process.now >= end || process.now - answered >= 5000) throw new Failed(1, 'its server does not answer');
     await process.step(50);
   }

@@ -54,7 +54,9 @@ export class Simulation {
   readonly connections = new Set<Connection>();
   /** How likely a call's answer is lost or late. */
   callTrouble = 0;
-  /** Scripts that are to come to grief, the next one of that name first. */
+  /** Scripts that came to grief. */
+  readonly troubled = new Set<string>();
+  /** Those that are to, the next one of that name first. */
   readonly scriptTrouble: { readonly script: string; readonly mishap: Mishap }[] = [];
   cloneTime = 2000;
   isDown = false;
@@ -210,6 +212,7 @@ export class Simulation {
     const index = this.scriptTrouble.findIndex((each) => each.script === script);
     if (index < 0) return undefined;
     const [found] = this.scriptTrouble.splice(index, 1);
+    this.troubled.add(script);
     this.trace?.(`${script} is to ${found?.mishap.is ?? ''} at step ${String(found?.mishap.at)}`);
     return found?.mishap;
   }
@@ -352,9 +355,9 @@ export class Simulation {
     return records.sort((a, b) => compareRecords(b, a))[0];
   }
 
-  /** A person still waits for what they asked for. */
+  /** Somebody has named who is to lead, whoever else could, and waits for it. */
   get isAsked(): boolean {
-    return [...this.connections].some((each) => !this.isDaemon(each));
+    return [...this.connections].some(({ name }) => /^failover.* to /.test(name));
   }
 
   /** Who leads by the record was stopped in order, for another one. */
