@@ -347,8 +347,7 @@ class Run {
       if (outcome.result === 'done') this.#noteDone(outcome.step);
       if (outcome.result !== 'failed' || !(outcome.error instanceof PgherdError)) continue;
       if (hasCode(outcome.error, 'engine-unreachable', 'engine-permission', 'lock-lost')) throw outcome.error;
-      // Who holds the lock listens to all.
-      if (outcome.step.action.do === 'await-node') this.#mustProbe = this.#lock === undefined;
+      if (outcome.step.action.do === 'await-node') this.#mustProbe = this.#options.daemon === undefined;
       if (!outcome.error.retry && outcome.error.code !== 'interrupted') {
         this.#failures.set(outcome.step.resource, outcome.error);
       }
