@@ -11,6 +11,8 @@ import type { ObservedNode, Snapshot } from './snapshot.ts';
 type Found = Pick<Snapshot, 'lost' | 'hung' | 'sinceChange' | 'settlesIn'> & {
   /** Milliseconds after which a leader is to be asked again that could not be asked, or has just been started. */
   readonly recheck: number | undefined;
+  /** The same where one was asked that said nothing, and serves: it interrupts nothing. */
+  readonly doubt: number | undefined;
 };
 
 /** Milliseconds that the second question may take; the server itself has 3 s. */
@@ -18,6 +20,9 @@ const askDeadline = 8000;
 
 /** Milliseconds after which one is asked again that could not be asked. */
 const askAgain = 1000;
+
+/** Milliseconds after which one is asked again that takes connections and says nothing. */
+const doubtAfter = 10_000;
 
 /** Milliseconds after the return of an engine in which what it had running comes up again. */
 const settleTime = 10_000;
@@ -82,6 +87,7 @@ export class LeaderWatch {
     const now = this.#now();
     const lost = new Map<string, number>();
     const hung = new Set<string>();
+    let doubt: number | undefined;
     const rechecks = states.some(({ state }) => state === 'unasked') ? [askAgain] : [];
     for (const { name, state, leader } of states) {
       if (state === 'serves') this.noteServing(name);
@@ -92,7 +98,7 @@ export class LeaderWatch {
       if (leader === undefined) continue;
       const { id, startedAt } = leader.container;
       // One that took a connection and says nothing all the same may stop doing that unheard.
-      if (state === 'serves' && snapshot.silent.has(id)) rechecks.push(hangsAfter);
+      if (state === 'serves' && snapshot.silent.has(id)) doubt = doubtAfter;
       const last = this.#starts.get(id);
       const start = last?.startedAt === startedAt ? last : { startedAt, seenAt: last === undefined ? -Infinity : now };
       this.#starts.set(id, start);
@@ -117,7 +123,7 @@ export class LeaderWatch {
         .filter((name) => !this.#settled.has(name))
         .map((name) => [name, Math.max(0, this.#settledAt - now)]),
     );
-    return { lost, hung, sinceChange: new Map(changes.flat()), settlesIn, recheck: earliest(rechecks) };
+    return { lost, hung, sinceChange: new Map(changes.flat()), settlesIn, recheck: earliest(rechecks), doubt };
   }
 
   async #lastChange(engine: Engine, group: string, source: ObservedNode | undefined): Promise<number | undefined> {

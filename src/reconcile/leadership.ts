@@ -33,7 +33,7 @@ export function decideLeadership(situation: Situation): Decision {
   const { cause, why } = reason;
   const isPlanned = cause !== 'failover' && (situation.lostFor === undefined || isStoppedInOrder(old));
   const eligible = others.filter(
-    ({ isWanted, failed, slot }) => isWanted && !failed && (asked?.to === undefined || slot === asked.to),
+    (each) => each.isWanted && !each.failed && (asked?.to === undefined ? !isOut(each) : each.slot === asked.to),
   );
   const isBegun = old?.isFenced === true;
   if (isPlanned && !isBegun && !eligible.some((each) => isNear(each, old))) {
@@ -50,7 +50,7 @@ export function decideLeadership(situation: Situation): Decision {
   const isInVain = isLossy && isBegun && old.hasData;
   const refuse = (reason: Hindrance): Decision => (isInVain ? { is: 'dismiss', why: reason.detail } : unable(reason));
   if (best === undefined) return refuse(describeNobody(situation, others, why, asked?.to));
-  const pending = findPending(situation, others, asked, isPlanned);
+  const pending = findPending(situation, others, asked, cause);
   const isUnmarked = isLossy && others.some(({ isToRewind }) => isToRewind);
   const isReady = isFencedOff(old, isLossy) && pending.detach.length === 0 && !isUnmarked;
   // Whether who stops in order has handed over everything, only its end tells.
@@ -144,6 +144,11 @@ function findReason(
   return policy.mode === 'manual' ? manual(why) : { cause: 'failover', why };
 }
 
+/** It led before who leads by the record, and starts only to follow: nobody can ask it. */
+function isOut({ isFenced, container }: Member): boolean {
+  return isFenced && container === 'down';
+}
+
 function isStoppedInOrder(old: Member | undefined): boolean {
   return old?.fencedFor === 'asked' || old?.fencedFor === 'removed';
 }
@@ -196,7 +201,7 @@ function findPending(
   { leader, members, sync }: Situation,
   others: readonly Member[],
   asked: Situation['handover'],
-  isPlanned: boolean,
+  cause: Cause,
 ): Pending {
   const isLossy = asked?.kind === 'failover-lossy';
   const old = members.find(({ slot }) => slot === leader);
@@ -208,10 +213,10 @@ function findPending(
       !each.failed &&
       (each.slot === asked?.to || !isKnownBehind(each, others)),
   );
-  // Who still replays is waited for no longer where a loss is accepted, or where the leader only stopped to hand over.
+  // Who still replays is waited for no longer where a loss is accepted, or where the leader can lead on and nobody asks again.
   const isEnoughKnown = isLossy && others.some(({ detached }) => detached !== undefined);
   const isLate = ({ slot, received }: Member): boolean =>
-    received !== undefined && (isPlanned || (isEnoughKnown && slot !== asked.to));
+    received !== undefined && (cause === 'switchover' || (isEnoughKnown && slot !== asked.to));
   const running = wanted.filter(
     (each) => each.container === 'running' && !isLate(each) && !canDoWithout(each, others, sync),
   );
@@ -222,7 +227,7 @@ function findPending(
     (each) =>
       !isEnough &&
       each.container === 'down' &&
-      !each.isFenced &&
+      !isOut(each) &&
       (sync === undefined ? mayBeAhead(each, others, old) : sync.listed.includes(each.slot)),
   );
   return { detach: [...running, ...down].map(({ slot }) => slot), start: down.map(({ slot }) => slot) };
@@ -256,6 +261,11 @@ function findHindrance(
   if (missing.length > 0) {
     const names = missing.map(({ name }) => name).join(', ');
     return { code: 'incomplete', detail: `${names} cannot be asked, and may have more than the others`, remedy };
+  }
+  // Who led before has all that its successor began with. Where this one lacks some of it, the successor is to come back.
+  const before = others.find(isOut);
+  if (before !== undefined && situation.fork !== undefined && isAhead(situation.fork, best.detached)) {
+    return { code: 'incomplete', detail: `${best.name} lacks some of what ${before.name} had`, remedy };
   }
   const { maxLag } = situation.policy;
   const lag = isOutdated(situation, old) ? null : countLost(old, best);

@@ -35,8 +35,9 @@ export async function look(
   const voices = (await options.voices?.(read)) ?? (await askDeciding(engine, topology, read));
   const heard = { ...read, ...voices };
   const leaders = await options.watch?.find(engine, topology, heard, options.listens === true);
-  const { recheck, ...found } = leaders ?? { recheck: undefined };
+  const { recheck, doubt, ...found } = leaders ?? {};
   const snapshot = { ...heard, ...found };
   const plan = planCluster(topology, snapshot, fingerprints, options.failed);
-  return { snapshot, plan: { ...plan, recheck: earliest([plan.recheck, recheck]) } };
+  const isIdle = plan.steps.length === 0;
+  return { snapshot, plan: { ...plan, recheck: earliest([plan.recheck, recheck, isIdle ? doubt : undefined]) } };
 }

@@ -52,6 +52,8 @@ export type Situation = {
   readonly members: readonly Member[];
   /** Slot of the leader, by the record. */
   readonly leader: number;
+  /** Where it began to lead; undefined: it was the first. */
+  readonly fork: Place | undefined;
   readonly policy: {
     readonly mode: 'automatic' | 'manual';
     /** Milliseconds that a leader may take to come back in place. */

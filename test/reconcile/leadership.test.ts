@@ -75,6 +75,7 @@ function decide(change: Partial<Situation>): Decision {
   return decideLeadership({
     members: [leader(), replica(1), replica(2)],
     leader: 0,
+    fork: undefined,
     policy: automatic,
     sync: undefined,
     handover: undefined,
@@ -184,7 +185,11 @@ describe('a leader that has ended', () => {
   it('is replaced without asking one that led before it and is out of service: that one starts under no leader only', () => {
     const before = replica(1, { ...fenced, said: once(1200) });
     const members = [leader({ ...fenced, fencedFor: 'hung' }), before, replica(2, detached(1000))];
-    expect(decide({ members })).toMatchObject({ is: 'promote', to: 2 });
+    const fork = { timeline: 1, lsn: 1000 };
+    expect(decide({ members, fork })).toMatchObject({ is: 'promote', to: 2 });
+    // What its leader began with is in two volumes: the leader is to come back.
+    const behind = [...members.slice(0, 2), replica(2, detached(990))];
+    expect(hindrance(decide({ members: behind, fork }))).toBe('incomplete');
   });
 
   it('stays out of service when it was taken out, however short ago that was', () => {
@@ -743,8 +748,11 @@ describe('one replica that hangs or still replays', () => {
     });
     const both = [leader(fencedAsAsked), replica(1, behind), replica(2, shutDown)];
     expect(successor(decide({ members: both, handover: { kind: 'switchover', to: undefined } }))).toBe(2);
+  });
+
+  it('is asked again where its leader leaves for good: it would be told to stop again and again', () => {
     const leaving = leader({ ...fencedAsAsked, fencedFor: 'removed', isWanted: false });
-    expect(hindrance(decide({ members: [leaving, replica(1, behind)] }))).toBe('not-received');
+    expect(decide({ members: [leaving, replica(1, behind)] })).toMatchObject({ is: 'fence', detach: [1] });
   });
 
   it('is asked again where it has received more, unless losses are accepted', () => {
@@ -868,6 +876,7 @@ describe('whatever the situation', () => {
       )
       .map(([old, others, isKnown]) => (isKnown ? [old, ...others] : others)),
     leader: fc.constant(0),
+    fork: maybe(fc.record({ timeline, lsn })),
     policy: fc.record({
       mode: fc.constantFrom('automatic', 'manual'),
       delay: fc.constantFrom(0, 5000),

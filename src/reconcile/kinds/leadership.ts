@@ -35,6 +35,7 @@ export function decideFor(context: GroupContext): Decision | undefined {
   return decideLeadership({
     members: findMembers(context, view),
     leader: view.record.leader,
+    fork: view.record.fork,
     policy: { mode: group.failover.mode, delay: group.failover.delay * 1000, maxLag: group.failover.maxLag },
     sync: group.replication.mode === 'quorum' ? (view.record.sync ?? { num: 1, listed: [] }) : undefined,
     handover: findRequest(context, view),
