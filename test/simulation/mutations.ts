@@ -394,7 +394,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'named-successor-not-waited-for',
-    finds: 'in a loop',
+    finds: 'in a loop|nobody promoted',
     with: 'failover with loss + replay is slow',
     changes: [
       {
@@ -473,7 +473,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'old-leader-not-fenced',
-    finds: harm,
+    finds: `${harm}|${standstill}`,
     with: 'node started',
     changes: [{ file: actions, find: 'await mark(action, undefined, context);', replace: '' }],
   },
