@@ -349,7 +349,7 @@ describe('when it is known who has most', () => {
     expect(action.source).toMatchObject({ container: 'id-shop-lb1-replica1', record: { version: 3, leader: 0 } });
   });
 
-  it('it is written into the volume of the new leader alone, at once with what that is to be when it is promoted', () => {
+  it('it is written into all volumes, so that it outlives a container, and with what the new leader is to be when it is promoted', () => {
     const made = plan(heirs());
     const { targets } = find(made, 'group/lb1: write-leader', 'write-record');
     expect(targets).toMatchObject([
@@ -357,6 +357,8 @@ describe('when it is known who has most', () => {
         container: 'id-shop-lb1-replica2',
         config: { role: { is: 'lead' }, settings: { name: 'lb1-replica2' }, atStart: false },
       },
+      { container: 'id-shop-lb1-primary' },
+      { container: 'id-shop-lb1-replica1' },
     ]);
     const revisions = targets.flatMap(({ config, layout }) =>
       config === undefined ? [] : [nodeRevision({ ...config.settings, role: config.role }, layout).name],
@@ -364,7 +366,7 @@ describe('when it is known who has most', () => {
     expect(revisions).toEqual([find(made, 'node/lb1-replica2: promote', 'promote').revision]);
   });
 
-  it('all others get it from there with what they are to be, the old leader among them', () => {
+  it('all others get what they are to be with it, the old leader among them', () => {
     const made = plan(heirs());
     for (const name of ['lb1-primary', 'lb1-replica1']) {
       expect(find(made, `node/${name}: write-config`, 'write-config')).toMatchObject({
@@ -977,6 +979,8 @@ describe('after a promotion with a quorum where too few are equal', () => {
     );
     expect(find(made, 'group/lb1: write-leader', 'write-record').targets).toMatchObject([
       { container: 'id-shop-lb1-replica2', config: { role: { is: 'lead', commits: { num: 1, names: [] } } } },
+      { container: 'id-shop-lb1-primary' },
+      { container: 'id-shop-lb1-replica1' },
     ]);
     expect(find(made, 'group/lb1: write-commits', 'write-config').role).toMatchObject({
       is: 'lead',

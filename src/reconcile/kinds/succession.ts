@@ -14,8 +14,8 @@ type Promotion = Extract<Decision, { is: 'promote' }>;
 const releaseSeconds = 15;
 
 /**
- * Writes down who leads from now on, in the volume of the one that is to lead: the others get it with what they are to
- * be then, which is planned as if it stood there already.
+ * Writes down who leads from now on, in all volumes that can be reached, so that nobody forgets it with the container of the
+ * new leader. What the others are to be then is planned as if it stood there already.
  */
 export function planSuccession(
   context: GroupContext,
@@ -36,6 +36,9 @@ export function planSuccession(
     return group.nodes.find((each) => each.slot === slot)?.name ?? `slot ${String(slot)}`;
   };
   const leader = findNode(context, decision.to);
+  const others = snapshot.nodes.filter(
+    (each) => each.group === group.name && each !== leader && each.facts.record !== undefined,
+  );
   const action = {
     do: 'write-record',
     group: group.name,
@@ -54,7 +57,8 @@ export function planSuccession(
       lsn: decision.position.lsn,
       lostBytes: decision.lostBytes,
     },
-    targets: leader === undefined ? [] : [{ ...placed(leader), image: leader.container.image }],
+    targets:
+      leader === undefined ? [] : [leader, ...others].map((each) => ({ ...placed(each), image: each.container.image })),
   } as const;
   const nodes = snapshot.nodes.map((each) =>
     each === leader ? { ...each, facts: { ...each.facts, record: nextRecord } } : each,
@@ -139,11 +143,11 @@ function isPlainConfig({ action }: Step): boolean {
 function withConfig(record: Step, config: Step): Step {
   const { action } = record;
   if (action.do !== 'write-record' || config.action.do !== 'write-config') return record;
-  const { settings, role, atStart } = config.action;
-  return {
-    ...record,
-    action: { ...action, targets: action.targets.map((each) => ({ ...each, config: { settings, role, atStart } })) },
-  };
+  const { settings, role, atStart, node } = config.action;
+  const targets = action.targets.map((each) =>
+    each.container === node.container ? { ...each, config: { settings, role, atStart } } : each,
+  );
+  return { ...record, action: { ...action, targets } };
 }
 
 /**
