@@ -144,9 +144,9 @@ function findReason(
   return policy.mode === 'manual' ? manual(why) : { cause: 'failover', why };
 }
 
-/** It led before who leads by the record, and starts only to follow: nobody can ask it. */
-function isOut({ isFenced, container }: Member): boolean {
-  return isFenced && container === 'down';
+/** It led before who leads by the record, or was to: it is started only under a leader that answers, and cannot be asked. */
+function isOut({ isFenced, isStandby, container }: Member): boolean {
+  return container === 'down' && (isFenced || !isStandby);
 }
 
 function isStoppedInOrder(old: Member | undefined): boolean {

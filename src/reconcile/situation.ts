@@ -19,6 +19,8 @@ export type Member = {
   readonly fencedAt: number | undefined;
   /** It is only to be started: it was taken out of service and may serve again, or its container is new. */
   readonly isReturning: boolean;
+  /** It follows as soon as it is started, whoever leads. */
+  readonly isStandby: boolean;
   /** It led before, and loses what it wrote alone as soon as it follows: nobody was promoted at a loss since then. */
   readonly isToRewind: boolean;
   /** It holds the write address. */

@@ -17,6 +17,7 @@ function leader(change: Partial<Member> = {}): Member {
     hasData: true,
     isFenced: false,
     isReturning: false,
+    isStandby: false,
     isToRewind: false,
     fencedFor: undefined,
     fencedAt: undefined,
@@ -33,7 +34,15 @@ function leader(change: Partial<Member> = {}): Member {
 
 /** A replica; unless told otherwise it streams, and has all that the leader wrote. */
 function replica(slot: number, change: Partial<Member> = {}): Member {
-  return { ...leader(), name: `replica${String(slot)}`, slot, holdsAddress: false, streams: true, ...change };
+  return {
+    ...leader(),
+    name: `replica${String(slot)}`,
+    slot,
+    isStandby: true,
+    holdsAddress: false,
+    streams: true,
+    ...change,
+  };
 }
 
 /** What a server says. */
@@ -183,7 +192,7 @@ describe('a leader that has ended', () => {
   });
 
   it('is replaced without asking one that led before it and is out of service: that one starts under no leader only', () => {
-    const before = replica(1, { ...fenced, said: once(1200) });
+    const before = replica(1, { ...ended, isStandby: false, said: once(1200) });
     const members = [leader({ ...fenced, fencedFor: 'hung' }), before, replica(2, detached(1000))];
     const fork = { timeline: 1, lsn: 1000 };
     expect(decide({ members, fork })).toMatchObject({ is: 'promote', to: 2 });
@@ -859,6 +868,7 @@ describe('whatever the situation', () => {
         slot,
         isFenced: each.fencedFor !== undefined,
         isReturning: false,
+        isStandby: slot !== 0 && each.fencedFor === undefined,
         isToRewind: each.fencedFor !== undefined && each.fencedFor !== 'forced',
         // Where there is no container, nobody knows what it holds; one that ended follows nobody no more.
         ...(each.container === 'missing'

@@ -472,6 +472,19 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   {
+    name: 'change-written-into-one-volume',
+    finds: `${harm}|nobody promoted`,
+    mode: 'async',
+    with: 'leader crashes + node removed',
+    changes: [
+      {
+        file: 'src/reconcile/kinds/succession.ts',
+        find: '[leader, ...others].map(',
+        replace: '[leader].map(',
+      },
+    ],
+  },
+  {
     name: 'old-leader-not-fenced',
     finds: `${harm}|${standstill}`,
     with: 'node started',

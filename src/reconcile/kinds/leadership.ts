@@ -82,6 +82,7 @@ function findMembers(context: GroupContext, view: Known): readonly Member[] {
       fencedFor: facts.fencedFor,
       fencedAt: facts.fencedAt,
       isReturning: facts.serves === 'released' || container.startedAt === 0,
+      isStandby: each.isStandby,
       isToRewind: isToRewind(each),
       holdsAddress: container.networks[topology.network.writeName] !== undefined,
       // A server that ended since does not follow nobody any more.
@@ -107,6 +108,7 @@ function findMembers(context: GroupContext, view: Known): readonly Member[] {
       fencedFor: undefined,
       fencedAt: undefined,
       isReturning: false,
+      isStandby: true,
       isToRewind: false,
       holdsAddress: false,
       detached: undefined,
