@@ -3,7 +3,7 @@ import { parseRecord, recordsFolder, type GroupRecord } from '../postgres/record
 import type { ActionContext } from './actions.ts';
 import { newestRecord } from './group.ts';
 import { keepInMind, writeRecord } from './kinds/group-record.ts';
-import { placed } from './kinds/find-node.ts';
+import { targetOf } from './kinds/find-node.ts';
 import type { Lock } from './lock.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 
@@ -36,7 +36,7 @@ export async function claim(snapshot: Snapshot, tenure: Tenure, lock: Lock, cont
   await Promise.all(
     known.map(async ({ group, nodes, newest }) => {
       const record = { ...newest, epoch };
-      const targets = nodes.map((node) => ({ ...placed(node), image: node.container.image }));
+      const targets = nodes.map(targetOf);
       await writeRecord(record, targets, context);
       keepInMind(group, record, context);
     }),

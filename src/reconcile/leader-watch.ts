@@ -87,7 +87,6 @@ export class LeaderWatch {
     const now = this.#now();
     const lost = new Map<string, number>();
     const hung = new Set<string>();
-    let doubt: number | undefined;
     const rechecks = states.some(({ state }) => state === 'unasked') ? [askAgain] : [];
     for (const { name, state, leader } of states) {
       if (state === 'serves') this.noteServing(name);
@@ -97,8 +96,6 @@ export class LeaderWatch {
       if (at !== undefined && isKnown(state)) lost.set(name, now - at);
       if (leader === undefined) continue;
       const { id, startedAt } = leader.container;
-      // One that took a connection and says nothing all the same may stop doing that unheard.
-      if (state === 'serves' && snapshot.silent.has(id)) doubt = doubtAfter;
       const last = this.#starts.get(id);
       const start = last?.startedAt === startedAt ? last : { startedAt, seenAt: last === undefined ? -Infinity : now };
       this.#starts.set(id, start);
@@ -111,6 +108,10 @@ export class LeaderWatch {
       if (startsFor <= 0) hung.add(id);
       else rechecks.push(startsFor);
     }
+    // One that takes connections and reports nothing may stop doing that unnoticed.
+    const isDoubtful = states.some(
+      ({ state, leader }) => state === 'serves' && snapshot.silent.has(leader.container.id),
+    );
     const changes = await Promise.all(
       states.map(async ({ name, source }) => {
         // Who listens learns it in good time: where it counts, it is known.
@@ -123,7 +124,14 @@ export class LeaderWatch {
         .filter((name) => !this.#settled.has(name))
         .map((name) => [name, Math.max(0, this.#settledAt - now)]),
     );
-    return { lost, hung, sinceChange: new Map(changes.flat()), settlesIn, recheck: earliest(rechecks), doubt };
+    return {
+      lost,
+      hung,
+      sinceChange: new Map(changes.flat()),
+      settlesIn,
+      recheck: earliest(rechecks),
+      doubt: isDoubtful ? doubtAfter : undefined,
+    };
   }
 
   async #lastChange(engine: Engine, group: string, source: ObservedNode | undefined): Promise<number | undefined> {

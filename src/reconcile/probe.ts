@@ -47,8 +47,8 @@ export async function askReport(
 }
 
 /**
- * What servers say on whom a decision depends, asked once where nobody has listened to them yet: those of groups in quorum
- * mode, of groups whose leader is to hand over, and of groups in which a second node takes writes. Undefined: there are none.
+ * Reports of the servers that a decision depends on: those of groups in quorum mode, of groups whose leader is to hand over,
+ * and of groups in which a second node takes writes. Asks those that nobody has listened to yet. Undefined: there are none.
  */
 export async function askDeciding(
   engine: Engine,

@@ -1,7 +1,8 @@
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 
 /** What happens at a time; `cancel` takes it back. */
-type Entry = { at: number; readonly order: number; call: (() => void) | undefined };
+/** Something that happens at a time, unless `call` is taken away before. */
+export type Entry = { at: number; readonly order: number; call: (() => void) | undefined };
 
 const realSetImmediate = globalThis.setImmediate;
 

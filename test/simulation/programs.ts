@@ -98,7 +98,8 @@ export function resumeNode(servers: Servers, container: FakeContainer, options: 
   server.open();
 }
 
-function homeOf(container: FakeContainer): string {
+/** Where pgherd keeps what it needs in the volume of a node. */
+export function homeOf(container: FakeContainer): string {
   return `${container.volumes[0]?.target ?? ''}/pgherd`;
 }
 

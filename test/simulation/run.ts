@@ -78,7 +78,7 @@ export async function runSeed(
   return {
     seed,
     setting: nameOf(base.setting),
-    violations: [...new Set(simulation.violations)],
+    violations: simulation.violations,
     faults: happened,
     trace: simulation.lines,
     milliseconds,

@@ -3,7 +3,7 @@ import type { Report } from '../../src/postgres/report.ts';
 import type { Surroundings } from '../bench/fake-engine-programs.ts';
 import type { FakeContainer, FakeProcess } from '../bench/fake-engine-state.ts';
 import { between, type Random } from '../chaos/random.ts';
-import type { VirtualClock } from './clock.ts';
+import type { Entry, VirtualClock } from './clock.ts';
 import type { Database, WalRecord } from './wal.ts';
 
 /** Bytes; a standby asks from the beginning of one on. */
@@ -96,7 +96,7 @@ export class Server {
   #isStuck = false;
   #isPumping = false;
   /** When it replays what it has. */
-  #replay: { call: (() => void) | undefined } | undefined;
+  #replay: Entry | undefined;
   #isConnecting = false;
   #isPromoting = false;
   /** Its start has come to its end, unless it was stopped by a signal meanwhile. */

@@ -10,7 +10,7 @@ import { Connection, type CallMishap } from './connection.ts';
 import { reconcileOnce, SimulatedDaemon } from './controllers.ts';
 import { topologyFor, type Setting } from './modes.ts';
 import { newestRecordIn, type Mishap } from './process.ts';
-import { programsOf, resumeNode, type ProgramOptions } from './programs.ts';
+import { homeOf, programsOf, resumeNode, type ProgramOptions } from './programs.ts';
 import { Servers, type Commit, type Server } from './servers.ts';
 import type { Database, WalRecord } from './wal.ts';
 
@@ -32,9 +32,6 @@ export type Acknowledged = {
   /** It waited for others. */
   readonly isQuorum: boolean;
 };
-
-/** Of what pgherd keeps in the volume of a node. */
-const home = '/var/lib/postgresql/data/pgherd';
 
 /** One world with all that goes on in it. */
 export class Simulation {
@@ -168,7 +165,7 @@ export class Simulation {
       clock: this.clock,
       trace: this.trace,
       onBug: (error) => {
-        this.violations.push(`a bug: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+        this.violate(`a bug: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
       },
     });
     this.daemons.push(daemon);
@@ -191,7 +188,7 @@ export class Simulation {
             this.trace?.(`${name} fails: ${error.message}`);
             return;
           }
-          this.violations.push(`a bug in ${name}: ${error instanceof Error ? (error.stack ?? '') : String(error)}`);
+          this.violate(`a bug in ${name}: ${error instanceof Error ? (error.stack ?? '') : String(error)}`);
         },
       )
       .finally(() => {
@@ -320,6 +317,7 @@ export class Simulation {
   }
 
   violate(what: string): void {
+    if (this.violations.includes(what)) return;
     this.violations.push(what);
     this.trace?.(`VIOLATION ${what}`);
   }
@@ -351,7 +349,7 @@ export class Simulation {
 
   /** The newest record in any volume of a node that is there. */
   get record(): RecordName | undefined {
-    const records = this.nodes.flatMap((container) => newestRecordIn(container, home) ?? []);
+    const records = this.nodes.flatMap((container) => newestRecordIn(container, homeOf(container)) ?? []);
     return records.sort((a, b) => compareRecords(b, a))[0];
   }
 
@@ -363,7 +361,7 @@ export class Simulation {
   /** Who leads by the record was stopped in order, for another one. */
   get isHandingOver(): boolean {
     const leader = this.node(this.record?.leader ?? 0);
-    return leader?.view.link(`${home}/serves`)?.startsWith('fenced.asked') === true;
+    return leader?.view.link(`${homeOf(leader)}/serves`)?.startsWith('fenced.asked') === true;
   }
 
   /** What is amiss with the group; nothing where it is well. */

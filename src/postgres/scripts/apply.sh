@@ -39,7 +39,7 @@ if [ "$(readlink "$home/serves" || :)" = promoting ] && [ "$(cut -d ' ' -f 1 "$r
 fi
 mark loaded "${rev##*/}"
 started=$(readlink "$home/started" || :)
-# This one may be late: another revision may be in force by now, or be about to be.
+# A run that comes late removes nothing that came after it: another revision is in force by now.
 if [ "$(readlink "$home/config" || :)" != "${rev##*/}" ]; then exit 0; fi
 for old in "$home"/rev.*; do
   case ${old##*/} in "${rev##*/}" | "$before" | "$started") ;; *) rm -rf "$old" ;; esac

@@ -24,6 +24,11 @@ export function placed({ container, layout }: ObservedNode): Placed {
   return { container: container.id, layout };
 }
 
+/** Where a node's volume is written into, with the image that knows the number of its owner. */
+export function targetOf(node: ObservedNode): Placed & { readonly image: string } {
+  return { ...placed(node), image: node.container.image };
+}
+
 /** A volume to read the newest record of a group from: rather that of a follower that runs, since nothing is done to it. */
 export function findSource(
   { group, snapshot }: GroupContext,

@@ -10,7 +10,7 @@ import type { Decision, Member } from '../situation.ts';
 import { nodeKey, type ObservedNode, type Snapshot } from '../snapshot.ts';
 import { isSecondWriter, isServing } from '../writers.ts';
 import { endpointStep } from './endpoints.ts';
-import { findNode, findSource, nodeName, placed } from './find-node.ts';
+import { findNode, findSource, nodeName, placed, targetOf } from './find-node.ts';
 import { isDead } from './leadership-actions.ts';
 import { nodeStopSeconds } from './node-spec.ts';
 
@@ -139,9 +139,10 @@ function lastWords({ heardUntil }: Snapshot, heard: Heard | undefined, isSilent:
 /** Takes the leader out of service, and has the others say how far they have come. */
 export function planFence(context: GroupContext, view: Known, decision: Extract<Decision, { is: 'fence' }>): Part {
   const old = findNode(context, view.record.leader);
-  const earlier = context.snapshot.nodes.filter(
-    (each) => isForced(context, view) && each !== old && each.group === context.group.name && isToRewind(each),
-  );
+  const { group, snapshot } = context;
+  const earlier = isForced(context, view)
+    ? snapshot.nodes.filter((each) => each !== old && each.group === group.name && isToRewind(each))
+    : [];
   const fence = [...(old === undefined ? [] : [old]), ...earlier].flatMap((each) =>
     fenceSteps(context, view, decision, each),
   );
@@ -153,7 +154,7 @@ export function planFence(context: GroupContext, view: Known, decision: Extract<
     return node === undefined ? [] : detachSteps(context, node, decision.start.includes(slot), fenced);
   });
   const source = { ...findSource(context, view), record: view.record };
-  const read = step(groupResource(context.group.name), { do: 'read-record', group: context.group.name, source });
+  const read = step(groupResource(group.name), { do: 'read-record', group: group.name, source });
   return {
     changes: [leaderChange(context, view, decision, undefined)],
     steps: [...fence, ...detach, ...(fence.length === 0 || detach.length === 0 ? [] : [read])],
@@ -166,7 +167,7 @@ export function planDismissal(context: GroupContext, why: string): Part {
   const resource = groupResource(group.name);
   const nodes = snapshot.nodes.filter((each) => each.group === group.name);
   const at = Math.max(...nodes.map(({ facts }) => facts.handover?.at ?? 0));
-  const targets = nodes.map((each) => ({ ...placed(each), image: each.container.image }));
+  const targets = nodes.map(targetOf);
   const change: Change = {
     resource,
     kind: 'group',

@@ -5,7 +5,7 @@ import type { Decision } from '../situation.ts';
 import { groupResource, nodeResource } from '../names.ts';
 import { step, type Change, type Step } from '../plan.ts';
 import { proveList, recordAndLoad } from './commit-steps.ts';
-import { findNode, findSource, placed } from './find-node.ts';
+import { findNode, findSource, targetOf } from './find-node.ts';
 import { leaderChange, nameOf, type Known } from './leadership.ts';
 
 type Promotion = Extract<Decision, { is: 'promote' }>;
@@ -57,8 +57,7 @@ export function planSuccession(
       lsn: decision.position.lsn,
       lostBytes: decision.lostBytes,
     },
-    targets:
-      leader === undefined ? [] : [leader, ...others].map((each) => ({ ...placed(each), image: each.container.image })),
+    targets: leader === undefined ? [] : [leader, ...others].map(targetOf),
   } as const;
   const nodes = snapshot.nodes.map((each) =>
     each === leader ? { ...each, facts: { ...each.facts, record: nextRecord } } : each,
