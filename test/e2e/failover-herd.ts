@@ -260,6 +260,13 @@ export class LedHerd {
     await docker('kill', this.container(name));
   }
 
+  /** Exit code and output of a node's health check. */
+  async healthOf(name: string): Promise<string> {
+    const command = ['exec', this.container(name), 'sh', `${mount}/pgherd/config/health`];
+    const { code, stdout } = await dockerResult(command);
+    return `${String(code)} ${stdout.trim()}`;
+  }
+
   volumeOf(name: string): Promise<string> {
     return docker('inspect', '--format', '{{range .Mounts}}{{.Name}}{{end}}', this.container(name));
   }

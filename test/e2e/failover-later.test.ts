@@ -43,3 +43,15 @@ it('a replica that was away for two changes of leaders, and has what neither has
   const kept = `echo 'SELECT count(*) FROM kept WHERE n = 1000' | postgres --single -D ${mount}/pgdata postgres`;
   expect(await group.inVolume(volume, `rm -f pgdata/standby.signal; ${kept}`)).toContain('count = "1"');
 });
+
+// As one does for a moment, every few seconds, whose data is beyond the end of its timeline.
+it('a replica that streams a timeline which its leader has left is not healthy', async () => {
+  const history = `${mount}/pgdata/pg_wal/0000000A.history`;
+  const inReplica = (...command: readonly string[]): Promise<string> =>
+    docker('exec', group.container('lb1-replica1'), ...command);
+  expect(await group.healthOf('lb1-replica1')).toBe('0 streaming');
+  await inReplica('touch', history);
+  expect(await group.healthOf('lb1-replica1')).toBe('1 waiting');
+  await inReplica('rm', history);
+  expect(await group.healthOf('lb1-replica1')).toBe('0 streaming');
+});

@@ -24,19 +24,12 @@ async function promoteByHand(name: string, row: number): Promise<void> {
   await group.sql(name, `INSERT INTO kept VALUES (${String(row)})`);
 }
 
-/** Exit code and output of a node's health check. */
-async function healthOf(name: string): Promise<string> {
-  const command = ['exec', group.container(name), 'sh', `${mount}/pgherd/config/health`];
-  const { code, stdout } = await dockerResult(command);
-  return `${String(code)} ${stdout.trim()}`;
-}
-
 describe('a replica that takes writes while its leader serves', () => {
   let volume: string;
 
   it('is seen by plan, status and its health check, without a daemon', async () => {
     await group.becomeWhole('lb1-primary');
-    expect(await healthOf('lb1-replica1')).toBe('0 streaming');
+    expect(await group.healthOf('lb1-replica1')).toBe('0 streaming');
     volume = await group.volumeOf('lb1-replica1');
     await promoteByHand('lb1-replica1', 1000);
     const { changes, blocked } = await group.herd.planJson();
@@ -48,7 +41,7 @@ describe('a replica that takes writes while its leader serves', () => {
     const { stdout } = await group.pgherd(['status']);
     expect(stdout).toContain('takes writes, and does not lead');
     expect(stdout).toContain('OutOfSync');
-    expect(await healthOf('lb1-replica1')).toBe('1 takes writes, and does not lead');
+    expect(await group.healthOf('lb1-replica1')).toBe('1 takes writes, and does not lead');
   });
 
   it('is killed and replaced by reconcile --once, and what it wrote stays in its volume', async () => {
@@ -90,7 +83,7 @@ describe('a replica that takes writes while its leader serves', () => {
       ({ stderr }) => /connection slots|too many clients/.test(stderr),
       120_000,
     );
-    expect(await healthOf('lb1-primary')).toBe('0 leader');
+    expect(await group.healthOf('lb1-primary')).toBe('0 leader');
     const sleeping =
       "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'";
     await group.sql('lb1-primary', sleeping);

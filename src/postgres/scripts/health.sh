@@ -1,9 +1,17 @@
 # Docker's health check: asks the server over TCP. A leader is healthy when it answers, a replica when it streams:
 # one that answers and does not replicate is what this project exists to rule out, let alone one that takes writes.
 export PGPASSFILE=$home/secrets/pgpass PGCONNECT_TIMEOUT=4
+# A standby fetches the history of its leader's timeline before it streams. One whose data is beyond the end of its own
+# cannot go over to that: it connects every few seconds, streams to the end of its own, and is turned away.
 ask() {
+  line=0
+  for file in "$data"/pg_wal/????????.history; do
+    file=${file##*/}
+    [ "$file" = '????????.history' ] || line=$((0x${file%.history}))
+  done
   psql -XAtq -d postgres "$@" -c "select case when not pg_is_in_recovery() then 'leader'
-    when exists (select from pg_stat_wal_receiver where status = 'streaming') then 'streaming' else 'waiting' end"
+    when exists (select from pg_stat_wal_receiver where status = 'streaming' and received_tli >= $line) then 'streaming'
+    else 'waiting' end"
 }
 # Where clients have all connections, those are left that a superuser may have; init scripts have the socket alone.
 full() {
