@@ -119,6 +119,8 @@ export class ClusterKeeper {
       },
       onLost: () => {
         this.#note({ type: 'lock', message: 'lost' });
+        // What is under way may change nothing any more, and would only keep the lock from being sought anew.
+        this.#outdated.abort(new InterruptedError('the lock is lost'));
         options.ask();
       },
       onHeld: ({ who }) => {
@@ -148,7 +150,11 @@ export class ClusterKeeper {
   }
 
   setEngine(engine: Engine | undefined, whyDown: string | undefined): void {
-    if (this.#engineDown !== undefined && whyDown === undefined) this.#watch.settle();
+    if (this.#engineDown !== undefined && whyDown === undefined) {
+      this.#watch.settle();
+      // What happened meanwhile was told to nobody.
+      this.#wake.fire();
+    }
     this.#engine = engine;
     this.#engineDown = whyDown;
     if (whyDown !== undefined) {

@@ -98,6 +98,8 @@ class Run {
   readonly #interrupted = new Set<string>();
   /** Containers of servers that were waited for, and have not gone silent since. */
   readonly #justAnswered = new Set<string>();
+  /** Containers that were seen without data in their volumes. */
+  #empty: ReadonlySet<string> = new Set();
   /** Resources that have answered in this run. */
   readonly #answered = new Set<string>();
   readonly #watch: LeaderWatch;
@@ -195,8 +197,7 @@ class Run {
       const outcomes = await this.#execute(isSettled ? checks : steps, signal);
       this.#last = outcomes;
       if (isSettled && outcomes.every(({ result }) => result === 'done')) {
-        if (snapshot.nodes.every(({ facts }) => facts.state.is === 'data')) return this.#result(plan, true);
-        // What was cloned while it was waited for is to be seen with its data: only then is it listened to.
+        if (this.#empty.size === 0) return this.#result(plan, true);
         continue;
       }
       if (this.#isCalledOff()) return this.#result(plan, false, outcomes);
@@ -235,6 +236,8 @@ class Run {
       listens: this.#options.daemon !== undefined,
     });
     this.#mustProbe = false;
+    const empty = looked.snapshot.nodes.filter(({ facts }) => facts.state.is !== 'data');
+    this.#empty = new Set(empty.map(({ container }) => container.id));
     this.#listen(looked.snapshot);
     this.#options.onProgress({ type: 'looked', looked });
     this.#held = this.#options.daemon?.hold(looked) ?? [];
@@ -339,6 +342,7 @@ class Run {
         },
         onEnd: (outcome) => {
           this.#noteInterrupted(outcome.step, false);
+          this.#lookAtCopy(outcome);
           this.#options.onProgress({ type: 'step-ended', outcome });
         },
       },
@@ -353,6 +357,12 @@ class Run {
       }
     }
     return outcomes;
+  }
+
+  // Commits may need what was cloned, whoever else is waited for: only when it is seen with its data is it listened to.
+  #lookAtCopy({ step: { action }, result }: Outcome): void {
+    if (action.do !== 'await-node' || result !== 'done' || !this.#empty.has(action.node.container)) return;
+    this.#round.abort(new InterruptedError('a clone has ended'));
   }
 
   #isCalledOff(): boolean {

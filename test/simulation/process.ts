@@ -117,7 +117,8 @@ export class Process {
     if (mishap.is === 'cut') throw new Cut('killed by somebody');
     if (mishap.is === 'fail') throw new Failed(1, 'something else failed');
     // Longer than anybody waits for a script; of one that starts a server nobody knows how long it takes.
-    await this.step(baseName(this.#script) === 'start' ? 40_000 : 200_000);
+    const end = this.now + (baseName(this.#script) === 'start' ? 40_000 : 200_000);
+    while (this.now < end) await this.step(200);
   }
 
   async mark(link: string, target: string): Promise<void> {
