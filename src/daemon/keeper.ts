@@ -363,10 +363,10 @@ export class ClusterKeeper {
     this.#refresh();
     const isLost = report === undefined;
     const isUrgent = this.#news.isUrgent(this.#source.topology, snapshot, this.#listeners);
-    if (!this.#news.isWorthATurn(this.#source.topology, snapshot, this.#listeners, isLost)) return;
+    const isWorthATurn = this.#news.isWorthATurn(this.#source.topology, snapshot, this.#listeners, isLost);
     // Who waits for something else may wait for long.
-    if (isLost || isUrgent) this.#wake.fire();
-    this.#options.ask();
+    if (isUrgent || (isLost && isWorthATurn)) this.#wake.fire();
+    if (isWorthATurn) this.#options.ask();
   }
 
   // ---- conditions

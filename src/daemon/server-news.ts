@@ -10,12 +10,15 @@ export class ServerNews {
   #heard = '';
   #held = '';
 
-  /** Whether commits may wait for others than they did: whoever waits for something else is to look at once. */
+  /**
+   * Whether commits are to wait for others than they were: whoever waits for something else is to look at once, also where
+   * one is back without which they were about to go on.
+   */
   isUrgent(topology: Topology, snapshot: Snapshot, { reports }: Listeners): boolean {
     const held = findHeldCommits(topology, snapshot, reports).join('; ');
     const isOther = held !== this.#held;
     this.#held = held;
-    return isOther && held !== '';
+    return isOther;
   }
 
   /** Whether what they say by now is other than it was, and such that the cluster is to be looked at. */

@@ -172,7 +172,7 @@ function isLeadership(reason: string | undefined): boolean {
 
 /** Somebody has to decide, or took a name away. */
 function isOfHumans(reason: string | undefined): boolean {
-  return /paused|second-writer|takes? writes|name-taken|port-taken|manual-failover/.test(reason ?? '');
+  return /paused|second-writer|takes? writes|name-taken|port-taken|in use by|manual-failover/.test(reason ?? '');
 }
 
 /**
