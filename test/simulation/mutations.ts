@@ -515,4 +515,37 @@ export const mutations: readonly Mutation[] = [
       },
     ],
   },
+  {
+    name: 'clone-not-looked-at',
+    finds: standstill,
+    mode: 'required',
+    with: 'data of a replica lost + leader removed + replicas hang',
+    changes: [{ file: 'src/reconcile/reconcile.ts', find: 'this.#lookAtCopy(outcome);', replace: '' }],
+  },
+  {
+    name: 'return-wakes-nobody',
+    finds: standstill,
+    mode: 'preferred',
+    with: 'lag + leader killed + lag',
+    changes: [
+      { file: 'src/daemon/server-news.ts', find: 'return isOther;', replace: "return isOther && held !== '';" },
+    ],
+  },
+  {
+    name: 'lost-lock-ends-nothing',
+    finds: standstill,
+    with: 'leader hangs + reboot + leader stopped',
+    changes: [
+      {
+        file: 'src/daemon/keeper.ts',
+        find: "this.#outdated.abort(new InterruptedError('the lock is lost'));",
+        replace: '',
+      },
+      {
+        file: 'src/daemon/keeper.ts',
+        find: '      this.#wake.fire();\n    }\n    this.#engine = engine;',
+        replace: '    }\n    this.#engine = engine;',
+      },
+    ],
+  },
 ];
