@@ -31,7 +31,7 @@ export function decideLeadership(situation: Situation): Decision {
   const reason = findReason(situation, old, asked);
   if (reason === undefined || 'is' in reason) return reason ?? { is: 'kept' };
   const { cause, why } = reason;
-  const isPlanned = cause !== 'failover' && (situation.lostFor === undefined || isStoppedInOrder(old));
+  const isPlanned = cause !== 'failover' && (situation.lostFor === undefined || isStoppedInOrder(situation, old));
   const eligible = others.filter(
     (each) => each.isWanted && !each.failed && (asked?.to === undefined ? !isOut(each) : each.slot === asked.to),
   );
@@ -98,8 +98,8 @@ function findRequest(situation: Situation, old: Member | undefined): Situation['
   if (handover === undefined || handover.to === leader) return undefined;
   if (handover.kind !== 'switchover') return handover;
   if (old === undefined) return undefined;
-  if (old.isFenced) return old.fencedFor === 'asked' ? handover : undefined;
-  return lostFor === undefined ? handover : undefined;
+  const isBegun = old.fencedFor === 'asked' && isStoppedInOrder(situation, old);
+  return isBegun || (!old.isFenced && lostFor === undefined) ? handover : undefined;
 }
 
 function findReason(
@@ -115,8 +115,8 @@ function findReason(
   }
   if (old?.isWanted === false) return { cause: 'removed', why: `${name} leads, and is no longer in the file` };
   // It was stopped to hand over, and nobody asks for that any more: it leads again.
-  if (old?.isFenced === true && isStoppedInOrder(old)) return undefined;
-  if (old?.isFenced === true) {
+  if (isStoppedInOrder(situation, old)) return undefined;
+  if (old?.isFenced === true && !isToldToStop(old)) {
     const how = old.fencedFor === 'hung' ? 'did not answer' : 'has ended';
     return { cause: 'failover', why: `${name}, which led, ${how}` };
   }
@@ -149,8 +149,13 @@ function isOut({ isFenced, isStandby, container }: Member): boolean {
   return container === 'down' && (isFenced || !isStandby);
 }
 
-function isStoppedInOrder(old: Member | undefined): boolean {
+function isToldToStop(old: Member | undefined): boolean {
   return old?.fencedFor === 'asked' || old?.fencedFor === 'removed';
+}
+
+/** One that hangs stops for nobody: it is as if it had not been told. */
+function isStoppedInOrder({ isHung }: Situation, old: Member | undefined): boolean {
+  return !isHung && isToldToStop(old);
 }
 
 /**
@@ -158,7 +163,7 @@ function isStoppedInOrder(old: Member | undefined): boolean {
  * come further when it was told to. Such a word may also be an old one, of a leader that was started again since.
  */
 function hasLastWord(old: Member | undefined, { detached }: Member): boolean {
-  if (detached?.shut !== true || !isStoppedInOrder(old)) return false;
+  if (detached?.shut !== true || !isToldToStop(old)) return false;
   return old?.fencedAt !== undefined && detached.lsn >= old.fencedAt;
 }
 

@@ -351,8 +351,9 @@ class Run {
       if (outcome.result === 'done') this.#noteDone(outcome.step);
       if (outcome.result !== 'failed' || !(outcome.error instanceof PgherdError)) continue;
       if (hasCode(outcome.error, 'engine-unreachable', 'engine-permission', 'lock-lost')) throw outcome.error;
+      if (outcome.error.code === 'interrupted') continue;
       if (outcome.step.action.do === 'await-node') this.#mustProbe = this.#options.daemon === undefined;
-      if (!outcome.error.retry && outcome.error.code !== 'interrupted') {
+      if (!outcome.error.retry) {
         this.#failures.set(outcome.step.resource, outcome.error);
       }
     }

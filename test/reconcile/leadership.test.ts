@@ -240,6 +240,16 @@ describe('a leader that does not answer', () => {
     expect(silent({ isHung: true, policy: automatic })).toEqual({ is: 'kept', recheck: 4000 });
   });
 
+  it('was told to stop to no avail: it is killed like any other that hangs, and restarted where nobody may replace it', () => {
+    for (const fencedFor of ['asked', 'removed'] as const) {
+      const members = [leader({ ...fencedAsAsked, ...hung, fencedFor }), replica(1), replica(2)];
+      const handover = { kind: 'switchover', to: undefined } as const;
+      expect(silent({ members, handover, isHung: true })).toMatchObject({ is: 'fence', cause: 'failover' });
+      const manual = { ...atOnce, mode: 'manual' } as const;
+      expect(silent({ members, handover, isHung: true, policy: manual })).toMatchObject({ is: 'kept' });
+    }
+  });
+
   it('is remembered as such when it was taken out of service', () => {
     const members = [leader({ ...fenced, fencedFor: 'hung' }), replica(1), replica(2)];
     expect(decide({ members })).toMatchObject({ is: 'fence', why: 'primary, which led, did not answer' });
@@ -877,35 +887,37 @@ describe('whatever the situation', () => {
         ...(each.container === 'running' && slot !== 0 ? {} : { detached: undefined }),
         ...(each.container === 'running' && slot !== 0 && each.detached === undefined ? {} : { received: undefined }),
       }));
-  const situations: fc.Arbitrary<Situation> = fc.record({
-    members: fc
-      .tuple(
-        someMember(0),
-        fc.subarray([1, 2, 3]).chain((slots) => fc.tuple(...slots.map(someMember))),
-        fc.boolean(),
-      )
-      .map(([old, others, isKnown]) => (isKnown ? [old, ...others] : others)),
-    leader: fc.constant(0),
-    fork: maybe(fc.record({ timeline, lsn })),
-    policy: fc.record({
-      mode: fc.constantFrom('automatic', 'manual'),
-      delay: fc.constantFrom(0, 5000),
-      maxLag: maybe(fc.constantFrom(0, 300)),
-    }),
-    sync: maybe(fc.record({ num: fc.constantFrom(1, 2), listed: fc.subarray([1, 2, 3]) })),
-    handover: maybe(
-      fc.record({
-        kind: fc.constantFrom('switchover', 'failover', 'failover-lossy'),
-        to: maybe(fc.constantFrom(0, 1, 2, 3)),
+  const situations: fc.Arbitrary<Situation> = fc
+    .record({
+      members: fc
+        .tuple(
+          someMember(0),
+          fc.subarray([1, 2, 3]).chain((slots) => fc.tuple(...slots.map(someMember))),
+          fc.boolean(),
+        )
+        .map(([old, others, isKnown]) => (isKnown ? [old, ...others] : others)),
+      leader: fc.constant(0),
+      fork: maybe(fc.record({ timeline, lsn })),
+      policy: fc.record({
+        mode: fc.constantFrom('automatic', 'manual'),
+        delay: fc.constantFrom(0, 5000),
+        maxLag: maybe(fc.constantFrom(0, 300)),
       }),
-    ),
-    isOverdue: fc.constantFrom(false, false, false, true),
-    lostFor: maybe(fc.constantFrom(0, 4000, 20_000)),
-    isHung: fc.boolean(),
-    redo: maybe(fc.constantFrom(0, 80 * mebibyte)),
-    sinceChange: maybe(fc.constantFrom(0, 20_000)),
-    settlesIn: fc.constantFrom(0, 0, 5000),
-  });
+      sync: maybe(fc.record({ num: fc.constantFrom(1, 2), listed: fc.subarray([1, 2, 3]) })),
+      handover: maybe(
+        fc.record({
+          kind: fc.constantFrom('switchover', 'failover', 'failover-lossy'),
+          to: maybe(fc.constantFrom(0, 1, 2, 3)),
+        }),
+      ),
+      isOverdue: fc.constantFrom(false, false, false, true),
+      lostFor: maybe(fc.constantFrom(0, 4000, 20_000)),
+      isHung: fc.boolean(),
+      redo: maybe(fc.constantFrom(0, 80 * mebibyte)),
+      sinceChange: maybe(fc.constantFrom(0, 20_000)),
+      settlesIn: fc.constantFrom(0, 0, 5000),
+    })
+    .map((situation): Situation => ({ ...situation, isHung: situation.isHung && situation.lostFor !== undefined }));
 
   /** Half of all situations begin with a leader that is out of service, so that many of them end in a promotion. */
   const fencedOften = fc.tuple(situations, fc.boolean()).map(([situation, isOut]): Situation => {

@@ -526,6 +526,7 @@ export function endDisturbance(simulation: Simulation): void {
   const { clock } = simulation;
   simulation.callTrouble = 0;
   simulation.scriptTrouble.length = 0;
+  simulation.hangsAtStart = false;
   for (const connection of simulation.connections) {
     connection.onCall = undefined;
     connection.resume();

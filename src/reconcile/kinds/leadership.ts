@@ -187,7 +187,8 @@ function fenceSteps(
   const { group, topology } = context;
   const { state, networks, id: container, image } = old.container;
   const resource = nodeResource(nameOf(context, old));
-  const isOrderly = decision.cause !== 'failover' && state === 'running';
+  // One that hangs answers nobody who tells it to end.
+  const isOrderly = decision.cause !== 'failover' && state === 'running' && !context.snapshot.hung.has(container);
   const cause = fenceCause(context, view, decision, old);
   const fence = step(resource, {
     do: 'fence',
@@ -215,6 +216,7 @@ function fenceCause(
   { container }: ObservedNode,
 ): FenceCause {
   if (isForced(context, view)) return 'forced';
+  if (context.snapshot.hung.has(container.id)) return 'hung';
   if (cause === 'removed') return 'removed';
   if (cause === 'switchover') return 'asked';
   return isDead(container.state) ? 'ended' : 'hung';
