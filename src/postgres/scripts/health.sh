@@ -1,17 +1,21 @@
 # Docker's health check: asks the server over TCP. A leader is healthy when it answers, a replica when it streams:
 # one that answers and does not replicate is what this project exists to rule out, let alone one that takes writes.
 export PGPASSFILE=$home/secrets/pgpass PGCONNECT_TIMEOUT=4
-# A standby fetches the history of its leader's timeline before it streams. One whose data is beyond the end of its own
-# cannot go over to that: it connects every few seconds, streams to the end of its own, and is turned away.
+# A WAL receiver says that it streams before it has got anything, and connects again and again where it gets nothing: two
+# times of its last message that are one are those of its own start.
 ask() {
-  line=0
+  psql -XAtq -d postgres "$@" -c "select case when not pg_is_in_recovery() then 'leader' else coalesce((
+    select 'streaming ' || received_tli from pg_stat_wal_receiver
+      where status = 'streaming' and last_msg_send_time <> last_msg_receipt_time), 'waiting') end"
+}
+# A standby fetches the history of its leader's timeline before it streams. One whose data is beyond the end of its own
+# cannot go over to that: it streams its own to its end again and again, and is turned away.
+is_behind() {
   for file in "$data"/pg_wal/????????.history; do
-    file=${file##*/}
-    [ "$file" = '????????.history' ] || line=$((0x${file%.history}))
+    line=${file##*/}
+    line=${line%.history}
   done
-  psql -XAtq -d postgres "$@" -c "select case when not pg_is_in_recovery() then 'leader'
-    when exists (select from pg_stat_wal_receiver where status = 'streaming' and received_tli >= $line) then 'streaming'
-    else 'waiting' end"
+  [ "$line" != '????????' ] && [ "$1" -lt "$((0x$line))" ]
 }
 # Where clients have all connections, those are left that a superuser may have; init scripts have the socket alone.
 full() {
@@ -19,6 +23,7 @@ full() {
   case $(readlink "$home/state") in data.*) ask -h /var/run/postgresql -U "$(cat "$rev/superuser")" ;; *) exit 1 ;; esac
 }
 is=$(ask -h 127.0.0.1 -U pgherd_monitor) || is=$(full)
+case $is in 'streaming '*) if is_behind "${is#* }"; then is=waiting; else is=streaming; fi ;; esac
 read -r role _ <"$rev/role"
 if [ "$role $is" = 'follow leader' ]; then is='takes writes, and does not lead'; fi
 echo "$is"
