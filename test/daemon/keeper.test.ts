@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { realClock } from '../../src/base/clock.ts';
-import { PgherdError } from '../../src/base/error.ts';
+import { InterruptedError, PgherdError } from '../../src/base/error.ts';
 import type { Turn } from '../../src/daemon/cluster-queue.ts';
 import type { Condition } from '../../src/daemon/conditions.ts';
 import type { NewEntry } from '../../src/daemon/journal.ts';
@@ -195,6 +195,49 @@ describe('a keeper', () => {
     kept.ask();
     await untilTurn(kept, length);
     expect(kept.client.calls.slice(before).filter(isChange)).toEqual([]);
+  });
+
+  it('restarts one server after the other for a change, though the end of each calls its waits off', async () => {
+    const world = new FakeWorld();
+    const stopped: string[] = [];
+    const ready = new Set<string>();
+    let waits = 0;
+    const kept = keep(world, {}, (engine) => ({
+      ...engine,
+      stopContainer: async (ref, seconds) => {
+        stopped.push(world.find(ref)?.name ?? ref);
+        await engine.stopContainer(ref, seconds);
+      },
+      exec: async (ref, command) => {
+        const name = world.find(ref)?.name ?? ref;
+        const isWait = command.command.some((word) => word.endsWith('/await')) && stopped.includes(name);
+        if (isWait) waits += 1;
+        if (isWait && !ready.has(name)) {
+          const isCalledOff = (): boolean => command.signal?.aborted === true;
+          await until(`${name} is ready`, () => ready.has(name) || isCalledOff(), Boolean);
+          if (isCalledOff()) throw new InterruptedError('called off');
+        }
+        return engine.exec(ref, command);
+      },
+    }));
+    await kept.begin();
+    await untilWell(world, kept);
+    kept.keeper.setSource(sourceOf(2, 'postgres: { parameters: { shared_buffers: 64MB } }'));
+    kept.ask();
+    await until(
+      'it is waited for again',
+      () => waits,
+      (times) => times > 1,
+    );
+    expect(stopped).toEqual([primary]);
+    ready.add(primary);
+    await until(
+      'the replica is restarted',
+      () => stopped.length,
+      (length) => length > 1,
+    );
+    expect(stopped).toEqual([primary, replica]);
+    ready.add(replica);
   });
 
   it('lets go of the cluster when it ends', async () => {

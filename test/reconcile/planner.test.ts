@@ -302,6 +302,38 @@ describe('a converged cluster', () => {
     expect(formatSteps(reload)).toContain('node/lb1-primary: reload <- node/lb1-primary: write-config');
   });
 
+  it('restarts nobody for a change while another one is not up', () => {
+    const pending = [0, 1, 2].reduce(
+      (snapshot, slot) => changeNode(snapshot, 'lb1', slot, (node) => withFacts(node, { started: 'rev.x.y' })),
+      converged,
+    );
+    const replicas = [1, 2].map((slot): [string, Heard] => [
+      `id-shop-lb1-replica${String(slot)}`,
+      heard({ recovery: true, receiver: 'streaming' }),
+    ]);
+    const own = converged.nodes.find(({ slot }) => slot === 0)?.facts;
+    const health = { status: 'starting', output: '' } as const;
+    const restarted = changeNode(pending, 'lb1', 0, (node) => ({
+      ...withContainer(node, { health }),
+      facts: own ?? node.facts,
+    }));
+    const silent = formatSteps(plan({ ...restarted, reports: new Map(replicas) }));
+    expect(silent).toContain('node/lb1-replica1: restart <- node/lb1-primary: await-node');
+    expect(silent).toContain(
+      'node/lb1-replica2: restart <- node/lb1-replica1: await-node, node/lb1-primary: await-node',
+    );
+    const speaks = plan({ ...restarted, reports: new Map([...replicas, ['id-shop-lb1-primary', heard({})]]) });
+    expect(formatSteps(speaks)).not.toContain('node/lb1-primary: await-node');
+
+    const ended = changeNode(pending, 'lb1', 1, (node) => withContainer(node, { state: 'exited' }));
+    const waiting = formatSteps(plan(ended));
+    expect(waiting).toContain('node/lb1-replica1: await-node <- node/lb1-replica1: start');
+    expect(waiting).toContain('node/lb1-primary: restart <- node/lb1-replica1: await-node');
+    expect(waiting).toContain(
+      'node/lb1-replica2: restart <- node/lb1-primary: await-node, node/lb1-replica1: await-node',
+    );
+  });
+
   it('tells the parameter that differs, once the file in force was read', () => {
     const [node] = converged.nodes;
     if (node === undefined) throw new Error('no node');

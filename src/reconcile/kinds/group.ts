@@ -76,7 +76,8 @@ function planMembers(context: GroupContext, returning?: number): Part {
   const isRecorded =
     membership.before.some(({ action }) => action.do === 'write-record') || membership.after.length > 0;
   const commits: Part = isRecorded ? {} : planCommits(context, view, findLoaded(context, view, nodes.steps));
-  const steps = orderSteps(context, view, [...ordered, ...(commits.steps ?? [])], balancer.steps ?? []);
+  const all = [...ordered, ...(commits.steps ?? [])];
+  const steps = orderSteps(context, view, all, balancer.steps ?? [], nodes.checks);
   return mergeParts([
     { changes: membership.changes, steps: [...steps, ...membership.after] },
     freed,

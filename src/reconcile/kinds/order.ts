@@ -4,7 +4,7 @@ import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
 import { groupResource, nodeResource } from '../names.ts';
-import type { Step } from '../plan.ts';
+import { step, type Check, type Step } from '../plan.ts';
 import { isOfCommits } from './commit-steps.ts';
 import { findNode } from './find-node.ts';
 import { nodeSettings, roleOf } from './node-config.ts';
@@ -14,13 +14,15 @@ type Led = Extract<GroupView, { phase: 'led' }>;
 
 /**
  * Followers start and restart after the leader is up, after the record and their slots are there, and restart one at a
- * time; the leader restarts first or last as hot standby demands. The balancer starts once the leader answers.
+ * time; the leader restarts first or last as hot standby demands. For a change nobody is restarted while another one is not
+ * up: a setting that no server starts with takes one away, and not all. The balancer starts once the leader answers.
  */
 export function orderSteps(
   context: GroupContext,
   view: Led,
   steps: readonly Step[],
   balancerSteps: readonly Step[],
+  checks: readonly Check[],
 ): readonly Step[] {
   const { group } = context;
   const leader = group.nodes.find(({ slot }) => slot === view.leader.slot);
@@ -40,10 +42,18 @@ export function orderSteps(
   const followersFirst = leader !== undefined && raisesStandbyBound(context, leader);
   const restarting = steps.filter(({ action }) => action.do === 'restart');
   const chain = restartChain(restarting, leaderResource, followersFirst, lastOf);
-  const ordered = steps.map((each) => {
+  const changing = restarting.filter((each) => isForChange(context, each));
+  const comingUp = changing.length > 0 ? findComingUp(context, checks) : [];
+  const isBack = (each: Step): boolean => each.action.do === 'start' && hasServed(context, each.action.container);
+  const back = steps.filter(isBack);
+  // A leader that runs is restarted for a change only when those that ended are back.
+  const isForThem = changing.some(({ resource }) => resource === leaderResource);
+  const ordered = [...comingUp, ...steps].map((each) => {
     const isLeader = each.resource === leaderResource;
     const starts = each.action.do === 'start' || each.action.do === 'write-config';
     const waits: string[] = [...(chain.get(each.id) ?? [])];
+    if (changing.includes(each))
+      waits.push(...comingUp.map(({ id }) => id), ...back.flatMap(({ resource }) => lastOf(resource)));
     if (
       !isLeader &&
       starts &&
@@ -53,7 +63,8 @@ export function orderSteps(
     ) {
       waits.push(...membership);
     }
-    if (!isLeader && each.action.do === 'start') waits.push(...membership, ...(followersFirst ? [] : leaderUp));
+    const isFirst = followersFirst || (isForThem && isBack(each));
+    if (!isLeader && each.action.do === 'start') waits.push(...membership, ...(isFirst ? [] : leaderUp));
     // Whoever follows a new leader does so when it leads, and has its slot there.
     if (!isLeader && promotion !== undefined && each.action.do === 'reload') waits.push(promotion);
     return waits.length === 0 ? each : { ...each, after: [...new Set([...each.after, ...waits])] };
@@ -81,6 +92,31 @@ export function bringsUp({ failed, snapshot }: GroupContext, { action, resource 
 
 function interrupts(action: Step['action']): boolean {
   return action.do === 'start' || action.do === 'restart' || action.do === 'unpause' || action.do === 'connect';
+}
+
+function hasServed({ snapshot }: GroupContext, container: string): boolean {
+  return snapshot.nodes.some((each) => each.container.id === container && each.facts.started !== undefined);
+}
+
+/** A server that hangs is restarted whatever the others do. */
+function isForChange({ snapshot }: GroupContext, { action }: Step): boolean {
+  return action.do === 'restart' && !snapshot.hung.has(action.container);
+}
+
+/**
+ * Waits for those that run and do not speak yet: a look in the middle of a rolling restart sees no more who was restarted
+ * before. One that speaks is up; whether it streams may depend on a restart of others.
+ */
+function findComingUp(context: GroupContext, checks: readonly Check[]): readonly Step[] {
+  const { group, snapshot } = context;
+  return group.nodes.flatMap(({ name, slot }) => {
+    const node = findNode(context, slot);
+    const check = checks.find(({ resource }) => resource === nodeResource(name));
+    if (check === undefined || node?.facts.state.is !== 'data' || snapshot.reports.has(node.container.id)) return [];
+    return snapshot.reports.size === 0 && !snapshot.silent.has(node.container.id)
+      ? []
+      : [step(check.resource, check.action)];
+  });
 }
 
 function restartChain(
