@@ -118,7 +118,7 @@ export async function destroy(
         if (options.signal.aborted) return { ...result, converged: false, stopped: 'interrupted' };
         throw error;
       }
-      const outcomes = await execute(plan.steps, context, {
+      const { outcomes } = await execute(plan.steps, context, {
         queue: options.queue,
         signal: options.signal,
         onStart: (started) => {

@@ -30,31 +30,79 @@ const waits: ReadonlySet<Step['action']['do']> = new Set([
   'pull-image',
 ]);
 
+/** Steps that cannot be called off, and may take longer than anybody else can wait. */
+const endless: ReadonlySet<Step['action']['do']> = new Set(['pull-image', 'finish-bootstrap']);
+
+/** What came of the steps of a plan. */
+export type Executed = {
+  /** Of those that have ended or were not tried. */
+  readonly outcomes: readonly Outcome[];
+  /** Those that go on. */
+  readonly underWay: readonly { readonly step: Step; readonly outcome: Promise<Outcome> }[];
+};
+
 /**
  * Does the steps of a plan, each after those it waits for, and as many at once as allowed. A failure keeps what depends
- * on it from being tried, and nothing else.
+ * on it from being tried, and nothing else. When the signal of the context calls the waits off, it ends without those that
+ * nothing calls off: what waits for them is not tried then.
  */
 export async function execute(
   steps: readonly Step[],
   context: ActionContext,
   options: ExecuteOptions,
-): Promise<readonly Outcome[]> {
+): Promise<Executed> {
   const running = new Map<string, Promise<Outcome>>();
+  const ended = new Map<string, Outcome>();
+  let isOver = false;
   const planned = new Set(steps.map(({ id }) => id));
   if (planned.size !== steps.length) throw new Error('two steps of a plan have one id');
 
   const run = async (step: Step): Promise<Outcome> => {
     const before = await Promise.all(step.after.flatMap((id) => running.get(id) ?? []));
-    const isReady = before.every((outcome) => outcome.result === 'done');
+    const isReady = !isOver && before.every((outcome) => outcome.result === 'done');
     const outcome: Outcome = isReady ? await inTurn(step, context, options) : { step, result: 'skipped' };
     options.onEnd(outcome);
+    ended.set(step.id, outcome);
     return outcome;
   };
   // Promises are made in an order in which each finds those it waits for.
-  for (const step of topologicalOrder(steps)) running.set(step.id, run(step));
+  const order = topologicalOrder(steps);
+  for (const step of order) running.set(step.id, run(step));
+  const late = new Set<string>();
+  for (const { id, action, after } of order)
+    if (endless.has(action.do) || after.some((each) => late.has(each))) late.add(id);
+  const runsOf = (isLate: boolean): readonly Promise<Outcome>[] =>
+    order.filter(({ id }) => late.has(id) === isLate).flatMap(({ id }) => running.get(id) ?? []);
   // Where one throws, it is a bug, and told when nothing is under way any more.
-  await Promise.allSettled(running.values());
-  return Promise.all(steps.map(async (step) => (await running.get(step.id)) ?? { step, result: 'skipped' }));
+  await Promise.allSettled(runsOf(false));
+  await Promise.race([Promise.allSettled(runsOf(true)), calledOff(context.signal)]);
+  isOver = true;
+  const underWay = steps.flatMap((step) => {
+    const outcome = endless.has(step.action.do) && !ended.has(step.id) ? running.get(step.id) : undefined;
+    return outcome === undefined ? [] : [{ step, outcome }];
+  });
+  const left = new Set(underWay.map(({ step }) => step.id));
+  const outcomes = steps
+    .filter(({ id }) => !left.has(id))
+    .map(async (step): Promise<Outcome> => {
+      const isPending = late.has(step.id) && !ended.has(step.id);
+      return (isPending ? undefined : await running.get(step.id)) ?? { step, result: 'skipped' };
+    });
+  return { outcomes: await Promise.all(outcomes), underWay };
+}
+
+/** Resolves when a signal is aborted. */
+export function calledOff(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener(
+      'abort',
+      () => {
+        resolve();
+      },
+      { once: true },
+    );
+  });
 }
 
 function inTurn(step: Step, context: ActionContext, options: ExecuteOptions): Promise<Outcome> {

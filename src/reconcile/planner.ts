@@ -20,14 +20,19 @@ import type { Snapshot } from './snapshot.ts';
 /** What the passwords of the file look like, by group; undefined: pgherd makes one. */
 export type Fingerprints = Readonly<Record<string, string | undefined>>;
 
-/** What is to be done next for a cluster to be as its file says. `failed`: resources that nothing else is to wait for. */
+/**
+ * What is to be done next for a cluster to be as its file says. `failed`: resources that nothing else is to wait for;
+ * `beginning`: groups that are left out, since their bootstrap is under way.
+ */
 export function planCluster(
   topology: Topology,
   snapshot: Snapshot,
   fingerprints: Fingerprints,
   failed: ReadonlySet<string> = new Set(),
+  beginning: ReadonlySet<string> = new Set(),
 ): Plan {
-  const contexts = groupContexts(topology, snapshot, fingerprints, failed);
+  const all = groupContexts(topology, snapshot, fingerprints, failed);
+  const contexts = all.filter(({ group }) => !beginning.has(group.name));
   const networks = planNetworks(topology, snapshot);
   const groups = mergeParts(contexts.map(planGroup));
   const removed = planRemovedGroups(topology, snapshot);
@@ -42,11 +47,11 @@ export function planCluster(
     return waits.length === 0 ? each : { ...each, after: [...new Set([...each.after, ...waits])] };
   });
   const possible = isNetworkBlocked ? withoutNetwork(steps) : steps;
-  const all = mergeParts([networks, { ...groups, steps: possible }, removed]);
-  const open = contexts.flatMap((context) => findOpen(context, all.changes));
+  const parts = mergeParts([networks, { ...groups, steps: possible }, removed]);
+  const open = contexts.flatMap((context) => findOpen(context, parts.changes));
   const plan = {
     cluster: topology.cluster,
-    ...all,
+    ...parts,
     ...(open.length > 0 ? { open } : {}),
     wanted: countWanted(topology),
   };

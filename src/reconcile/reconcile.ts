@@ -4,10 +4,11 @@ import type { GroupRecord } from '../postgres/record.ts';
 import type { Topology } from '../topology/model.ts';
 import type { ActionContext } from './actions.ts';
 import { claim, isClaimed, type Tenure } from './claim.ts';
-import { execute, type Outcome } from './execute.ts';
+import { calledOff, execute, type Executed, type Outcome } from './execute.ts';
 import { LockSeeker, isLock, lockPollMilliseconds, type Lock } from './lock.ts';
 import { findLockImage } from './lock-image.ts';
 import { look, type Looked } from './look.ts';
+import { nodeResource } from './names.ts';
 import type { Passwords } from './passwords.ts';
 import { without, type Plan, type Step } from './plan.ts';
 import { planCluster } from './planner.ts';
@@ -98,6 +99,10 @@ class Run {
   readonly #interrupted = new Set<string>();
   /** Containers of servers that were waited for, and have not gone silent since. */
   readonly #justAnswered = new Set<string>();
+  /** What an earlier round has begun and nothing calls off, by step. */
+  readonly #underWay = new Map<Step, Promise<void>>();
+  /** What it ended with that is no outcome. */
+  #bug: unknown;
   /** Containers that were seen without data in their volumes. */
   #empty: ReadonlySet<string> = new Set();
   /** Resources that have answered in this run. */
@@ -166,6 +171,9 @@ class Run {
 
   async release(): Promise<void> {
     clearTimeout(this.#recheck);
+    // Who has lost the lock seeks it anew, and need not wait for a pull: another one joins it.
+    const isWaitedFor = ({ action }: Step): boolean => this.#options.daemon === undefined || action.do !== 'pull-image';
+    await Promise.all([...this.#underWay].map(([step, end]) => (isWaitedFor(step) ? end : undefined)));
     this.#listeners?.stop();
     if (this.#options.daemon === undefined) await this.#lock?.release();
   }
@@ -174,6 +182,7 @@ class Run {
     let isTold = false;
     for (let round = 1; ; round += 1) {
       const signal = this.#roundSignal();
+      if (this.#bug !== undefined) throw this.#bug;
       const { plan, snapshot } = await this.#look();
       this.#recheckIn(plan.recheck);
       const steps = plan.steps;
@@ -184,10 +193,13 @@ class Run {
         isTold = true;
       }
       const isStuck = plan.blocked.length > 0 || this.#failures.size > 0 || this.#held.length > 0;
-      if (isSettled && isStuck) return this.#result(plan, false);
-      const checks = this.#checksOf(plan);
-      if (isSettled && checks.length === 0) return this.#result(plan, true);
+      const checks = isStuck ? [] : this.#checksOf(plan);
+      if (isSettled && checks.length === 0) {
+        if (this.#underWay.size === 0) return this.#result(plan, !isStuck);
+        await calledOff(signal);
+      }
       if (this.#isCalledOff()) return this.#result(plan, false, this.#last);
+      if (isSettled && checks.length === 0) continue;
       if (!isSettled && this.#lock === undefined) {
         if (!(await this.#seekLock())) return this.#result(plan, false);
         // What was seen before the lock was held may have changed, or been done by who held it.
@@ -197,12 +209,12 @@ class Run {
       const outcomes = await this.#execute(isSettled ? checks : steps, signal);
       this.#last = outcomes;
       if (isSettled && outcomes.every(({ result }) => result === 'done')) {
-        if (this.#empty.size === 0) return this.#result(plan, true);
+        if (this.#empty.size === 0 && this.#underWay.size === 0) return this.#result(plan, true);
         continue;
       }
       if (this.#isCalledOff()) return this.#result(plan, false, outcomes);
       if (!isSettled) this.#refuseToSpin(steps, outcomes);
-      if (this.#options.daemon !== undefined && firstRetryable(outcomes) !== undefined) {
+      if (this.#options.daemon !== undefined && this.#underWay.size === 0 && firstRetryable(outcomes) !== undefined) {
         return { ...this.#result(plan, false, outcomes), stopped: 'retry' };
       }
       await this.#backOff(outcomes, signal);
@@ -227,10 +239,13 @@ class Run {
 
   /** What is to be done now: without what failed for good, and without what is held. */
   async #look(): Promise<Looked> {
-    const failed = new Set(this.#failures.keys());
+    const pulling = [...this.#underWay.keys()].filter(({ action }) => action.do === 'pull-image');
+    const failed = new Set([...this.#failures.keys(), ...pulling.map(({ resource }) => resource)]);
+    const beginning = this.#findBeginning();
     this.#options.onProgress({ type: 'looking' });
     const looked = await look(this.#engine, this.#topology, this.#passwords.fingerprints, {
       failed,
+      beginning,
       voices: this.#findVoices(),
       watch: this.#watch,
       listens: this.#options.daemon !== undefined,
@@ -242,11 +257,11 @@ class Run {
     this.#options.onProgress({ type: 'looked', looked });
     this.#held = this.#options.daemon?.hold(looked) ?? [];
     await this.#giveUpClones(looked.plan);
-    const left = new Set([...this.#failures.keys(), ...this.#held.map(({ resource }) => resource)]);
+    const left = new Set([...failed, ...this.#failures.keys(), ...this.#held.map(({ resource }) => resource)]);
     const plan =
       left.size === failed.size
         ? looked.plan
-        : planCluster(this.#topology, looked.snapshot, this.#passwords.fingerprints, left);
+        : planCluster(this.#topology, looked.snapshot, this.#passwords.fingerprints, left, beginning);
     return { snapshot: looked.snapshot, plan: { ...plan, steps: without(plan.steps, left) } };
   }
 
@@ -329,8 +344,21 @@ class Run {
     }
   }
 
+  /** Groups whose bootstrap is under way: what is seen of one means nothing before that has ended. */
+  #findBeginning(): ReadonlySet<string> {
+    const resources = new Set(
+      [...this.#underWay.keys()].flatMap(({ action, resource }) =>
+        action.do === 'finish-bootstrap' ? [resource] : [],
+      ),
+    );
+    const groups = this.#topology.groups.filter(({ nodes }) =>
+      nodes.some(({ name }) => resources.has(nodeResource(name))),
+    );
+    return new Set(groups.map(({ name }) => name));
+  }
+
   async #execute(steps: readonly Step[], signal: AbortSignal): Promise<readonly Outcome[]> {
-    const outcomes = await execute(
+    const { outcomes, underWay } = await execute(
       steps,
       { ...this.#context, signal },
       {
@@ -347,17 +375,38 @@ class Run {
         },
       },
     );
+    for (const each of underWay) this.#goOn(each);
     for (const outcome of outcomes) {
-      if (outcome.result === 'done') this.#noteDone(outcome.step);
-      if (outcome.result !== 'failed' || !(outcome.error instanceof PgherdError)) continue;
-      if (hasCode(outcome.error, 'engine-unreachable', 'engine-permission', 'lock-lost')) throw outcome.error;
-      if (outcome.error.code === 'interrupted') continue;
-      if (outcome.step.action.do === 'await-node') this.#mustProbe = this.#options.daemon === undefined;
-      if (!outcome.error.retry) {
-        this.#failures.set(outcome.step.resource, outcome.error);
-      }
+      this.#take(outcome);
+      if (outcome.result === 'failed' && isFatal(outcome.error)) throw outcome.error;
     }
     return outcomes;
+  }
+
+  // What is fatal the next look meets as well.
+  #goOn({ step, outcome }: Executed['underWay'][number]): void {
+    const end = outcome
+      .then(
+        (ended) => {
+          this.#take(ended);
+        },
+        (bug: unknown) => {
+          this.#bug = bug;
+        },
+      )
+      .then(() => {
+        this.#underWay.delete(step);
+        this.#round.abort(new InterruptedError('what was under way has ended'));
+      });
+    this.#underWay.set(step, end);
+  }
+
+  #take(outcome: Outcome): void {
+    if (outcome.result === 'done') this.#noteDone(outcome.step);
+    if (outcome.result !== 'failed' || !(outcome.error instanceof PgherdError)) return;
+    if (isFatal(outcome.error) || outcome.error.code === 'interrupted') return;
+    if (outcome.step.action.do === 'await-node') this.#mustProbe = this.#options.daemon === undefined;
+    if (!outcome.error.retry) this.#failures.set(outcome.step.resource, outcome.error);
   }
 
   // Commits may need what was cloned, whoever else is waited for: only when it is seen with its data is it listened to.
@@ -438,6 +487,10 @@ function timeoutSignal(milliseconds: number): AbortSignal {
     controller.abort(new InterruptedError('the time for this run has passed'));
   }, milliseconds).unref();
   return controller.signal;
+}
+
+function isFatal(error: unknown): boolean {
+  return hasCode(error, 'engine-unreachable', 'engine-permission', 'lock-lost');
 }
 
 function firstRetryable(outcomes: readonly Outcome[]): PgherdError | undefined {

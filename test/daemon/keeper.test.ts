@@ -240,6 +240,96 @@ describe('a keeper', () => {
     ready.add(replica);
   });
 
+  it.each(['pull of its image', 'bootstrap'])(
+    'goes on with the others while a group waits for the %s',
+    async (what) => {
+      const world = new FakeWorld();
+      let isHeld = false;
+      let isLetGo = false;
+      const hold = async (): Promise<void> => {
+        isHeld = true;
+        await until('it is let go', () => isLetGo, Boolean);
+      };
+      const known = world.images.get('postgres:17');
+      if (known === undefined) throw new Error('no image');
+      world.pullable.set('postgres:18', { ...known, id: 'sha256:18' });
+      const kept = keep(world, {}, (engine) => ({
+        ...engine,
+        pullImage: async (image) => {
+          await hold();
+          return engine.pullImage(image);
+        },
+        exec: async (ref, command) => {
+          if (
+            command.command.some((word) => word.endsWith('config/bootstrap')) &&
+            world.find(ref)?.name === 'shop-lb2-primary'
+          )
+            await hold();
+          return engine.exec(ref, command);
+        },
+      }));
+      await kept.begin();
+      await untilWell(world, kept);
+      const second =
+        what === 'bootstrap'
+          ? '{ name: lb2, replicas: 1 }'
+          : '{ name: lb2, replicas: 1, postgres: { image: "postgres:18" } }';
+      const text = `cluster_name: shop\nbalancers: [{ name: lb1, replicas: 1 }, ${second}]\n`;
+      kept.keeper.setSource({ ...sourceOf(2), topology: topologyOf(text) });
+      kept.ask();
+      await until('it is under way', () => isHeld, Boolean);
+      const before = world.find(primary)?.startedAt;
+      await world.connect().engine.killContainer(primary, 'SIGKILL');
+      await until(
+        'the leader of the other group is started',
+        () => world.find(primary),
+        (found) => found?.state === 'running' && found.startedAt !== before,
+      );
+      await untilCondition(kept, 'LeaderAvailable False NoLeader: lb2 has none');
+      isLetGo = true;
+      await until('both groups are well', kept.show, (lines) => lines.includes('Ready True AsTheFileSays: '));
+      expect([...world.volumes.keys()].filter((name) => name.includes('lb2')).sort()).toEqual([
+        'shop_lb2_0_1',
+        'shop_lb2_1_1',
+      ]);
+    },
+  );
+
+  it('takes a lost lock again while an image is pulled', async () => {
+    const world = new FakeWorld();
+    let isPulling = false;
+    let isLetGo = false;
+    const known = world.images.get('postgres:17');
+    if (known === undefined) throw new Error('no image');
+    world.pullable.set('postgres:18', { ...known, id: 'sha256:18' });
+    const kept = keep(world, {}, (engine) => ({
+      ...engine,
+      pullImage: async (image) => {
+        isPulling = true;
+        await until('it is let go', () => isLetGo, Boolean);
+        return engine.pullImage(image);
+      },
+    }));
+    await kept.begin();
+    await untilWell(world, kept);
+    kept.keeper.setSource({
+      ...sourceOf(2),
+      topology: topologyOf(
+        'cluster_name: shop\nbalancers: [{ name: lb1, replicas: 1 }, { name: lb2, replicas: 1, postgres: { image: "postgres:18" } }]\n',
+      ),
+    });
+    kept.ask();
+    await until('it is under way', () => isPulling, Boolean);
+    world.crash(lock);
+    await until(
+      'the lock is taken again',
+      () => messagesOf(kept.entries, 'lock').filter((message) => message.startsWith('taken')),
+      ({ length }) => length === 2,
+    );
+    isLetGo = true;
+    await until('both groups are well', kept.show, (lines) => lines.includes('Ready True AsTheFileSays: '));
+  });
+
   it('lets go of the cluster when it ends', async () => {
     const { world, end } = await start();
     await end();

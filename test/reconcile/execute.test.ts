@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PgherdError } from '../../src/base/error.ts';
 import type { ActionContext } from '../../src/reconcile/actions.ts';
-import { execute, type Outcome } from '../../src/reconcile/execute.ts';
+import { execute, type Executed } from '../../src/reconcile/execute.ts';
 import { createStepQueue } from '../../src/reconcile/step-queue.ts';
 import type { Step } from '../../src/reconcile/plan.ts';
 import { FakeWorld } from '../bench/fake-engine.ts';
@@ -18,9 +18,16 @@ async function carryOut(
     readonly work?: (image: string) => Promise<void>;
     readonly concurrency?: number;
     readonly controller?: AbortController;
+    /** Calls off the waits alone. */
+    readonly waits?: AbortController;
   } = {},
-): Promise<{ readonly events: readonly string[]; readonly outcomes: readonly Outcome[] }> {
-  const { work = () => Promise.resolve(), concurrency = 16, controller = new AbortController() } = options;
+): Promise<{ readonly events: readonly string[] } & Executed> {
+  const {
+    work = () => Promise.resolve(),
+    concurrency = 16,
+    controller = new AbortController(),
+    waits = controller,
+  } = options;
   const events: string[] = [];
   const context: ActionContext = {
     engine: {
@@ -29,6 +36,7 @@ async function carryOut(
         await work(name);
         return { name, labels, createdAt: '' };
       },
+      pullImage: work,
     },
     cluster: 'shop',
     verifyLock: () => Promise.resolve(),
@@ -39,15 +47,15 @@ async function carryOut(
     passwordOf: () => undefined,
     readFile: () => Promise.reject(new Error('no files here')),
     randomBytes: (size) => Buffer.alloc(size),
-    signal: controller.signal,
+    signal: waits.signal,
   };
-  const outcomes = await execute(steps, context, {
+  const { outcomes, underWay } = await execute(steps, context, {
     queue: createStepQueue(concurrency),
     signal: controller.signal,
     onStart: ({ id }) => events.push(`${id} starts`),
     onEnd: ({ step, result }) => events.push(`${step.id} ${result}`),
   });
-  return { events, outcomes };
+  return { events, outcomes, underWay };
 }
 
 const refuse = (image: string) => (asked: string) =>
@@ -92,6 +100,24 @@ describe('the steps of a plan', () => {
     };
     const { outcomes } = await carryOut([make('a'), make('b', 'a')], { work, controller });
     expect(outcomes.map(({ result }) => result)).toEqual(['done', 'skipped']);
+  });
+
+  it('that nothing calls off go on when the waits are called off; what waits for them is not begun', async () => {
+    const controller = new AbortController();
+    let end = (): void => undefined;
+    const work = async (name: string): Promise<void> => {
+      if (name !== 'pull') return;
+      controller.abort();
+      await new Promise<void>((resolve) => {
+        end = resolve;
+      });
+    };
+    const pull: Step = { id: 'pull', resource: 'pull', action: { do: 'pull-image', image: 'pull' }, after: [] };
+    const { outcomes, underWay } = await carryOut([make('a'), pull, make('b', 'pull')], { work, waits: controller });
+    expect(outcomes.map(({ step, result }) => `${step.id} ${result}`)).toEqual(['a done', 'b skipped']);
+    expect(underWay.map(({ step }) => step.id)).toEqual(['pull']);
+    end();
+    expect(await underWay[0]?.outcome).toMatchObject({ result: 'done' });
   });
 
   it('wait for nothing that is not in the plan', async () => {

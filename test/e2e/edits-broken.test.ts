@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { LedHerd } from './failover-herd.ts';
+import { dockerResult } from './support/engine.ts';
+import { until } from './support/until.ts';
+
+const names = ['lb1-primary', 'lb1-replica1', 'lb1-replica2'];
+
+let group: LedHerd;
+
+beforeAll(async () => {
+  group = await LedHerd.prepare({ failover: { delay: '0s' } });
+  await group.bringUp('daemon');
+  await group.addRow('lb1-primary');
+});
+
+afterAll(async () => {
+  await group.end();
+});
+
+/** Those that answer. */
+async function up(): Promise<readonly string[]> {
+  const asked = await Promise.all(
+    names.map((name) => dockerResult(['exec', group.container(name), 'pg_isready', '-q', '-h', '127.0.0.1'])),
+  );
+  return names.filter((_, index) => asked[index]?.code === 0);
+}
+
+it('a parameter that no server starts with takes one server away, and the others serve on', async () => {
+  const library = 'there_is_no_such_library';
+  await group.herd.editBalancer({ postgres: { parameters: { shared_preload_libraries: library } } });
+  const next = await group.awaitLeader('another one leads', ({ name }) => name !== 'lb1-primary');
+  await until(
+    'it is said why',
+    () => group.daemon.condition('Stalled'),
+    (found) => found?.message.includes(library) === true,
+    60_000,
+  );
+  await group.addRow(next.name);
+  expect(await up()).toEqual(names.slice(1));
+  expect(await group.daemon.condition('LeaderAvailable')).toMatchObject({ status: 'True' });
+
+  await group.herd.editBalancer({ postgres: { parameters: { shared_buffers: '64MB' } } });
+  await group.becomeWhole(next.name);
+  for (const name of names) expect(await group.sql(name, 'SHOW shared_buffers')).toBe('64MB');
+});
