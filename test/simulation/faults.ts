@@ -280,9 +280,11 @@ function breakLeader(simulation: Simulation): void {
   leader.database.isBroken = true;
   crash(simulation, leader.container);
   simulation.clock.after(3000, () => {
-    const { random, trace } = simulation;
+    const { random, trace, servers } = simulation;
     const candidates = replicas(simulation).filter(({ isReplayed, isHung }) => isReplayed && !isHung);
-    if (candidates.length === 0 || leaderOf(simulation) !== undefined) return;
+    // One that hangs may go on.
+    const isAnyLeft = servers.all.some(({ isAlive, database }) => isAlive && !database.isStandby);
+    if (candidates.length === 0 || isAnyLeft) return;
     const server = pick(random, candidates);
     trace?.(`${server.container.name} is promoted by hand: it is the only one to write to`);
     // What it lacks, a human has given up.
