@@ -108,7 +108,6 @@ function toStepEntry(outcome: Outcome): Entry | undefined {
   const message = step.id.slice(step.resource.length + 2);
   if (outcome.result === 'failed') {
     const { error } = outcome;
-    if (error instanceof PgherdError && error.code === 'interrupted') return undefined;
     const reason = error instanceof PgherdError ? error.code : 'bug';
     return { type: 'step-failed', resource: step.resource, reason, message: `${message}: ${messageOf(error)}` };
   }

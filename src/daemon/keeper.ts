@@ -179,6 +179,7 @@ export class ClusterKeeper {
     if (kind === 'lock' && this.#lock.isHeld) return;
     if (action === 'health_status' && kind === 'node') return;
     if (action === 'die') this.#noteEnd(id);
+    if (action === 'start' || action === 'unpause') this.#noteStart(id);
     if (action === 'extract-to-dir') this.#requests.noteWrite();
     if (ends.has(action)) this.#wake.fire();
     this.#options.ask();
@@ -330,7 +331,7 @@ export class ClusterKeeper {
     this.#refresh();
   }
 
-  // Others wait for it to answer: if it hangs instead, its silence is noticed only if somebody listens.
+  // Others wait for it to answer, or commits for it to stream, whoever started it: both are noticed only if somebody listens.
   #noteStart(container: string): void {
     const [engine, snapshot] = [this.#engine, this.#snapshot];
     if (engine === undefined || snapshot === undefined) return;

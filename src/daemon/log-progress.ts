@@ -1,4 +1,4 @@
-import { hasCode, messageOf } from '../base/error.ts';
+import { messageOf } from '../base/error.ts';
 import type { Progress } from '../reconcile/work.ts';
 import type { Log } from './log.ts';
 
@@ -14,7 +14,7 @@ export function logProgress(log: Log, fields: Readonly<Record<string, unknown>>,
   const step = outcome.step.id;
   if (outcome.result === 'done') {
     log.info({ ...fields, step, milliseconds: Math.round(outcome.milliseconds) }, 'done');
-  } else if (outcome.result === 'failed' && !hasCode(outcome.error, 'interrupted')) {
+  } else if (outcome.result === 'failed') {
     log.warn({ ...fields, step }, messageOf(outcome.error));
   }
 }

@@ -6,7 +6,7 @@ import type { StepQueue } from './step-queue.ts';
 export type Outcome =
   | { readonly step: Step; readonly result: 'done'; readonly milliseconds: number }
   | { readonly step: Step; readonly result: 'failed'; readonly error: unknown }
-  /** Not tried, since a step before it was not done, or the work was called off. */
+  /** Not tried, since a step before it was not done, or called off. */
   | { readonly step: Step; readonly result: 'skipped' };
 
 export type ExecuteOptions = {
@@ -120,7 +120,8 @@ async function attempt(step: Step, context: ActionContext, options: ExecuteOptio
   } catch (error) {
     // A bug is not an outcome.
     if (!(error instanceof PgherdError)) throw error;
-    return { step, result: 'failed', error };
+    // A wait that was called off says nothing about what was waited for.
+    return error.code === 'interrupted' ? { step, result: 'skipped' } : { step, result: 'failed', error };
   }
 }
 

@@ -2,9 +2,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode } from '../base/error.ts';
 import type { Engine } from '../docker/engine.ts';
 import type { Container, Image, Network, Volume } from '../docker/types.ts';
-import { factLinks, layoutOf, readFacts, type FactLink, type Layout } from '../postgres/layout.ts';
+import {
+  compareRecords,
+  factLinks,
+  layoutOf,
+  readFacts,
+  readRecordName,
+  type FactLink,
+  type Layout,
+} from '../postgres/layout.ts';
+import { recordsFolder } from '../postgres/record.ts';
 import { home as balancerHome, readersLink } from '../balancer/revision.ts';
 import type { Topology } from '../topology/model.ts';
+import { newestRecord } from './group.ts';
 import { clusterLabels, labelNames, readGeneration, readSlot } from './names.ts';
 import type { ObservedBalancer, ObservedNode, ObservedVolume, Snapshot, Taken } from './snapshot.ts';
 
@@ -37,7 +47,7 @@ export async function observe(engine: Engine, cluster: string, topology: Topolog
     networks,
     otherNetworks: otherNetworks.filter(({ id }) => !networks.some((network) => network.id === id)),
     volumes: volumes.flatMap(observeVolume),
-    nodes,
+    nodes: await Promise.all(nodes.map((node) => readNames(engine, node, nodes))),
     balancers,
     images,
     taken: [...taken, ...takenNetworks(topology, networks, otherNetworks)],
@@ -138,6 +148,27 @@ async function observeNode(engine: Engine, container: Container): Promise<Observ
     facts: readFacts(links),
     isStandby,
   };
+}
+
+/**
+ * A controller whose time is over may set the link of a record last, and takes no record away: where the link is behind
+ * those of others, the names of all that the volume holds tell more.
+ */
+async function readNames(engine: Engine, node: ObservedNode, nodes: readonly ObservedNode[]): Promise<ObservedNode> {
+  const { facts, container, layout } = node;
+  const newest = newestRecord(nodes.filter(({ group }) => group === node.group))?.record;
+  if (facts.record === undefined || newest === undefined || compareRecords(facts.record, newest) >= 0) return node;
+  const files = await engine.readArchive(container.id, `${layout.home}/${recordsFolder}`).catch((error: unknown) => {
+    // One that is being removed, or is broken, has what its link says.
+    if (hasCode(error, 'engine-error', 'not-found')) return undefined;
+    throw error;
+  });
+  const names = [...(files?.keys() ?? [])].flatMap(
+    (path) => readRecordName(path.slice(path.lastIndexOf('/') + 1)) ?? [],
+  );
+  const last = names.toSorted((a, b) => compareRecords(b, a))[0];
+  if (last === undefined || compareRecords(last, facts.record) <= 0) return node;
+  return { ...node, facts: { ...facts, record: last }, isLinkLate: true };
 }
 
 // Where no data is, or the container goes just now, nothing was promoted.

@@ -4,11 +4,10 @@ import type { GroupRecord } from '../postgres/record.ts';
 import type { Topology } from '../topology/model.ts';
 import type { ActionContext } from './actions.ts';
 import { claim, isClaimed, type Tenure } from './claim.ts';
-import { calledOff, execute, type Executed, type Outcome } from './execute.ts';
+import { calledOff, execute, type Outcome } from './execute.ts';
 import { LockSeeker, isLock, lockPollMilliseconds, type Lock } from './lock.ts';
 import { findLockImage } from './lock-image.ts';
 import { look, type Looked } from './look.ts';
-import { nodeResource } from './names.ts';
 import type { Passwords } from './passwords.ts';
 import { without, type Plan, type Step } from './plan.ts';
 import { planCluster } from './planner.ts';
@@ -18,6 +17,7 @@ import { LeaderWatch } from './leader-watch.ts';
 import type { Voices } from './reports.ts';
 import { askDeciding, probeReports } from './probe.ts';
 import type { Snapshot } from './snapshot.ts';
+import { UnderWay } from './under-way.ts';
 import { Wake } from './wake.ts';
 import type { Held, Result, WorkOptions, World } from './work.ts';
 
@@ -99,10 +99,10 @@ class Run {
   readonly #interrupted = new Set<string>();
   /** Containers of servers that were waited for, and have not gone silent since. */
   readonly #justAnswered = new Set<string>();
-  /** What an earlier round has begun and nothing calls off, by step. */
-  readonly #underWay = new Map<Step, Promise<void>>();
-  /** What it ended with that is no outcome. */
-  #bug: unknown;
+  readonly #underWay = new UnderWay((outcome) => {
+    this.#take(outcome);
+    this.#round.abort(new InterruptedError('what was under way has ended'));
+  });
   /** Containers that were seen without data in their volumes. */
   #empty: ReadonlySet<string> = new Set();
   /** Resources that have answered in this run. */
@@ -171,9 +171,8 @@ class Run {
 
   async release(): Promise<void> {
     clearTimeout(this.#recheck);
-    // Who has lost the lock seeks it anew, and need not wait for a pull: another one joins it.
-    const isWaitedFor = ({ action }: Step): boolean => this.#options.daemon === undefined || action.do !== 'pull-image';
-    await Promise.all([...this.#underWay].map(([step, end]) => (isWaitedFor(step) ? end : undefined)));
+    // Who has lost the lock seeks it anew, and does not wait for a pull.
+    await this.#underWay.end(this.#options.daemon === undefined);
     this.#listeners?.stop();
     if (this.#options.daemon === undefined) await this.#lock?.release();
   }
@@ -182,7 +181,7 @@ class Run {
     let isTold = false;
     for (let round = 1; ; round += 1) {
       const signal = this.#roundSignal();
-      if (this.#bug !== undefined) throw this.#bug;
+      this.#underWay.check();
       const { plan, snapshot } = await this.#look();
       this.#recheckIn(plan.recheck);
       const steps = plan.steps;
@@ -195,7 +194,7 @@ class Run {
       const isStuck = plan.blocked.length > 0 || this.#failures.size > 0 || this.#held.length > 0;
       const checks = isStuck ? [] : this.#checksOf(plan);
       if (isSettled && checks.length === 0) {
-        if (this.#underWay.size === 0) return this.#result(plan, !isStuck);
+        if (this.#underWay.isNothing) return this.#result(plan, !isStuck);
         await calledOff(signal);
       }
       if (this.#isCalledOff()) return this.#result(plan, false, this.#last);
@@ -209,12 +208,12 @@ class Run {
       const outcomes = await this.#execute(isSettled ? checks : steps, signal);
       this.#last = outcomes;
       if (isSettled && outcomes.every(({ result }) => result === 'done')) {
-        if (this.#empty.size === 0 && this.#underWay.size === 0) return this.#result(plan, true);
+        if (this.#empty.size === 0 && this.#underWay.isNothing) return this.#result(plan, true);
         continue;
       }
       if (this.#isCalledOff()) return this.#result(plan, false, outcomes);
       if (!isSettled) this.#refuseToSpin(steps, outcomes);
-      if (this.#options.daemon !== undefined && this.#underWay.size === 0 && firstRetryable(outcomes) !== undefined) {
+      if (this.#options.daemon !== undefined && this.#underWay.isNothing && firstRetryable(outcomes) !== undefined) {
         return { ...this.#result(plan, false, outcomes), stopped: 'retry' };
       }
       await this.#backOff(outcomes, signal);
@@ -239,9 +238,8 @@ class Run {
 
   /** What is to be done now: without what failed for good, and without what is held. */
   async #look(): Promise<Looked> {
-    const pulling = [...this.#underWay.keys()].filter(({ action }) => action.do === 'pull-image');
-    const failed = new Set([...this.#failures.keys(), ...pulling.map(({ resource }) => resource)]);
-    const beginning = this.#findBeginning();
+    const failed = new Set([...this.#failures.keys(), ...this.#underWay.pulling]);
+    const beginning = this.#underWay.findBeginning(this.#topology);
     this.#options.onProgress({ type: 'looking' });
     const looked = await look(this.#engine, this.#topology, this.#passwords.fingerprints, {
       failed,
@@ -344,19 +342,6 @@ class Run {
     }
   }
 
-  /** Groups whose bootstrap is under way: what is seen of one means nothing before that has ended. */
-  #findBeginning(): ReadonlySet<string> {
-    const resources = new Set(
-      [...this.#underWay.keys()].flatMap(({ action, resource }) =>
-        action.do === 'finish-bootstrap' ? [resource] : [],
-      ),
-    );
-    const groups = this.#topology.groups.filter(({ nodes }) =>
-      nodes.some(({ name }) => resources.has(nodeResource(name))),
-    );
-    return new Set(groups.map(({ name }) => name));
-  }
-
   async #execute(steps: readonly Step[], signal: AbortSignal): Promise<readonly Outcome[]> {
     const { outcomes, underWay } = await execute(
       steps,
@@ -375,7 +360,7 @@ class Run {
         },
       },
     );
-    for (const each of underWay) this.#goOn(each);
+    for (const each of underWay) this.#underWay.add(each);
     for (const outcome of outcomes) {
       this.#take(outcome);
       if (outcome.result === 'failed' && isFatal(outcome.error)) throw outcome.error;
@@ -383,28 +368,11 @@ class Run {
     return outcomes;
   }
 
-  // What is fatal the next look meets as well.
-  #goOn({ step, outcome }: Executed['underWay'][number]): void {
-    const end = outcome
-      .then(
-        (ended) => {
-          this.#take(ended);
-        },
-        (bug: unknown) => {
-          this.#bug = bug;
-        },
-      )
-      .then(() => {
-        this.#underWay.delete(step);
-        this.#round.abort(new InterruptedError('what was under way has ended'));
-      });
-    this.#underWay.set(step, end);
-  }
-
+  // What is fatal the next look meets as well, where nobody throws it.
   #take(outcome: Outcome): void {
     if (outcome.result === 'done') this.#noteDone(outcome.step);
     if (outcome.result !== 'failed' || !(outcome.error instanceof PgherdError)) return;
-    if (isFatal(outcome.error) || outcome.error.code === 'interrupted') return;
+    if (isFatal(outcome.error)) return;
     if (outcome.step.action.do === 'await-node') this.#mustProbe = this.#options.daemon === undefined;
     if (!outcome.error.retry) this.#failures.set(outcome.step.resource, outcome.error);
   }

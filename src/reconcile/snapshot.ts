@@ -10,6 +10,8 @@ export type ObservedNode = {
   readonly volume: string;
   readonly layout: Layout;
   readonly facts: NodeFacts;
+  /** Its volume holds a newer record than its link says: somebody whose time is over wrote last. */
+  readonly isLinkLate?: boolean;
   /** Its data is a standby's: a server that is promoted, by whomever, takes that mark away before it takes writes. */
   readonly isStandby: boolean;
 };

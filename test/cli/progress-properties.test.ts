@@ -23,7 +23,7 @@ const text = fc.oneof(
   ),
 );
 const error = fc
-  .record({ message: text, retry: fc.boolean(), code: fc.constantFrom('engine-error', 'interrupted') })
+  .record({ message: text, retry: fc.boolean(), code: fc.constant('engine-error' as const) })
   .map(({ message, retry, code }) => new PgherdError(code, message, { retry }));
 const step: fc.Arbitrary<Step> = fc.constantFrom(...steps);
 const plan: fc.Arbitrary<Plan> = fc.constantFrom(...plans);

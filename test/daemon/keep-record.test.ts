@@ -240,7 +240,6 @@ describe('nothing is written of', () => {
     ['a plan with nothing to do', { type: 'planned', plan: nothing, round: 1 }],
     ['the begin of a step', { type: 'step-started', step: start }],
     ['a step that was left out', ended({ step: start, result: 'skipped' })],
-    ['a step that was called off', failed(new PgherdError('interrupted', 'called off'))],
     ['a wait, which changes nothing', done({ do: 'await-node', node: placed, name: 'n', revision: 'r' })],
     ['a pause', { type: 'retrying', milliseconds: 500, error: new PgherdError('reply-lost', 'cut', { retry: true }) }],
   ])('%s', (_, progress) => expect(record(progress)).toEqual([]));

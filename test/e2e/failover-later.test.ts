@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { LedHerd, mount } from './failover-herd.ts';
-import { docker } from './support/engine.ts';
+import { docker, dockerResult } from './support/engine.ts';
+import type { Result } from './support/cluster.ts';
 import { until } from './support/until.ts';
 
 let group: LedHerd;
@@ -54,4 +55,39 @@ it('a replica that streams a timeline which its leader has left is not healthy',
   expect(await group.healthOf('lb1-replica1')).toBe('1 waiting');
   await inReplica('rm', history);
   expect(await group.healthOf('lb1-replica1')).toBe('0 streaming');
+});
+
+it('who waits for a server, or for replicas to catch up, does so no longer when another one does', async () => {
+  const script = (node: string, ...args: readonly string[]): Promise<Result> =>
+    dockerResult(['exec', group.container(node), 'sh', ...args]);
+  const home = `${mount}/pgherd`;
+  await group.deafen('lb1-replica1');
+  const wait = (): Promise<Result> => script('lb1-replica1', `${home}/config/await`, '100');
+  const waiting = (): Promise<string> => docker('exec', group.container('lb1-replica1'), 'cat', `${home}/awaiting`);
+  const before = await waiting();
+  const first = wait();
+  await until('the first one waits', waiting, (pid) => pid !== before);
+  const second = wait();
+  const { code, stderr } = await first;
+  expect(`${String(code)} ${stderr}`).toContain('75 pgherd await: another one waits for this server');
+  await group.heal('lb1-replica1');
+  const { code: done, stdout } = await second;
+  expect(`${String(done)} ${stdout.trim()}`).toBe('0 streaming');
+
+  const catchUp = (): Promise<Result> => script('lb1-primary', `${home}/config/caught-up`, '100', '1', '', 'nobody');
+  const sessions = (): Promise<string> =>
+    group.sql(
+      'lb1-primary',
+      "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE application_name = 'pgherd_caught_up'",
+    );
+  const earlier = catchUp();
+  const one = await until('the earlier one waits', sessions, (found) => /^\d+$/.test(found));
+  const later = catchUp();
+  expect(await earlier).toMatchObject({ code: 1 });
+  await until('the later one waits', sessions, (found) => /^\d+$/.test(found) && found !== one);
+  await group.sql(
+    'lb1-primary',
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgherd_caught_up'",
+  );
+  expect(await later).toMatchObject({ code: 1 });
 });

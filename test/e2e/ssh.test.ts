@@ -121,7 +121,7 @@ describe('an engine behind ssh://', () => {
       stderr: '',
     });
     expect(await pgherd('plan', '--detailed-exitcode')).toMatchObject(ok);
-    expect(await findLeft()).toEqual([]);
+    await until('nothing is left', findLeft, ({ length }) => length === 0);
   });
 
   it('has its connections, locks and listeners go with a daemon that is killed', async () => {

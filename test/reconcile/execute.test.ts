@@ -102,6 +102,12 @@ describe('the steps of a plan', () => {
     expect(outcomes.map(({ result }) => result)).toEqual(['done', 'skipped']);
   });
 
+  it('whose wait is called off are not done, and have not failed', async () => {
+    const calledOff = (): Promise<void> => Promise.reject(new PgherdError('interrupted', 'called off'));
+    const { outcomes } = await carryOut([make('a'), make('b', 'a')], { work: calledOff });
+    expect(outcomes.map(({ result }) => result)).toEqual(['skipped', 'skipped']);
+  });
+
   it('that nothing calls off go on when the waits are called off; what waits for them is not begun', async () => {
     const controller = new AbortController();
     let end = (): void => undefined;

@@ -56,3 +56,22 @@ describe('a container that is being removed', () => {
     await expect(looking).rejects.toBe(torn);
   });
 });
+
+describe('a record whose link was set last by a controller whose time is over', () => {
+  it('is the newest that the volume holds, and the link is set again', async () => {
+    const world = new FakeWorld();
+    await run(world, leastFile);
+    const { engine } = world.connect();
+    const nodes = [...world.containers.values()].filter(({ name }) => name === 'shop-lb1-primary' || name === replica);
+    const link = `${nodes[0]?.volumes[0]?.target ?? ''}/pgherd/record`;
+    const before = await observe(engine, 'shop', undefined);
+    for (const { name, view } of nodes)
+      if (name === 'shop-lb1-primary') view.put(link, { type: 'link', target: 'records/record.1.1.1.0-1.json' });
+    const seen = await observe(engine, 'shop', undefined);
+    expect(seen.nodes.map(({ facts }) => facts.record)).toEqual(before.nodes.map(({ facts }) => facts.record));
+    await run(world, leastFile);
+    const [one = '', other] = nodes.map(({ view }) => view.link(link));
+    expect(other).toBe(one);
+    expect(one).toMatch(/^records\/record\.\d{13}\.2\.0\.0-1\.json$/);
+  });
+});

@@ -548,4 +548,30 @@ export const mutations: readonly Mutation[] = [
       },
     ],
   },
+  {
+    name: 'late-link-believed',
+    finds: standstill,
+    mode: 'required',
+    with: 'promoted by hand + daemon suspended, lock lost + leader killed',
+    changes: [
+      {
+        file: 'src/reconcile/observe.ts',
+        find: 'if (last === undefined || compareRecords(last, facts.record) <= 0) return node;',
+        replace: 'if (last !== undefined || files !== undefined) return node;',
+      },
+    ],
+  },
+  {
+    name: 'started-by-others-not-listened-to',
+    finds: standstill,
+    mode: 'required',
+    with: 'lag + node crashes',
+    changes: [
+      {
+        file: 'src/daemon/keeper.ts',
+        find: "if (action === 'start' || action === 'unpause') this.#noteStart(id);",
+        replace: '',
+      },
+    ],
+  },
 ];

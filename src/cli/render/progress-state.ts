@@ -1,4 +1,4 @@
-import { hasCode, messageOf, PgherdError } from '../../base/error.ts';
+import { messageOf, PgherdError } from '../../base/error.ts';
 import type { Outcome } from '../../reconcile/execute.ts';
 import type { Plan, Step } from '../../reconcile/plan.ts';
 import type { Progress } from '../../reconcile/work.ts';
@@ -185,8 +185,6 @@ function endStep(cluster: ClusterState, outcome: Outcome, now: number): ClusterS
 function toProgress(outcome: Outcome): StepProgress {
   if (outcome.result !== 'failed') return { is: outcome.result };
   const { error } = outcome;
-  // A wait that was called off says nothing about what was waited for.
-  if (hasCode(error, 'interrupted')) return { is: 'skipped' };
   return { is: 'failed', error: messageOf(error), isFinal: !(error instanceof PgherdError && error.retry) };
 }
 

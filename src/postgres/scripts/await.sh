@@ -1,8 +1,16 @@
 # Waits until the health check passes, asking often, for the given number of seconds at most: an exec outlives its client.
+# Whoever waits for the same later does it instead.
 end=$(($(date +%s) + ${1:-60}))
 alone=
+# Where nothing can be written, nobody can tell.
+echo $$ 2>/dev/null >"$home/awaiting" || :
+is_last() { ! read -r last <"$home/awaiting" || [ "$last" = $$ ]; }
 # A server that starts needs the machine for itself: it is asked in the cheapest way first.
 until is='' && pg_isready -q -h /var/run/postgresql && is=$(sh "$rev/health" 2>&1); do
+  if ! is_last; then
+    say 'another one waits for this server'
+    exit 75
+  fi
   now=$(date +%s)
   # One that answers and has not streamed for so long may never: who asked finds out why.
   if [ "$is" = waiting ]; then alone=${alone:-$now}; else alone=; fi

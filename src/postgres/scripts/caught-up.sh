@@ -5,9 +5,12 @@ superuser=$(cat "$rev/superuser")
 seconds=$1 num=$2 meanwhile=$3
 shift 3
 # What is acknowledged later must be so by that setting, or what they have now says nothing. No snapshot is held while it waits.
+# One that was called off goes on until somebody asks anew.
 ask() {
-  PGOPTIONS='-c search_path=pg_catalog -c statement_timeout=0 -c lc_messages=C' psql -XAtq -v ON_ERROR_STOP=1 \
+  PGAPPNAME=pgherd_caught_up PGOPTIONS='-c search_path=pg_catalog -c statement_timeout=0 -c lc_messages=C' psql -XAtq -v ON_ERROR_STOP=1 \
     -v "seconds=$seconds" -v "num=$num" -v "meanwhile=$meanwhile" -v "names=$*" -h /var/run/postgresql -U "$superuser" -d "$database" <<'SQL'
+select pg_terminate_backend(pid) from pg_stat_activity
+  where application_name = 'pgherd_caught_up' and pid <> pg_backend_pid() \g /dev/null
 select set_config('pgherd.seconds', :'seconds', false), set_config('pgherd.num', :'num', false),
   set_config('pgherd.meanwhile', :'meanwhile', false), set_config('pgherd.names', :'names', false) \g /dev/null
 do $$ declare

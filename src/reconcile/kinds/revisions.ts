@@ -71,7 +71,8 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   const differs = facts.config !== wanted.name;
   const isFenced = facts.serves === 'fenced';
   const promotes = role.is === 'lead' && mustPromote(observed);
-  const lacksRecord = facts.record === undefined || compareRecords(facts.record, view.record) !== 0;
+  const lacksRecord =
+    facts.record === undefined || observed.isLinkLate === true || compareRecords(facts.record, view.record) !== 0;
   // A clone under way reads whom it follows from what is in force, and there is no server to load anything.
   const hasServed = facts.started !== undefined;
   const restart = isRunning && facts.started !== undefined && revisionNeedsRestart(facts.started, wanted.name);
