@@ -85,6 +85,8 @@ export class ClusterKeeper {
   readonly #told = new Map<string, Condition['status']>();
   /** What no retry helped in the turn before. */
   #failed = '';
+  /** Containers that a step under way does something to. */
+  readonly #inHand = new Set<string>();
   readonly #news = new ServerNews();
   readonly #requests: RequestWatch;
 
@@ -179,7 +181,7 @@ export class ClusterKeeper {
     if (kind === 'lock' && this.#lock.isHeld) return;
     if (action === 'health_status' && kind === 'node') return;
     if (action === 'die') this.#noteEnd(id);
-    if (action === 'start' || action === 'unpause') this.#noteStart(id);
+    if ((action === 'start' || action === 'unpause') && !this.#inHand.has(id)) this.#noteStart(id);
     if (action === 'extract-to-dir') this.#requests.noteWrite();
     if (ends.has(action)) this.#wake.fire();
     this.#options.ask();
@@ -308,8 +310,13 @@ export class ClusterKeeper {
       this.#isWorking = true;
       this.#refresh();
     }
-    if (progress.type !== 'step-ended' || progress.outcome.result !== 'done') return;
+    if (progress.type === 'step-started' && 'container' in progress.step.action) {
+      this.#inHand.add(progress.step.action.container);
+    }
+    if (progress.type !== 'step-ended') return;
     const { resource, action } = progress.outcome.step;
+    if ('container' in action) this.#inHand.delete(action.container);
+    if (progress.outcome.result !== 'done') return;
     if (action.do === 'start' || action.do === 'restart') {
       this.#hold.noteStart(resource);
       this.#noteStart(action.container);

@@ -569,7 +569,7 @@ export const mutations: readonly Mutation[] = [
     changes: [
       {
         file: 'src/daemon/keeper.ts',
-        find: "if (action === 'start' || action === 'unpause') this.#noteStart(id);",
+        find: "if ((action === 'start' || action === 'unpause') && !this.#inHand.has(id)) this.#noteStart(id);",
         replace: '',
       },
     ],
