@@ -193,7 +193,8 @@ export class ClusterKeeper {
     this.#isTurning = false;
     this.#isWorking = false;
     this.#refresh();
-    return { next, seenUpTo: this.#lookedAt };
+    // One that was called off may have looked again before it noticed: who called it off has seen nothing done.
+    return { next, seenUpTo: this.#outdated.signal.aborted ? -Infinity : this.#lookedAt };
   }
 
   #turnUnderWay(): { readonly engine: Engine; readonly seen: readonly ObservedNode[] } | undefined {

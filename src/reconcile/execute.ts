@@ -53,6 +53,7 @@ export async function execute(
 ): Promise<Executed> {
   const running = new Map<string, Promise<Outcome>>();
   const ended = new Map<string, Outcome>();
+  const begun = new Set<string>();
   let isOver = false;
   const planned = new Set(steps.map(({ id }) => id));
   if (planned.size !== steps.length) throw new Error('two steps of a plan have one id');
@@ -60,6 +61,7 @@ export async function execute(
   const run = async (step: Step): Promise<Outcome> => {
     const before = await Promise.all(step.after.flatMap((id) => running.get(id) ?? []));
     const isReady = !isOver && before.every((outcome) => outcome.result === 'done');
+    if (isReady) begun.add(step.id);
     const outcome: Outcome = isReady ? await inTurn(step, context, options) : { step, result: 'skipped' };
     options.onEnd(outcome);
     ended.set(step.id, outcome);
@@ -85,8 +87,8 @@ export async function execute(
   const outcomes = steps
     .filter(({ id }) => !left.has(id))
     .map(async (step): Promise<Outcome> => {
-      const isPending = late.has(step.id) && !ended.has(step.id);
-      return (isPending ? undefined : await running.get(step.id)) ?? { step, result: 'skipped' };
+      const isLeft = late.has(step.id) && !begun.has(step.id) && !ended.has(step.id);
+      return (isLeft ? undefined : await running.get(step.id)) ?? { step, result: 'skipped' };
     });
   return { outcomes: await Promise.all(outcomes), underWay };
 }

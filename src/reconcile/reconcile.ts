@@ -101,8 +101,11 @@ class Run {
   readonly #justAnswered = new Set<string>();
   readonly #underWay = new UnderWay((outcome) => {
     this.#take(outcome);
+    this.#late.push(outcome);
     this.#round.abort(new InterruptedError('what was under way has ended'));
   });
+  /** What ended beside the rounds since the last look. */
+  readonly #late: Outcome[] = [];
   /** Containers that were seen without data in their volumes. */
   #empty: ReadonlySet<string> = new Set();
   /** Resources that have answered in this run. */
@@ -184,6 +187,13 @@ class Run {
       this.#underWay.check();
       const { plan, snapshot } = await this.#look();
       this.#recheckIn(plan.recheck);
+      const late = this.#late.splice(0);
+      if (firstRetryable(late) !== undefined && !this.#isCalledOff()) {
+        this.#last = late;
+        if (this.#endsTurn(late)) return { ...this.#result(plan, false, late), stopped: 'retry' };
+        await this.#backOff(late, signal);
+        continue;
+      }
       const steps = plan.steps;
       const isSettled = steps.length === 0;
       if (await this.#claims(snapshot, isSettled)) continue;
@@ -213,11 +223,14 @@ class Run {
       }
       if (this.#isCalledOff()) return this.#result(plan, false, outcomes);
       if (!isSettled) this.#refuseToSpin(steps, outcomes);
-      if (this.#options.daemon !== undefined && this.#underWay.isNothing && firstRetryable(outcomes) !== undefined) {
-        return { ...this.#result(plan, false, outcomes), stopped: 'retry' };
-      }
+      if (this.#endsTurn(outcomes)) return { ...this.#result(plan, false, outcomes), stopped: 'retry' };
       await this.#backOff(outcomes, signal);
     }
+  }
+
+  // A daemon tries again in its next turn, later and later; what is under way belongs to this one.
+  #endsTurn(outcomes: readonly Outcome[]): boolean {
+    return this.#options.daemon !== undefined && this.#underWay.isNothing && firstRetryable(outcomes) !== undefined;
   }
 
   // Waits end with the run, or when the world has changed.

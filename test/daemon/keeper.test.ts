@@ -240,44 +240,54 @@ describe('a keeper', () => {
     ready.add(replica);
   });
 
-  it.each(['pull of its image', 'bootstrap'])(
-    'goes on with the others while a group waits for the %s',
+  type Slow = 'a pull' | 'a bootstrap' | 'a bootstrap that fails';
+
+  /** A keeper whose cluster gets a second group, which takes until it is let go. */
+  async function startSlow(what: Slow): Promise<Kept & { readonly world: FakeWorld; readonly letGo: () => void }> {
+    const world = new FakeWorld();
+    let [isHeld, isLetGo, fails] = [false, false, what === 'a bootstrap that fails'];
+    const hold = async (): Promise<void> => {
+      isHeld = true;
+      await until('it is let go', () => isLetGo, Boolean);
+      if (!fails) return;
+      fails = false;
+      throw new PgherdError('node-failed', 'the server ended', { retry: true });
+    };
+    const known = world.images.get('postgres:17');
+    if (known === undefined) throw new Error('no image');
+    world.pullable.set('postgres:18', { ...known, id: 'sha256:18' });
+    const kept = keep(world, {}, (engine) => ({
+      ...engine,
+      pullImage: async (image) => {
+        await hold();
+        return engine.pullImage(image);
+      },
+      exec: async (ref, command) => {
+        const isBootstrap = command.command.some((word) => word.endsWith('config/bootstrap'));
+        if (isBootstrap && world.find(ref)?.name === 'shop-lb2-primary') await hold();
+        return engine.exec(ref, command);
+      },
+    }));
+    await kept.begin();
+    await untilWell(world, kept);
+    const image = what === 'a pull' ? ', postgres: { image: "postgres:18" }' : '';
+    const text = `cluster_name: shop\nbalancers: [{ name: lb1, replicas: 1 }, { name: lb2, replicas: 1${image} }]\n`;
+    kept.keeper.setSource({ ...sourceOf(2), topology: topologyOf(text) });
+    kept.ask();
+    await until('it is under way', () => isHeld, Boolean);
+    const letGo = (): void => {
+      isLetGo = true;
+    };
+    return { ...kept, world, letGo };
+  }
+
+  const isWhole = (lines: readonly string[]): boolean => lines.includes('Ready True AsTheFileSays: ');
+
+  it.each<Slow>(['a pull', 'a bootstrap', 'a bootstrap that fails'])(
+    'goes on with the others while a group waits for %s',
     async (what) => {
-      const world = new FakeWorld();
-      let isHeld = false;
-      let isLetGo = false;
-      const hold = async (): Promise<void> => {
-        isHeld = true;
-        await until('it is let go', () => isLetGo, Boolean);
-      };
-      const known = world.images.get('postgres:17');
-      if (known === undefined) throw new Error('no image');
-      world.pullable.set('postgres:18', { ...known, id: 'sha256:18' });
-      const kept = keep(world, {}, (engine) => ({
-        ...engine,
-        pullImage: async (image) => {
-          await hold();
-          return engine.pullImage(image);
-        },
-        exec: async (ref, command) => {
-          if (
-            command.command.some((word) => word.endsWith('config/bootstrap')) &&
-            world.find(ref)?.name === 'shop-lb2-primary'
-          )
-            await hold();
-          return engine.exec(ref, command);
-        },
-      }));
-      await kept.begin();
-      await untilWell(world, kept);
-      const second =
-        what === 'bootstrap'
-          ? '{ name: lb2, replicas: 1 }'
-          : '{ name: lb2, replicas: 1, postgres: { image: "postgres:18" } }';
-      const text = `cluster_name: shop\nbalancers: [{ name: lb1, replicas: 1 }, ${second}]\n`;
-      kept.keeper.setSource({ ...sourceOf(2), topology: topologyOf(text) });
-      kept.ask();
-      await until('it is under way', () => isHeld, Boolean);
+      const kept = await startSlow(what);
+      const { world, turns, letGo } = kept;
       const before = world.find(primary)?.startedAt;
       await world.connect().engine.killContainer(primary, 'SIGKILL');
       await until(
@@ -286,48 +296,27 @@ describe('a keeper', () => {
         (found) => found?.state === 'running' && found.startedAt !== before,
       );
       await untilCondition(kept, 'LeaderAvailable False NoLeader: lb2 has none');
-      isLetGo = true;
-      await until('both groups are well', kept.show, (lines) => lines.includes('Ready True AsTheFileSays: '));
-      expect([...world.volumes.keys()].filter((name) => name.includes('lb2')).sort()).toEqual([
-        'shop_lb2_0_1',
-        'shop_lb2_1_1',
-      ]);
+      turns.length = 0;
+      letGo();
+      await until('both groups are well', kept.show, isWhole);
+      // What fails is tried again later, in another volume.
+      const fails = what === 'a bootstrap that fails';
+      expect(turns.includes('retry')).toBe(fails);
+      const volumes = [...world.volumes.keys()].filter((name) => name.includes('lb2')).sort();
+      expect(volumes).toEqual(['shop_lb2_0_1', ...(fails ? ['shop_lb2_0_2'] : []), 'shop_lb2_1_1']);
     },
   );
 
   it('takes a lost lock again while an image is pulled', async () => {
-    const world = new FakeWorld();
-    let isPulling = false;
-    let isLetGo = false;
-    const known = world.images.get('postgres:17');
-    if (known === undefined) throw new Error('no image');
-    world.pullable.set('postgres:18', { ...known, id: 'sha256:18' });
-    const kept = keep(world, {}, (engine) => ({
-      ...engine,
-      pullImage: async (image) => {
-        isPulling = true;
-        await until('it is let go', () => isLetGo, Boolean);
-        return engine.pullImage(image);
-      },
-    }));
-    await kept.begin();
-    await untilWell(world, kept);
-    kept.keeper.setSource({
-      ...sourceOf(2),
-      topology: topologyOf(
-        'cluster_name: shop\nbalancers: [{ name: lb1, replicas: 1 }, { name: lb2, replicas: 1, postgres: { image: "postgres:18" } }]\n',
-      ),
-    });
-    kept.ask();
-    await until('it is under way', () => isPulling, Boolean);
+    const { world, entries, letGo, show } = await startSlow('a pull');
     world.crash(lock);
     await until(
       'the lock is taken again',
-      () => messagesOf(kept.entries, 'lock').filter((message) => message.startsWith('taken')),
+      () => messagesOf(entries, 'lock').filter((message) => message.startsWith('taken')),
       ({ length }) => length === 2,
     );
-    isLetGo = true;
-    await until('both groups are well', kept.show, (lines) => lines.includes('Ready True AsTheFileSays: '));
+    letGo();
+    await until('both groups are well', show, isWhole);
   });
 
   it('lets go of the cluster when it ends', async () => {

@@ -59,7 +59,7 @@ it('a replica that streams a timeline which its leader has left is not healthy',
 
 it('who waits for a server, or for replicas to catch up, does so no longer when another one does', async () => {
   const script = (node: string, ...args: readonly string[]): Promise<Result> =>
-    dockerResult(['exec', group.container(node), 'sh', ...args]);
+    dockerResult(['exec', '--env', 'PGHERD_EPOCH=1', group.container(node), 'sh', ...args]);
   const home = `${mount}/pgherd`;
   await group.deafen('lb1-replica1');
   const wait = (): Promise<Result> => script('lb1-replica1', `${home}/config/await`, '100');

@@ -1,10 +1,10 @@
 # Waits until the health check passes, asking often, for the given number of seconds at most: an exec outlives its client.
-# Whoever waits for the same later does it instead.
+# Of those that hold the lock whoever waits for the same later does it instead.
 end=$(($(date +%s) + ${1:-60}))
 alone=
 # Where nothing can be written, nobody can tell.
-echo $$ 2>/dev/null >"$home/awaiting" || :
-is_last() { ! read -r last <"$home/awaiting" || [ "$last" = $$ ]; }
+[ -z "${PGHERD_EPOCH:-}" ] || echo $$ 2>/dev/null >"$home/awaiting" || :
+is_last() { [ -z "${PGHERD_EPOCH:-}" ] || ! read -r last <"$home/awaiting" || [ "$last" = $$ ]; }
 # A server that starts needs the machine for itself: it is asked in the cheapest way first.
 until is='' && pg_isready -q -h /var/run/postgresql && is=$(sh "$rev/health" 2>&1); do
   if ! is_last; then

@@ -38,7 +38,7 @@ SQL
 # Where clients hold every connection, and try for more, those of WAL senders are left, which are counted apart.
 for database in postgres 'dbname=postgres replication=database'; do
   said=$(ask "$@" 2>&1) || :
-  case $said in *'caught up') exit 0 ;; *ERROR:*) break ;; esac
+  case $said in *'caught up') exit 0 ;; *ERROR:* | *'terminating connection'*) break ;; esac
 done
 say "$said"
 exit 1
