@@ -79,6 +79,10 @@ export function volumeResource(name: string): string {
   return `volume/${name}`;
 }
 
+export function imageResource(image: string): string {
+  return `image/${image}`;
+}
+
 export function groupResource(group: string): string {
   return `group/${group}`;
 }

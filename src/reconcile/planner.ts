@@ -40,8 +40,12 @@ export function planCluster(
   const networkSteps = networks.steps ?? [];
   const isNetworkBlocked = (networks.blocked ?? []).length > 0;
   const networkIds = networkSteps.map(({ id }) => id);
+  // Many nodes may wait for one image.
+  const isAgain = ({ id, action }: Step, index: number): boolean =>
+    action.do === 'pull-image' && groups.steps.findIndex((each) => each.id === id) < index;
   const givenUp = groups.steps.filter(({ action }) => action.do === 'disconnect').map(({ id }) => id);
-  const steps = groups.steps.map((each) => {
+  const planned = groups.steps.filter((each, index) => !isAgain(each, index));
+  const steps = planned.map((each) => {
     // A stopped container gets its addresses back when it starts: whoever holds one by mistake gives it up before.
     const waits = needsNetwork(each.action.do) ? networkIds : each.action.do === 'start' ? givenUp : [];
     return waits.length === 0 ? each : { ...each, after: [...new Set([...each.after, ...waits])] };

@@ -43,3 +43,21 @@ it('a parameter that no server starts with takes one server away, and the others
   await group.becomeWhole(next.name);
   for (const name of names) expect(await group.sql(name, 'SHOW shared_buffers')).toBe('64MB');
 });
+
+it('an image that cannot be pulled keeps nobody from taking over', async () => {
+  const before = await group.becomeWhole();
+  await group.coolDown(before.name);
+  await group.herd.editBalancer({ postgres: { image: 'postgres:17.99' } });
+  await until(
+    'it is said that there is no such image',
+    () => group.daemon.condition('Stalled'),
+    (found) => found?.message.includes('postgres:17.99') === true,
+    60_000,
+  );
+  await group.kill(before.name);
+  const next = await group.awaitSuccessor(before);
+  await group.addRow(next.name);
+
+  await group.herd.editBalancer({ postgres: {} });
+  await group.becomeWhole(next.name);
+});

@@ -334,6 +334,31 @@ describe('a converged cluster', () => {
     );
   });
 
+  it('lets nodes serve on, start and be promoted with the image they have until the new one is there', () => {
+    const text = `${file}postgres: { image: 'postgres:17.9' }`;
+    const made = plan(converged, text);
+    expect(formatSteps(made)).toBe('image/postgres:17.9: pull-image');
+    expect(changes(made)).toContain('node/lb1-primary: delete+create (changed)');
+    const ended = changeNode(converged, 'lb1', 1, (node) => withContainer(node, { state: 'exited' }));
+    expect(formatSteps(plan(ended, text))).toContain('node/lb1-replica1: start');
+    const lost = changeNode(converged, 'lb1', 0, (node) =>
+      withFacts(withContainer(node, { state: 'exited', networks: {} }), { serves: 'fenced', fencedFor: 'ended' }),
+    );
+    const asked = [1, 2].reduce<Snapshot>(
+      (snapshot, slot) =>
+        changeNode(snapshot, 'lb1', slot, (node) =>
+          withFacts(node, { detached: { timeline: 1, lsn: 1000, shut: false } }),
+        ),
+      { ...lost, lost: new Map([['lb1', 20_000]]) },
+    );
+    const promotion = formatSteps(plan(asked, text));
+    expect(promotion).toContain('node/lb1-replica1: promote');
+    expect(promotion.split('\n').filter((line) => line.includes('pull-image'))).toHaveLength(1);
+    const both = plan(ended, `${file}postgres: { image: 'postgres:17.9', parameters: { shared_buffers: 64MB } }`);
+    expect(formatSteps(both)).toContain('node/lb1-replica1: start');
+    expect(formatSteps(both)).not.toContain('restart');
+  });
+
   it('tells the parameter that differs, once the file in force was read', () => {
     const [node] = converged.nodes;
     if (node === undefined) throw new Error('no node');

@@ -89,7 +89,7 @@ export function recordAndLoad(
     do: 'write-config',
     group: group.name,
     node: leader,
-    image: node.image,
+    image: view.leader.container.image,
     settings,
     role,
     atStart: false,

@@ -3,7 +3,7 @@ import { layoutOf } from '../../postgres/layout.ts';
 import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
 import { currentVolume, isCutShort, isHalfClone, nextGeneration } from '../group.ts';
-import { nodeResource, readGeneration, volumeName, volumeResource } from '../names.ts';
+import { imageResource, nodeResource, readGeneration, volumeName, volumeResource } from '../names.ts';
 import { inOrder, step, type Blocked, type Change, type FieldChange, type Part, type Step } from '../plan.ts';
 import { diagnose } from '../reports.ts';
 import type { ObservedNode } from '../snapshot.ts';
@@ -34,8 +34,16 @@ function planNode(context: GroupContext, node: Node): Part {
   const spec = compareSpec(nodeSpecLabel(context.topology, node, observed.volume), observed.container);
   const limits = compareLimits(node, observed.container);
   const recreate = [...spec, ...limits.fields.filter(({ effect }) => effect === 'recreate'), ...deadFields(observed)];
-  if (recreate.length > 0) return planRecreate(context, node, observed, recreate);
-  return planInPlace(context, node, observed, limits);
+  if (recreate.length === 0) return planInPlace(context, node, observed, limits);
+  const isMissing = context.snapshot.images[node.image] === undefined;
+  if (!isMissing || observed.container.state === 'dead' || observed.facts.started === undefined) {
+    return planRecreate(context, node, observed, recreate);
+  }
+  const pull = step(imageResource(node.image), { do: 'pull-image', image: node.image });
+  return {
+    changes: [recreated(node, recreate)],
+    steps: [...planMeanwhile(context, node, observed, limits), pull],
+  };
 }
 
 function planMissing(context: GroupContext, node: Node): Part {
@@ -149,21 +157,36 @@ function planAnew(context: GroupContext, node: Node, observed: ObservedNode, rea
   };
 }
 
+/**
+ * Until its new image is there a node serves on with the one it has, and is started and promoted: a pull may take long, or
+ * fail. It is not restarted for a change, since it is made anew then.
+ */
+function planMeanwhile(
+  context: GroupContext,
+  node: Node,
+  observed: ObservedNode,
+  limits: ReturnType<typeof compareLimits>,
+): readonly Step[] {
+  const live = { ...limits, fields: limits.fields.filter(({ effect }) => effect === 'live') };
+  const { steps = [] } = planInPlace(context, node, observed, live);
+  const isHung = context.snapshot.hung.has(observed.container.id);
+  const restart = steps.findIndex(({ action }) => action.do === 'restart');
+  return restart < 0 || isHung ? steps : steps.slice(0, restart);
+}
+
 function planRecreate(context: GroupContext, node: Node, observed: ObservedNode, fields: readonly FieldChange[]): Part {
-  const resource = nodeResource(node.name);
-  const remove = step(resource, removeAction(observed));
+  const remove = step(nodeResource(node.name), removeAction(observed));
   const create = createSteps(context, node, observed.volume);
+  return { changes: [recreated(node, fields)], steps: removedFirst(remove, create) };
+}
+
+function recreated({ name }: Node, fields: readonly FieldChange[]): Change {
   return {
-    changes: [
-      {
-        resource,
-        kind: 'node',
-        actions: ['delete', 'create'],
-        reason: { code: 'changed', detail: 'these fields cannot change on a live container; its volume is kept' },
-        fields,
-      },
-    ],
-    steps: removedFirst(remove, create),
+    resource: nodeResource(name),
+    kind: 'node',
+    actions: ['delete', 'create'],
+    reason: { code: 'changed', detail: 'these fields cannot change on a live container; its volume is kept' },
+    fields,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
-import { findNode, placed } from './find-node.ts';
+import { findNode, placed, targetOf } from './find-node.ts';
 import type { NodeAction } from './node-actions.ts';
 
 type WriteRecord = Extract<NodeAction, { do: 'write-record' }>;
@@ -16,7 +16,7 @@ export function recordAction(
   const { group } = context;
   const targets = group.nodes.flatMap((node) => {
     const observed = findNode(context, node.slot);
-    return observed?.facts.record === undefined ? [] : [{ ...placed(observed), image: node.image }];
+    return observed?.facts.record === undefined ? [] : [targetOf(observed)];
   });
   return {
     do: 'write-record',

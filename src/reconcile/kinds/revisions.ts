@@ -83,7 +83,7 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
         do: 'write-config',
         group: context.group.name,
         node: placed,
-        image: node.image,
+        image: container.image,
         settings: nodeSettings(context, node),
         role,
         // Whoever was fenced may be started by anybody as soon as it is no more.
