@@ -232,7 +232,7 @@ export const schemaText = [
   "      \"x-expected\": \"one line of text, a number, true or false\"",
   "    },",
   "    \"postgres_parameters\": {",
-  "      \"description\": \"Settings of postgresql.conf, except those that pgherd sets. Layers are merged, the innermost wins. Changed by reload; those that need a restart get a rolling one.\",",
+  "      \"description\": \"Settings of postgresql.conf, except those that pgherd sets. Layers are merged, the innermost wins. Changed by reload; those that need a restart get a rolling one: no server is restarted while another one of its group is not up.\",",
   "      \"type\": \"object\",",
   "      \"patternProperties\": {",
   "        \"^[a-zA-Z_][a-zA-Z0-9_]*(\\\\.[a-zA-Z_][a-zA-Z0-9_]*)?$\": {",

@@ -156,7 +156,7 @@ export interface Password {
   generate?: true;
 }
 /**
- * Settings of postgresql.conf, except those that pgherd sets. Layers are merged, the innermost wins. Changed by reload; those that need a restart get a rolling one.
+ * Settings of postgresql.conf, except those that pgherd sets. Layers are merged, the innermost wins. Changed by reload; those that need a restart get a rolling one: no server is restarted while another one of its group is not up.
  */
 export interface PostgresParameters {
   [k: string]: ParameterValue;
