@@ -31,7 +31,7 @@ const waits: ReadonlySet<Step['action']['do']> = new Set([
 ]);
 
 /** Steps that cannot be called off, and may take longer than anybody else can wait. */
-const endless: ReadonlySet<Step['action']['do']> = new Set(['pull-image', 'finish-bootstrap']);
+const endless: ReadonlySet<Step['action']['do']> = new Set(['pull-image']);
 
 /** What came of the steps of a plan. */
 export type Executed = {
@@ -60,7 +60,9 @@ export async function execute(
 
   const run = async (step: Step): Promise<Outcome> => {
     const before = await Promise.all(step.after.flatMap((id) => running.get(id) ?? []));
-    const isReady = !isOver && before.every((outcome) => outcome.result === 'done');
+    // What nothing calls off is begun all the same.
+    const isLeft = isOver && !endless.has(step.action.do);
+    const isReady = !isLeft && before.every((outcome) => outcome.result === 'done');
     if (isReady) begun.add(step.id);
     const outcome: Outcome = isReady ? await inTurn(step, context, options) : { step, result: 'skipped' };
     options.onEnd(outcome);
@@ -87,8 +89,8 @@ export async function execute(
   const outcomes = steps
     .filter(({ id }) => !left.has(id))
     .map(async (step): Promise<Outcome> => {
-      const isLeft = late.has(step.id) && !begun.has(step.id) && !ended.has(step.id);
-      return (isLeft ? undefined : await running.get(step.id)) ?? { step, result: 'skipped' };
+      const isPending = late.has(step.id) && !begun.has(step.id) && !ended.has(step.id);
+      return (isPending ? undefined : await running.get(step.id)) ?? { step, result: 'skipped' };
     });
   return { outcomes: await Promise.all(outcomes), underWay };
 }

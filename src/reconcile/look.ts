@@ -14,8 +14,6 @@ export type Looked = { readonly snapshot: Snapshot; readonly plan: Plan };
 export type LookOptions = {
   /** Resources that nothing else is to wait for. */
   readonly failed?: ReadonlySet<string>;
-  /** Groups that are left out, since their bootstrap is under way. */
-  readonly beginning?: ReadonlySet<string>;
   /** What the servers say; without, they are taken to be well. */
   readonly voices?: (snapshot: Snapshot) => Promise<Voices | undefined> | Voices | undefined;
   /** Looks after the leaders; without, they are taken to serve. */
@@ -39,7 +37,7 @@ export async function look(
   const leaders = await options.watch?.find(engine, topology, heard, options.listens === true);
   const { recheck, doubt, ...found } = leaders ?? {};
   const snapshot = { ...heard, ...found };
-  const plan = planCluster(topology, snapshot, fingerprints, options.failed, options.beginning);
+  const plan = planCluster(topology, snapshot, fingerprints, options.failed);
   const isIdle = plan.steps.length === 0;
   return { snapshot, plan: { ...plan, recheck: earliest([plan.recheck, recheck, isIdle ? doubt : undefined]) } };
 }

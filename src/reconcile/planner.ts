@@ -20,19 +20,14 @@ import type { Snapshot } from './snapshot.ts';
 /** What the passwords of the file look like, by group; undefined: pgherd makes one. */
 export type Fingerprints = Readonly<Record<string, string | undefined>>;
 
-/**
- * What is to be done next for a cluster to be as its file says. `failed`: resources that nothing else is to wait for;
- * `beginning`: groups that are left out, since their bootstrap is under way.
- */
+/** What is to be done next for a cluster to be as its file says. `failed`: resources that nothing else is to wait for. */
 export function planCluster(
   topology: Topology,
   snapshot: Snapshot,
   fingerprints: Fingerprints,
   failed: ReadonlySet<string> = new Set(),
-  beginning: ReadonlySet<string> = new Set(),
 ): Plan {
-  const all = groupContexts(topology, snapshot, fingerprints, failed);
-  const contexts = all.filter(({ group }) => !beginning.has(group.name));
+  const contexts = groupContexts(topology, snapshot, fingerprints, failed);
   const networks = planNetworks(topology, snapshot);
   const groups = mergeParts(contexts.map(planGroup));
   const removed = planRemovedGroups(topology, snapshot);

@@ -175,7 +175,7 @@ class Run {
   async release(): Promise<void> {
     clearTimeout(this.#recheck);
     // Who has lost the lock seeks it anew, and does not wait for a pull.
-    await this.#underWay.end(this.#options.daemon === undefined);
+    if (this.#options.daemon === undefined) await this.#underWay.end();
     this.#listeners?.stop();
     if (this.#options.daemon === undefined) await this.#lock?.release();
   }
@@ -251,12 +251,10 @@ class Run {
 
   /** What is to be done now: without what failed for good, and without what is held. */
   async #look(): Promise<Looked> {
-    const failed = new Set([...this.#failures.keys(), ...this.#underWay.pulling]);
-    const beginning = this.#underWay.findBeginning(this.#topology);
+    const failed = new Set([...this.#failures.keys(), ...this.#underWay.resources]);
     this.#options.onProgress({ type: 'looking' });
     const looked = await look(this.#engine, this.#topology, this.#passwords.fingerprints, {
       failed,
-      beginning,
       voices: this.#findVoices(),
       watch: this.#watch,
       listens: this.#options.daemon !== undefined,
@@ -272,7 +270,7 @@ class Run {
     const plan =
       left.size === failed.size
         ? looked.plan
-        : planCluster(this.#topology, looked.snapshot, this.#passwords.fingerprints, left, beginning);
+        : planCluster(this.#topology, looked.snapshot, this.#passwords.fingerprints, left);
     return { snapshot: looked.snapshot, plan: { ...plan, steps: without(plan.steps, left) } };
   }
 

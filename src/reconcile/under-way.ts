@@ -1,6 +1,4 @@
-import type { Topology } from '../topology/model.ts';
 import type { Executed, Outcome } from './execute.ts';
-import { nodeResource } from './names.ts';
 import type { Step } from './plan.ts';
 
 /** What earlier rounds of a run have begun and nothing calls off. */
@@ -35,28 +33,12 @@ export class UnderWay {
     if (this.#bug !== undefined) throw this.#bug;
   }
 
-  /** Resources whose images are being pulled. */
-  get pulling(): readonly string[] {
-    return this.#find('pull-image').map(({ resource }) => resource);
+  get resources(): readonly string[] {
+    return [...this.#ends.keys()].map(({ resource }) => resource);
   }
 
-  /** Groups whose bootstrap is under way: what is seen of one means nothing before that has ended. */
-  findBeginning({ groups }: Topology): ReadonlySet<string> {
-    const resources = new Set(this.#find('finish-bootstrap').map(({ resource }) => resource));
-    return new Set(
-      groups
-        .filter(({ nodes }) => nodes.some((node) => resources.has(nodeResource(node.name))))
-        .map(({ name }) => name),
-    );
-  }
-
-  /** Waits for their end; `pulls`: for that of pulls as well, which whoever needs the image next joins. */
-  async end(pulls: boolean): Promise<void> {
-    const awaited = [...this.#ends].filter(([{ action }]) => pulls || action.do !== 'pull-image');
-    await Promise.all(awaited.map(([, end]) => end));
-  }
-
-  #find(what: Step['action']['do']): readonly Step[] {
-    return [...this.#ends.keys()].filter(({ action }) => action.do === what);
+  /** Waits for their end. */
+  async end(): Promise<void> {
+    await Promise.all(this.#ends.values());
   }
 }

@@ -240,38 +240,25 @@ describe('a keeper', () => {
     ready.add(replica);
   });
 
-  type Slow = 'a pull' | 'a bootstrap' | 'a bootstrap that fails';
-
-  /** A keeper whose cluster gets a second group, which takes until it is let go. */
-  async function startSlow(what: Slow): Promise<Kept & { readonly world: FakeWorld; readonly letGo: () => void }> {
+  /** A keeper whose cluster gets a second group, the image of which is pulled until that is let go. */
+  async function startPull(): Promise<Kept & { readonly world: FakeWorld; readonly letGo: () => void }> {
     const world = new FakeWorld();
-    let [isHeld, isLetGo, fails] = [false, false, what === 'a bootstrap that fails'];
-    const hold = async (): Promise<void> => {
-      isHeld = true;
-      await until('it is let go', () => isLetGo, Boolean);
-      if (!fails) return;
-      fails = false;
-      throw new PgherdError('node-failed', 'the server ended', { retry: true });
-    };
+    let [isHeld, isLetGo] = [false, false];
     const known = world.images.get('postgres:17');
     if (known === undefined) throw new Error('no image');
     world.pullable.set('postgres:18', { ...known, id: 'sha256:18' });
     const kept = keep(world, {}, (engine) => ({
       ...engine,
       pullImage: async (image) => {
-        await hold();
+        isHeld = true;
+        await until('it is let go', () => isLetGo, Boolean);
         return engine.pullImage(image);
-      },
-      exec: async (ref, command) => {
-        const isBootstrap = command.command.some((word) => word.endsWith('config/bootstrap'));
-        if (isBootstrap && world.find(ref)?.name === 'shop-lb2-primary') await hold();
-        return engine.exec(ref, command);
       },
     }));
     await kept.begin();
     await untilWell(world, kept);
-    const image = what === 'a pull' ? ', postgres: { image: "postgres:18" }' : '';
-    const text = `cluster_name: shop\nbalancers: [{ name: lb1, replicas: 1 }, { name: lb2, replicas: 1${image} }]\n`;
+    const second = '{ name: lb2, replicas: 1, postgres: { image: "postgres:18" } }';
+    const text = `cluster_name: shop\nbalancers: [{ name: lb1, replicas: 1 }, ${second}]\n`;
     kept.keeper.setSource({ ...sourceOf(2), topology: topologyOf(text) });
     kept.ask();
     await until('it is under way', () => isHeld, Boolean);
@@ -283,32 +270,23 @@ describe('a keeper', () => {
 
   const isWhole = (lines: readonly string[]): boolean => lines.includes('Ready True AsTheFileSays: ');
 
-  it.each<Slow>(['a pull', 'a bootstrap', 'a bootstrap that fails'])(
-    'goes on with the others while a group waits for %s',
-    async (what) => {
-      const kept = await startSlow(what);
-      const { world, turns, letGo } = kept;
-      const before = world.find(primary)?.startedAt;
-      await world.connect().engine.killContainer(primary, 'SIGKILL');
-      await until(
-        'the leader of the other group is started',
-        () => world.find(primary),
-        (found) => found?.state === 'running' && found.startedAt !== before,
-      );
-      await untilCondition(kept, 'LeaderAvailable False NoLeader: lb2 has none');
-      turns.length = 0;
-      letGo();
-      await until('both groups are well', kept.show, isWhole);
-      // What fails is tried again later, in another volume.
-      const fails = what === 'a bootstrap that fails';
-      expect(turns.includes('retry')).toBe(fails);
-      const volumes = [...world.volumes.keys()].filter((name) => name.includes('lb2')).sort();
-      expect(volumes).toEqual(['shop_lb2_0_1', ...(fails ? ['shop_lb2_0_2'] : []), 'shop_lb2_1_1']);
-    },
-  );
+  it('goes on with the others while a group waits for a pull of its image', async () => {
+    const kept = await startPull();
+    const { world, letGo, show } = kept;
+    const before = world.find(primary)?.startedAt;
+    await world.connect().engine.killContainer(primary, 'SIGKILL');
+    await until(
+      'the leader of the other group is started',
+      () => world.find(primary),
+      (found) => found?.state === 'running' && found.startedAt !== before,
+    );
+    await untilCondition(kept, 'LeaderAvailable False NoLeader: lb2 has none');
+    letGo();
+    await until('both groups are well', show, isWhole);
+  });
 
   it('takes a lost lock again while an image is pulled', async () => {
-    const { world, entries, letGo, show } = await startSlow('a pull');
+    const { world, entries, letGo, show } = await startPull();
     world.crash(lock);
     await until(
       'the lock is taken again',

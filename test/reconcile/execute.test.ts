@@ -126,6 +126,25 @@ describe('the steps of a plan', () => {
     expect(await underWay[0]?.outcome).toMatchObject({ result: 'done' });
   });
 
+  it('that nothing calls off are begun though the waits were called off before', async () => {
+    const controller = new AbortController();
+    let end = (): void => undefined;
+    const work = async (name: string): Promise<void> => {
+      controller.abort();
+      if (name !== 'pull') return;
+      await new Promise<void>((resolve) => {
+        end = resolve;
+      });
+    };
+    const pull: Step = { id: 'pull', resource: 'pull', action: { do: 'pull-image', image: 'pull' }, after: ['a'] };
+    const { underWay, events } = await carryOut([make('a'), pull], { work, waits: controller });
+    expect(underWay.map(({ step }) => step.id)).toEqual(['pull']);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(events).toEqual(['a starts', 'a done', 'pull starts']);
+    end();
+    expect(await underWay[0]?.outcome).toMatchObject({ result: 'done' });
+  });
+
   it('wait for nothing that is not in the plan', async () => {
     expect((await carryOut([make('a', 'elsewhere')])).outcomes.map(({ result }) => result)).toEqual(['done']);
   });
