@@ -121,7 +121,7 @@ export class ClusterKeeper {
       },
       onLost: () => {
         this.#note({ type: 'lock', message: 'lost' });
-        // What is under way may change nothing any more, and would only keep the lock from being sought anew.
+        // What is under way may change nothing any more, and would only keep the lock from being sought again.
         this.#outdated.abort(new InterruptedError('the lock is lost'));
         options.ask();
       },

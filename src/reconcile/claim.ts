@@ -1,10 +1,11 @@
-import { compareRecords, readRecordName } from '../postgres/layout.ts';
-import { parseRecord, recordsFolder, type GroupRecord } from '../postgres/record.ts';
+import { compareRecords } from '../postgres/layout.ts';
+import { parseRecord, type GroupRecord } from '../postgres/record.ts';
 import type { ActionContext } from './actions.ts';
 import { newestRecord } from './group.ts';
 import { keepInMind, writeRecord } from './kinds/group-record.ts';
 import { targetOf } from './kinds/find-node.ts';
 import type { Lock } from './lock.ts';
+import { readRecordFiles } from './observe.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 
 /** The epoch of a holder of the lock, over its whole tenure; undefined: it has claimed nothing yet. */
@@ -62,10 +63,5 @@ function recordedGroups({ nodes }: Snapshot): readonly Recorded[] {
 }
 
 async function readRecords(node: ObservedNode, { engine }: ActionContext): Promise<readonly GroupRecord[]> {
-  const files = await engine.readArchive(node.container.id, `${node.layout.home}/${recordsFolder}`);
-  return [...(files ?? [])].flatMap(([path, text]) => {
-    const name = readRecordName(path.slice(path.lastIndexOf('/') + 1));
-    const record = name === undefined ? undefined : parseRecord(text);
-    return record === undefined ? [] : [record];
-  });
+  return (await readRecordFiles(engine, node)).flatMap(({ text }) => parseRecord(text) ?? []);
 }

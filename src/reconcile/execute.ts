@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { PgherdError } from '../base/error.ts';
 import { act, type ActionContext } from './actions.ts';
 import type { Step } from './plan.ts';
@@ -52,7 +53,7 @@ export async function execute(
   options: ExecuteOptions,
 ): Promise<Executed> {
   const running = new Map<string, Promise<Outcome>>();
-  const ended = new Map<string, Outcome>();
+  const ended = new Set<string>();
   const begun = new Set<string>();
   let isOver = false;
   const planned = new Set(steps.map(({ id }) => id));
@@ -66,7 +67,7 @@ export async function execute(
     if (isReady) begun.add(step.id);
     const outcome: Outcome = isReady ? await inTurn(step, context, options) : { step, result: 'skipped' };
     options.onEnd(outcome);
-    ended.set(step.id, outcome);
+    ended.add(step.id);
     return outcome;
   };
   // Promises are made in an order in which each finds those it waits for.
@@ -89,24 +90,15 @@ export async function execute(
   const outcomes = steps
     .filter(({ id }) => !left.has(id))
     .map(async (step): Promise<Outcome> => {
-      const isPending = late.has(step.id) && !begun.has(step.id) && !ended.has(step.id);
+      const isPending = late.has(step.id) && !begun.has(step.id);
       return (isPending ? undefined : await running.get(step.id)) ?? { step, result: 'skipped' };
     });
   return { outcomes: await Promise.all(outcomes), underWay };
 }
 
 /** Resolves when a signal is aborted. */
-export function calledOff(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener(
-      'abort',
-      () => {
-        resolve();
-      },
-      { once: true },
-    );
-  });
+export async function calledOff(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
 }
 
 function inTurn(step: Step, context: ActionContext, options: ExecuteOptions): Promise<Outcome> {

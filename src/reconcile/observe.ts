@@ -10,6 +10,7 @@ import {
   readRecordName,
   type FactLink,
   type Layout,
+  type RecordName,
 } from '../postgres/layout.ts';
 import { recordsFolder } from '../postgres/record.ts';
 import { home as balancerHome, readersLink } from '../balancer/revision.ts';
@@ -155,20 +156,29 @@ async function observeNode(engine: Engine, container: Container): Promise<Observ
  * those of others, the names of all that the volume holds tell more.
  */
 async function readNames(engine: Engine, node: ObservedNode, nodes: readonly ObservedNode[]): Promise<ObservedNode> {
-  const { facts, container, layout } = node;
+  const { facts } = node;
   const newest = newestRecord(nodes.filter(({ group }) => group === node.group))?.record;
   if (facts.record === undefined || newest === undefined || compareRecords(facts.record, newest) >= 0) return node;
-  const files = await engine.readArchive(container.id, `${layout.home}/${recordsFolder}`).catch((error: unknown) => {
+  const files = await readRecordFiles(engine, node).catch((error: unknown) => {
     // One that is being removed, or is broken, has what its link says.
-    if (hasCode(error, 'engine-error', 'not-found')) return undefined;
+    if (hasCode(error, 'engine-error', 'not-found')) return [];
     throw error;
   });
-  const names = [...(files?.keys() ?? [])].flatMap(
-    (path) => readRecordName(path.slice(path.lastIndexOf('/') + 1)) ?? [],
-  );
-  const last = names.toSorted((a, b) => compareRecords(b, a))[0];
+  const last = files.map(({ name }) => name).toSorted((a, b) => compareRecords(b, a))[0];
   if (last === undefined || compareRecords(last, facts.record) <= 0) return node;
   return { ...node, facts: { ...facts, record: last }, isLinkLate: true };
+}
+
+/** All records that a volume was given and still has, whatever its link says; in no order. */
+export async function readRecordFiles(
+  engine: Engine,
+  { container, layout }: ObservedNode,
+): Promise<readonly { readonly name: RecordName; readonly text: string }[]> {
+  const files = await engine.readArchive(container.id, `${layout.home}/${recordsFolder}`);
+  return [...(files ?? [])].flatMap(([path, text]) => {
+    const name = readRecordName(path.slice(path.lastIndexOf('/') + 1));
+    return name === undefined ? [] : [{ name, text }];
+  });
 }
 
 // Where no data is, or the container goes just now, nothing was promoted.

@@ -46,11 +46,11 @@ export function planCluster(
     return waits.length === 0 ? each : { ...each, after: [...new Set([...each.after, ...waits])] };
   });
   const possible = isNetworkBlocked ? withoutNetwork(steps) : steps;
-  const parts = mergeParts([networks, { ...groups, steps: possible }, removed]);
-  const open = contexts.flatMap((context) => findOpen(context, parts.changes));
+  const all = mergeParts([networks, { ...groups, steps: possible }, removed]);
+  const open = contexts.flatMap((context) => findOpen(context, all.changes));
   const plan = {
     cluster: topology.cluster,
-    ...parts,
+    ...all,
     ...(open.length > 0 ? { open } : {}),
     wanted: countWanted(topology),
   };

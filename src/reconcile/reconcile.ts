@@ -174,7 +174,7 @@ class Run {
 
   async release(): Promise<void> {
     clearTimeout(this.#recheck);
-    // Who has lost the lock seeks it anew, and does not wait for a pull.
+    // A daemon that has lost the lock seeks it again, and does not wait for a pull.
     if (this.#options.daemon === undefined) await this.#underWay.end();
     this.#listeners?.stop();
     if (this.#options.daemon === undefined) await this.#lock?.release();
@@ -206,9 +206,9 @@ class Run {
       if (isSettled && checks.length === 0) {
         if (this.#underWay.isNothing) return this.#result(plan, !isStuck);
         await calledOff(signal);
+        if (!this.#isCalledOff()) continue;
       }
       if (this.#isCalledOff()) return this.#result(plan, false, this.#last);
-      if (isSettled && checks.length === 0) continue;
       if (!isSettled && this.#lock === undefined) {
         if (!(await this.#seekLock())) return this.#result(plan, false);
         // What was seen before the lock was held may have changed, or been done by who held it.

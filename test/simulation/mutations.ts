@@ -557,7 +557,7 @@ export const mutations: readonly Mutation[] = [
       {
         file: 'src/reconcile/observe.ts',
         find: 'if (last === undefined || compareRecords(last, facts.record) <= 0) return node;',
-        replace: 'if (last !== undefined || files !== undefined) return node;',
+        replace: 'if (last !== undefined || files.length >= 0) return node;',
       },
     ],
   },

@@ -5,7 +5,7 @@ superuser=$(cat "$rev/superuser")
 seconds=$1 num=$2 meanwhile=$3
 shift 3
 # What is acknowledged later must be so by that setting, or what they have now says nothing. No snapshot is held while it waits.
-# One that was called off goes on until somebody asks anew.
+# One that was called off goes on until somebody asks again.
 ask() {
   PGAPPNAME=pgherd_caught_up PGOPTIONS='-c search_path=pg_catalog -c statement_timeout=0 -c lc_messages=C' psql -XAtq -v ON_ERROR_STOP=1 \
     -v "seconds=$seconds" -v "num=$num" -v "meanwhile=$meanwhile" -v "names=$*" -h /var/run/postgresql -U "$superuser" -d "$database" <<'SQL'

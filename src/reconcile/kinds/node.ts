@@ -159,7 +159,7 @@ function planAnew(context: GroupContext, node: Node, observed: ObservedNode, rea
 
 /**
  * Until its new image is there a node serves on with the one it has, and is started and promoted: a pull may take long, or
- * fail. It is not restarted for a change, since it is made anew then.
+ * fail. It is not restarted for a change, since it is recreated then.
  */
 function planMeanwhile(
   context: GroupContext,
