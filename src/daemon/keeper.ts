@@ -13,6 +13,7 @@ import { isByPause } from '../reconcile/plan.ts';
 import { isPaused } from '../reconcile/requests.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
 import type { Progress, Result, World } from '../reconcile/work.ts';
+import { ServerNews } from '../reconcile/server-news.ts';
 import type { ObservedNode, Snapshot } from '../reconcile/snapshot.ts';
 import type { StepQueue } from '../reconcile/step-queue.ts';
 import { Wake } from '../reconcile/wake.ts';
@@ -28,7 +29,6 @@ import type { Log } from './log.ts';
 import { logProgress } from './log-progress.ts';
 import { RequestWatch } from './request-watch.ts';
 import { RestartHold } from './restart-hold.ts';
-import { ServerNews } from './server-news.ts';
 import type { ClusterSource } from './topology-state.ts';
 
 export type KeeperOptions = {

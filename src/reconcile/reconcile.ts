@@ -16,6 +16,7 @@ import { Listeners } from './listeners.ts';
 import { LeaderWatch } from './leader-watch.ts';
 import type { Voices } from './reports.ts';
 import { askDeciding, probeReports } from './probe.ts';
+import { ServerNews } from './server-news.ts';
 import type { Snapshot } from './snapshot.ts';
 import { UnderWay } from './under-way.ts';
 import { Wake } from './wake.ts';
@@ -112,6 +113,7 @@ class Run {
   readonly #answered = new Set<string>();
   readonly #watch: LeaderWatch;
   readonly #wake: Wake;
+  #snapshot: Snapshot | undefined;
   /** Of a run of its own; a daemon listens all the time. */
   readonly #listeners: Listeners | undefined;
   #round = new AbortController();
@@ -159,14 +161,16 @@ class Run {
     };
   }
 
-  // Whoever waits for something else is called off when a server ends: it may wait for that one.
+  // Whoever waits for something else is called off when a server ends, or needs help: it may wait for that one.
   #makeListeners(): Listeners {
+    const news = new ServerNews();
     const listeners = new Listeners({
       now: this.#world.now,
       onHeard: (container) => {
-        if (listeners.reports.has(container)) return;
-        this.#justAnswered.delete(container);
-        if (!this.#interrupted.has(container)) this.#wake.fire();
+        const isLost = !listeners.reports.has(container);
+        if (isLost) this.#justAnswered.delete(container);
+        const isUrgent = this.#snapshot !== undefined && news.isUrgent(this.#topology, this.#snapshot, listeners);
+        if (isUrgent || (isLost && !this.#interrupted.has(container))) this.#wake.fire();
       },
     });
     return listeners;
@@ -262,6 +266,7 @@ class Run {
     this.#mustProbe = false;
     const empty = looked.snapshot.nodes.filter(({ facts }) => facts.state.is !== 'data');
     this.#empty = new Set(empty.map(({ container }) => container.id));
+    this.#snapshot = looked.snapshot;
     this.#listen(looked.snapshot);
     this.#options.onProgress({ type: 'looked', looked });
     this.#held = this.#options.daemon?.hold(looked) ?? [];

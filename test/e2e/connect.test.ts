@@ -157,7 +157,7 @@ describe('on a terminal', () => {
     let read = 0;
     const sees = (what: string | RegExp): Promise<unknown> =>
       until(
-        `the terminal shows ${String(what)}; it shows ${running.stdout()}`,
+        () => `the terminal shows ${String(what)}; it shows ${running.stdout()}`,
         () => running.stdout().slice(read).search(what) >= 0,
         (holds) => holds,
       ).then(() => (read = running.stdout().length));

@@ -114,7 +114,7 @@ export class LedHerd {
   /** Waits until one node leads, and it is as it should be. */
   async awaitLeader(what: string, holds: (leader: Leader) => boolean): Promise<Leader> {
     const [leader] = await until(
-      `${what}; the daemon said\n${this.#said()}`,
+      () => `${what}; the daemon said\n${this.#said()}`,
       () => this.leaders(),
       ([first, second]) => first !== undefined && second === undefined && holds(first),
       limit,
@@ -155,7 +155,7 @@ export class LedHerd {
     const nodes = await this.#nodes();
     const followers = nodes.filter((each) => each !== leader.name);
     await until(
-      `${followers.join(', ')} follow ${leader.name}; the daemon said\n${this.#said()}`,
+      () => `${followers.join(', ')} follow ${leader.name}; the daemon said\n${this.#said()}`,
       () => this.followers(leader.name),
       (found) => found === followers.join(','),
       limit,
@@ -331,7 +331,7 @@ export class LedHerd {
   /** Waits until the record that a node holds says so, see `listed`. */
   async untilListed(name: string, list: string | undefined): Promise<void> {
     await until(
-      `the record lists ${list === '' ? 'nobody' : (list ?? 'nothing')}; the daemon said\n${this.#said()}`,
+      () => `the record lists ${list === '' ? 'nobody' : (list ?? 'nothing')}; the daemon said\n${this.#said()}`,
       () => this.listed(name),
       (found) => found === list,
       60_000,

@@ -37,7 +37,7 @@ async function commit(): Promise<void> {
 /** Waits until commits are said to be so. */
 async function untilCommits(reason: string): Promise<string> {
   const found = await until(
-    `commits are ${reason}; the daemon said\n${group.daemon.running.stdout().slice(-3000)}`,
+    () => `commits are ${reason}; the daemon said\n${group.daemon.running.stdout().slice(-3000)}`,
     () => group.daemon.condition('CommitsDurable'),
     (condition) => condition?.reason === reason,
     60_000,

@@ -90,6 +90,33 @@ describe('a replica that takes writes while its leader serves', () => {
   });
 });
 
+it.each(['once', 'daemon'] as const)('is replaced by %s also while another one is waited for', async (how) => {
+  const { name: leader } = await group.becomeWhole('lb1-primary');
+  // No clone begins while nobody may connect to replicate.
+  await group.sql(leader, 'ALTER ROLE pgherd_replication NOLOGIN');
+  await group.removeWithVolume('lb1-replica2');
+  const volume = await group.volumeOf('lb1-replica1');
+  const once = how === 'once' ? await group.spawnPgherd(['reconcile', '--once', '--timeout', '300']) : undefined;
+  if (once === undefined) await group.startDaemon();
+  await until(
+    'the clone waits',
+    () => group.logOf('lb1-replica2'),
+    (log) => log.includes('does not answer yet'),
+  );
+  await group.sql('lb1-replica1', 'SELECT pg_promote(false)');
+  await until(
+    'it is in another volume',
+    () => group.volumeOf('lb1-replica1'),
+    (now) => now !== volume,
+  );
+  expect(await group.logOf('lb1-replica2')).not.toContain('cloned');
+  await group.sql(leader, 'ALTER ROLE pgherd_replication LOGIN');
+  if (once === undefined) await group.stopDaemon();
+  else expect((await once.done).code).toBe(0);
+  await group.reconcile();
+  await group.becomeWhole(leader);
+});
+
 it('reconcile --once that waits for a clone sees a leader end, and replaces it', async () => {
   const before = await group.becomeWhole('lb1-primary');
   // No clone begins while nobody may connect to replicate.

@@ -528,7 +528,7 @@ export const mutations: readonly Mutation[] = [
     mode: 'preferred',
     with: 'lag + leader killed + lag',
     changes: [
-      { file: 'src/daemon/server-news.ts', find: 'return isOther;', replace: "return isOther && held !== '';" },
+      { file: 'src/reconcile/server-news.ts', find: 'return isOther;', replace: "return isOther && urgent !== '';" },
     ],
   },
   {

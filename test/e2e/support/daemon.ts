@@ -71,7 +71,7 @@ export class DaemonProcess {
    */
   async becomeFor(type: string, reason: string, cluster = this.#cluster.name): Promise<void> {
     await until(
-      `${type} of ${cluster} is True, for ${reason}; it logged\n${this.running.stdout().slice(-3000)}`,
+      this.#expecting(`${type} of ${cluster} is True, for ${reason}`),
       () => this.condition(type, cluster),
       (found) => found?.status === 'True' && found.reason === reason,
       60_000,
@@ -81,17 +81,21 @@ export class DaemonProcess {
   /** Waits until a condition has a status. */
   async become(type: string, status: string, cluster = this.#cluster.name): Promise<Condition | undefined> {
     return until(
-      `${type} of ${cluster} is ${status}; it logged\n${this.running.stdout().slice(-3000)}${this.running.stderr()}`,
+      this.#expecting(`${type} of ${cluster} is ${status}`),
       () => this.condition(type, cluster),
       (found) => found?.status === status,
       60_000,
     );
   }
 
+  #expecting(what: string): () => string {
+    return () => `${what}; it logged\n${this.running.stdout().slice(-3000)}${this.running.stderr()}`;
+  }
+
   /** Waits until it has logged a line. */
   async say(what: string, holds: (line: LogLine) => boolean): Promise<LogLine | undefined> {
     const found = await until(
-      `it logs ${what}`,
+      this.#expecting(`it logs ${what}`),
       () => this.log().find(holds),
       (line) => line !== undefined,
       60_000,

@@ -10,10 +10,10 @@ const LONGEST_MS = 500;
 /**
  * Observes again and again until `holds`, and gives the observation that does.
  * Throws after `timeoutMs`, naming `what` was expected and what was last seen; an observation that throws counts
- * as one that does not hold, one that hangs is given up at the same deadline.
+ * as one that does not hold, one that hangs is given up at the same deadline. `what` as a function is asked at the end.
  */
 export async function until<T>(
-  what: string,
+  what: string | (() => string),
   observe: () => Promise<T> | T,
   holds: (state: T) => boolean,
   timeoutMs = 30_000,
@@ -34,7 +34,9 @@ export async function until<T>(
   } finally {
     over.abort();
   }
-  throw new Error(`not within ${String(timeoutMs)} ms: ${what}\nlast seen: ${last}`);
+  throw new Error(
+    `not within ${String(timeoutMs)} ms: ${typeof what === 'string' ? what : what()}\nlast seen: ${last}`,
+  );
 }
 
 type Seen<T> =

@@ -1,23 +1,23 @@
-import type { Snapshot } from '../reconcile/snapshot.ts';
+import type { Snapshot } from './snapshot.ts';
 import type { Topology } from '../topology/model.ts';
-import type { Listeners } from '../reconcile/listeners.ts';
-import { findAmiss, findHeldCommits } from './servers.ts';
+import type { Listeners } from './listeners.ts';
+import { findAmiss, findUrgent } from './amiss.ts';
 
 /** Remembers in short what the servers of a cluster said last. */
 export class ServerNews {
   #amiss = '';
   #silent = '';
   #heard = '';
-  #held = '';
+  #urgent = '';
 
   /**
-   * Whether commits are to wait for others than they were: whoever waits for something else is to look at once, also where
-   * one is back without which they were about to go on.
+   * Whether something is to be mended that was not, or commits are to wait for others than they were: whoever waits for
+   * something else is to look at once, also where one is back without which they were about to go on.
    */
   isUrgent(topology: Topology, snapshot: Snapshot, { reports }: Listeners): boolean {
-    const held = findHeldCommits(topology, snapshot, reports).join('; ');
-    const isOther = held !== this.#held;
-    this.#held = held;
+    const urgent = findUrgent(topology, snapshot, reports).join('; ');
+    const isOther = urgent !== this.#urgent;
+    this.#urgent = urgent;
     return isOther;
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { findAmiss } from '../../src/daemon/servers.ts';
+import { findAmiss, findUrgent } from '../../src/reconcile/amiss.ts';
 import type { Heard } from '../../src/reconcile/reports.ts';
-import { changeNode, convergedSnapshot, emptySnapshot, topologyOf, withFacts } from '../reconcile/support.ts';
+import { changeNode, convergedSnapshot, emptySnapshot, topologyOf, withFacts } from './support.ts';
 
 const topology = topologyOf('cluster_name: shop\nbalancers: [{ name: lb1, replicas: 2 }, { name: lb2, replicas: 1 }]');
 const converged = convergedSnapshot(topology);
@@ -26,13 +26,19 @@ const well = {
   'lb2-replica1': streams,
 };
 
-/** What is amiss where servers say something else; `null`: they say nothing. */
-function find(changes: Readonly<Record<string, Partial<Heard> | null>>, snapshot = converged): readonly string[] {
+type Changes = Readonly<Record<string, Partial<Heard> | null>>;
+
+/** What servers say where some say something else; `null`: they say nothing. */
+function reportsOf(changes: Changes): ReadonlyMap<string, Heard> {
   const reports = Object.entries(well).flatMap(([name, report]): (readonly [string, Heard])[] => {
     const change = changes[name];
     return change === null ? [] : [[`id-shop-${name}`, { ...report, ...change }]];
   });
-  return findAmiss(topology, snapshot, new Map(reports));
+  return new Map(reports);
+}
+
+function find(changes: Changes, snapshot = converged): readonly string[] {
+  return findAmiss(topology, snapshot, reportsOf(changes));
 }
 
 describe('nothing is amiss', () => {
@@ -86,6 +92,21 @@ describe('what is amiss', () => {
     expect(find(after, handed)).toEqual([]);
     expect(find({ ...after, 'lb1-primary': leads }, handed)).toEqual(['lb1-primary: takes writes']);
   });
+});
+
+describe('whoever waits for something else', () => {
+  const urgent = (report: Partial<Heard>): readonly string[] =>
+    findUrgent(topology, converged, reportsOf({ 'lb1-replica1': report }));
+
+  it('goes on waiting where a follower may stream any moment', () =>
+    expect(urgent({ receiver: 'waiting' })).toEqual([]));
+
+  it.each<readonly [string, Partial<Heard>, string]>([
+    ['takes writes', { recovery: false, receiver: null }, 'takes writes'],
+    ['cannot follow any more', { timeline: 2, receiver: null }, 'diverged'],
+    ['is held by readers', { receiver: null, isHeld: true }, 'does not stream, held by readers'],
+    ['has not streamed for long', { receiver: null, driftsFor: 10_000 }, 'has not streamed for long'],
+  ])('is told of one that %s', (_, report, expected) => expect(urgent(report)).toEqual([`lb1-replica1: ${expected}`]));
 });
 
 describe('in a group whose commits wait for a quorum', () => {
