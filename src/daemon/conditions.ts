@@ -109,16 +109,20 @@ function reconciling({ isWorking, standby, result, failure }: Facts): Finding {
 
 // What only a human can change, and what has just been given up.
 function stalledBy({ result, failure }: Facts): Finding {
+  const blocked = (result?.blocked ?? []).map(({ resource, reason, remedy }) => ({
+    code: reason.code,
+    text: `${resource}: ${reason.detail} (${remedy})`,
+  }));
+  // What only waits for something else comes after what that is.
+  const isWaiting = ({ code }: { readonly code: string }): boolean => code === 'change-waits';
   const reasons = [
     ...(failure === undefined || failure.retry ? [] : [{ code: failure.code, text: describe(failure) }]),
-    ...(result?.blocked ?? []).map(({ resource, reason, remedy }) => ({
-      code: reason.code,
-      text: `${resource}: ${reason.detail} (${remedy})`,
-    })),
+    ...blocked.filter((each) => !isWaiting(each)),
     ...(result?.held ?? []).map(({ resource, message }) => ({ code: 'restart-held', text: `${resource}: ${message}` })),
     ...(result?.failures ?? [])
       .filter(({ error }) => !error.retry)
       .map(({ resource, error }) => ({ code: error.code, text: `${resource}: ${describe(error)}` })),
+    ...blocked.filter(isWaiting),
   ];
   return {
     type: 'Stalled',

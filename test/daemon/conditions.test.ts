@@ -179,6 +179,11 @@ describe('Stalled', () => {
     reason: { code: 'leader-data-gone', detail: 'its data volume is gone' },
     remedy: 'put it back',
   };
+  const waiting: Result['blocked'][number] = {
+    resource: 'group/lb1',
+    reason: { code: 'change-waits', detail: 'it waits' },
+    remedy: 'mend it',
+  };
   const failure: Result['failures'][number] = {
     resource: 'node/lb1-replica1',
     error: new PgherdError('image-missing', 'no image', { remedy: 'build it' }),
@@ -192,6 +197,11 @@ describe('Stalled', () => {
       'leader-data-gone: group/lb1: its data volume is gone (put it back)',
     ],
     ['by what failed', { failures: [failure] }, 'image-missing: node/lb1-replica1: no image (build it)'],
+    [
+      'by what waits for something else, after what that is',
+      { blocked: [waiting], held: [held] },
+      'restart-held: node/lb1-replica2: it ended; group/lb1: it waits (mend it)',
+    ],
     ['by what is not restarted for now', { held: [held] }, 'restart-held: node/lb1-replica2: it ended'],
     [
       'by all of them: the reason is that of the first',

@@ -35,6 +35,12 @@ it('a parameter that no server starts with takes one server away, and the others
     (found) => found?.message.includes(library) === true,
     60_000,
   );
+  await until(
+    'it is said who waits for it',
+    () => group.daemon.condition('Stalled'),
+    (found) => found?.message.includes('for a change of the file waits for lb1-primary') === true,
+    60_000,
+  );
   await group.addRow(next.name);
   expect(await up()).toEqual(names.slice(1));
   expect(await group.daemon.condition('LeaderAvailable')).toMatchObject({ status: 'True' });

@@ -332,6 +332,19 @@ describe('a converged cluster', () => {
     expect(waiting).toContain(
       'node/lb1-replica2: restart <- node/lb1-primary: await-node, node/lb1-replica1: await-node',
     );
+    expect(plan(ended).blocked).toEqual([]);
+    const { blocked } = planCluster(topologyOf(file), ended, {}, new Set(['node/lb1-replica1']));
+    expect(blocked).toEqual([
+      {
+        resource: 'group/lb1',
+        reason: {
+          code: 'change-waits',
+          detail:
+            'the restart of lb1-primary, lb1-replica2 for a change of the file waits for lb1-replica1, which does not come up',
+        },
+        remedy: 'put right what keeps it from starting (`docker logs shop-lb1-replica1`), or take the change back',
+      },
+    ]);
   });
 
   it('lets nodes serve on, start and be promoted with the image they have until the new one is there', () => {

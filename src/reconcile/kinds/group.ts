@@ -9,7 +9,7 @@ import { decideFor, planDismissal, planFence, type Known } from './leadership.ts
 import { planMembership } from './membership.ts';
 import { wantedRevision } from './node-config.ts';
 import { planNodes } from './node.ts';
-import { bringsUp, orderSteps } from './order.ts';
+import { bringsUp, findHeldRestarts, orderSteps } from './order.ts';
 import { planReaders } from './readers.ts';
 import { freeReplays, planStreaming } from './streaming.ts';
 import { orderSuccession, planSuccession } from './succession.ts';
@@ -80,6 +80,7 @@ function planMembers(context: GroupContext, returning?: number): Part {
   const steps = orderSteps(context, view, all, balancer.steps ?? [], nodes.checks);
   return mergeParts([
     { changes: membership.changes, steps: [...steps, ...membership.after] },
+    { blocked: findHeldRestarts(context, steps) },
     freed,
     { changes: commits.changes ?? [], recheck: commits.recheck },
     { changes: nodes.changes, blocked: nodes.blocked, checks: nodes.checks },

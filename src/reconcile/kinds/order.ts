@@ -4,7 +4,7 @@ import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
 import { groupResource, nodeResource } from '../names.ts';
-import { step, type Check, type Step } from '../plan.ts';
+import { step, without, type Blocked, type Check, type Step } from '../plan.ts';
 import { isOfCommits } from './commit-steps.ts';
 import { findNode } from './find-node.ts';
 import { nodeSettings, roleOf } from './node-config.ts';
@@ -117,6 +117,29 @@ function findComingUp(context: GroupContext, checks: readonly Check[]): readonly
       ? []
       : [step(check.resource, check.action)];
   });
+}
+
+/** Restarts for a change that come to nothing, since somebody who does not come up is waited for before. */
+export function findHeldRestarts(context: GroupContext, steps: readonly Step[]): readonly Blocked[] {
+  const { failed, group } = context;
+  const possible = new Set(without(steps, failed));
+  const nodesOf = (found: readonly Step[]): readonly Node[] =>
+    group.nodes.filter(({ name }) => found.some(({ resource }) => resource === nodeResource(name)));
+  const listed = (nodes: readonly Node[]): string => nodes.map(({ name }) => name).join(', ');
+  const held = steps.filter((each) => isForChange(context, each) && !failed.has(each.resource) && !possible.has(each));
+  const before = new Set(held.flatMap(({ after }) => after));
+  const down = nodesOf(steps.filter(({ id, resource }) => before.has(id) && failed.has(resource)));
+  if (down.length === 0) return [];
+  return [
+    {
+      resource: groupResource(group.name),
+      reason: {
+        code: 'change-waits',
+        detail: `the restart of ${listed(nodesOf(held))} for a change of the file waits for ${listed(down)}, which does not come up`,
+      },
+      remedy: `put right what keeps it from starting (${down.map(({ containerName }) => `\`docker logs ${containerName}\``).join(', ')}), or take the change back`,
+    },
+  ];
 }
 
 function restartChain(
