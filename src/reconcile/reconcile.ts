@@ -3,6 +3,7 @@ import type { Engine } from '../docker/engine.ts';
 import type { GroupRecord } from '../postgres/record.ts';
 import type { Topology } from '../topology/model.ts';
 import type { ActionContext } from './actions.ts';
+import { Attempts } from './attempts.ts';
 import { claim, isClaimed, type Tenure } from './claim.ts';
 import { calledOff, execute, type Outcome } from './execute.ts';
 import { LockSeeker, isLock, lockPollMilliseconds, type Lock } from './lock.ts';
@@ -61,9 +62,6 @@ const longestTimer = 2 ** 31 - 1;
 
 /** Rounds of the same steps, all done, after which something undoes them. */
 const mostRepeats = 5;
-
-/** Clones of a node that may be cut short in a run that nobody follows up; a daemon waits longer and longer instead. */
-const mostClones = 4;
 
 /** Attempts at a lock that is held, after which its holder may have done what there was to do. */
 const lockAttempts = 5;
@@ -127,8 +125,9 @@ class Run {
   #held: readonly Held[] = [];
   /** A server was waited for in vain: what it says of itself tells more. */
   #mustProbe = false;
-  /** Clones that were cut short, by resource. */
-  readonly #discarded = new Map<string, number>();
+  /** All were asked for the last look. */
+  #isProbed = false;
+  readonly #attempts = new Attempts();
   #backoff = firstBackoff;
   #repeated = { steps: '', times: 0 };
 
@@ -200,6 +199,7 @@ class Run {
       }
       const steps = plan.steps;
       const isSettled = steps.length === 0;
+      if (isSettled && this.#isInDoubt()) continue;
       if (await this.#claims(snapshot, isSettled)) continue;
       if (!isTold || this.#lock !== undefined) {
         if (round === 1 || !isSettled) this.#options.onProgress({ type: 'planned', plan, round });
@@ -208,7 +208,7 @@ class Run {
       const isStuck = plan.blocked.length > 0 || this.#failures.size > 0 || this.#held.length > 0;
       const checks = isStuck ? [] : this.#checksOf(plan);
       if (isSettled && checks.length === 0) {
-        if (this.#underWay.isNothing) return this.#result(plan, !isStuck);
+        if (this.#underWay.isNothing && !this.#awaitsMore(plan, isStuck)) return this.#result(plan, !isStuck);
         await calledOff(signal);
         if (!this.#isCalledOff()) continue;
       }
@@ -230,6 +230,11 @@ class Run {
       if (this.#endsTurn(outcomes)) return { ...this.#result(plan, false, outcomes), stopped: 'retry' };
       await this.#backOff(outcomes, signal);
     }
+  }
+
+  // A leader that is given up is replaced after its time, by who looks then; a daemon has a next turn for that.
+  #awaitsMore({ recheck }: Plan, isStuck: boolean): boolean {
+    return this.#options.daemon === undefined && this.#lock !== undefined && isStuck && recheck !== undefined;
   }
 
   // A daemon tries again in its next turn, later and later; what is under way belongs to this one.
@@ -263,6 +268,7 @@ class Run {
       watch: this.#watch,
       listens: this.#options.daemon !== undefined,
     });
+    this.#isProbed = this.#mustProbe;
     this.#mustProbe = false;
     const empty = looked.snapshot.nodes.filter(({ facts }) => facts.state.is !== 'data');
     this.#empty = new Set(empty.map(({ container }) => container.id));
@@ -270,7 +276,7 @@ class Run {
     this.#listen(looked.snapshot);
     this.#options.onProgress({ type: 'looked', looked });
     this.#held = this.#options.daemon?.hold(looked) ?? [];
-    await this.#giveUpClones(looked.plan);
+    await this.#giveUp(looked.plan);
     const left = new Set([...failed, ...this.#failures.keys(), ...this.#held.map(({ resource }) => resource)]);
     const plan =
       left.size === failed.size
@@ -290,13 +296,11 @@ class Run {
     return claim(snapshot, this.#tenure, this.#lock, { ...this.#context, signal: this.#signal });
   }
 
-  async #giveUpClones({ steps }: Plan): Promise<void> {
+  async #giveUp({ steps }: Plan): Promise<void> {
     if (this.#options.daemon !== undefined) return;
-    for (const { resource, action } of steps) {
-      if (action.do !== 'discard-clone' || (this.#discarded.get(resource) ?? 0) < mostClones) continue;
-      const times = String(mostClones + 1);
-      const log = (await this.#engine.readLogs(action.node.container, 5).catch(() => '')).trim().split('\n').join('; ');
-      const message = `its clone was cut short ${times} times; its container's log ends with: ${log}`;
+    for (const { resource, container, what } of this.#attempts.find(steps)) {
+      const log = (await this.#engine.readLogs(container, 5).catch(() => '')).trim().split('\n').join('; ');
+      const message = `${what}; its container's log ends with: ${log}`;
       const remedy = 'remove the cause, and run the command again';
       this.#failures.set(resource, new PgherdError('node-failed', message, { remedy }));
     }
@@ -315,6 +319,13 @@ class Run {
     const voices = this.#listeners?.voices;
     if (voices === undefined) return undefined;
     return { ...voices, silent: new Set([...voices.silent].filter((id) => !this.#justAnswered.has(id))) };
+  }
+
+  // A listener comes back late after a restart: before all is well, those that it calls silent are asked.
+  #isInDoubt(): boolean {
+    if (this.#isProbed || (this.#hear()?.silent.size ?? 0) === 0) return false;
+    this.#mustProbe = true;
+    return true;
   }
 
   // Who holds the lock listens, and nobody else: a server has one listener.
@@ -409,13 +420,16 @@ class Run {
     else this.#interrupted.delete(action.container);
   }
 
-  #noteDone({ resource, action }: Step): void {
+  #noteDone(step: Step): void {
+    const { resource, action } = step;
     const isWait = action.do === 'await-node' || action.do === 'await-balancer';
     if (!isWait) this.#done += 1;
     if (action.do === 'await-node') this.#justAnswered.add(action.node.container);
-    if (action.do === 'discard-clone') this.#discarded.set(resource, (this.#discarded.get(resource) ?? 0) + 1);
-    if (isWait || action.do === 'finish-bootstrap' || action.do === 'resume-streaming') this.#answered.add(resource);
-    else if (interrupting.has(action.do)) this.#answered.delete(resource);
+    this.#attempts.noteDone(step);
+    if (isWait || action.do === 'finish-bootstrap' || action.do === 'resume-streaming') {
+      this.#answered.add(resource);
+      this.#attempts.noteWell(resource);
+    } else if (interrupting.has(action.do)) this.#answered.delete(resource);
   }
 
   async #backOff(outcomes: readonly Outcome[], signal: AbortSignal): Promise<void> {

@@ -25,6 +25,17 @@ async function up(): Promise<readonly string[]> {
   return names.filter((_, index) => asked[index]?.code === 0);
 }
 
+/** Waits until all that are up follow this leader: a change that waits keeps nobody from that. */
+async function untilFollowed(leader: string): Promise<void> {
+  const others = (await up()).filter((name) => name !== leader).join(',');
+  await until(
+    `${others} follows ${leader}`,
+    () => group.followers(leader),
+    (found) => found === others,
+    60_000,
+  );
+}
+
 it('a parameter that no server starts with takes one server away, and the others serve on', async () => {
   const library = 'there_is_no_such_library';
   await group.herd.editBalancer({ postgres: { parameters: { shared_preload_libraries: library } } });
@@ -43,6 +54,7 @@ it('a parameter that no server starts with takes one server away, and the others
   );
   await group.addRow(next.name);
   expect(await up()).toEqual(names.slice(1));
+  await untilFollowed(next.name);
   expect(await group.daemon.condition('LeaderAvailable')).toMatchObject({ status: 'True' });
 
   await group.herd.editBalancer({ postgres: { parameters: { shared_buffers: '64MB' } } });
@@ -65,5 +77,23 @@ it('an image that cannot be pulled keeps nobody from taking over', async () => {
   await group.addRow(next.name);
 
   await group.herd.editBalancer({ postgres: {} });
+  await group.becomeWhole(next.name);
+});
+
+it('reconcile --once ends with such a parameter, has another one lead, and says what waits for what', async () => {
+  const before = await group.becomeWhole();
+  await group.stopDaemon();
+  await group.herd.editBalancer({ postgres: { parameters: { shared_preload_libraries: 'there_is_no_such_library' } } });
+  const { code, stderr } = await group.pgherd(['reconcile', '--once', '--timeout', '300']);
+  expect(code, stderr).toBe(3);
+  expect(stderr).toContain(`waits for ${before.name}, which does not come up [change-waits]`);
+  expect(stderr).toContain(`node/${before.name}: error: it ended soon after each of 4 starts`);
+  expect(stderr).toContain('there_is_no_such_library');
+  const next = await group.awaitSuccessor(before);
+  await group.addRow(next.name);
+  await untilFollowed(next.name);
+
+  await group.herd.editBalancer({ postgres: {} });
+  await group.reconcile();
   await group.becomeWhole(next.name);
 });

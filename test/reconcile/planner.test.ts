@@ -171,7 +171,8 @@ describe('after the bootstrap', () => {
         group/lb1: write-record
         group/lb1: set-slots
         node/lb1-primary: write-config
-        node/lb1-primary: restart <- node/lb1-primary: write-config
+        node/lb1-primary: reload <- node/lb1-primary: write-config
+        node/lb1-primary: restart <- node/lb1-primary: reload
         node/lb1-primary: await-node <- node/lb1-primary: restart
         node/lb1-replica1: write-config <- group/lb1: write-record
         node/lb1-replica1: start <- node/lb1-replica1: write-config, group/lb1: write-record, node/lb1-primary: await-node
@@ -292,11 +293,13 @@ describe('a converged cluster', () => {
   it('restarts servers one at a time for a parameter that needs it, and reloads for one that does not', () => {
     const restart = plan(converged, `${file}postgres: { parameters: { shared_buffers: 64MB } }`);
     expect(formatSteps(restart)).toContain(
-      'node/lb1-replica1: restart <- node/lb1-replica1: write-config, node/lb1-primary: await-node',
+      'node/lb1-replica1: restart <- node/lb1-replica1: reload, node/lb1-primary: await-node',
     );
     expect(formatSteps(restart)).toContain(
-      'node/lb1-replica2: restart <- node/lb1-replica2: write-config, node/lb1-replica1: await-node',
+      'node/lb1-replica2: restart <- node/lb1-replica2: reload, node/lb1-replica1: await-node',
     );
+    // Whom it follows is in force, however long it waits for the others.
+    expect(formatSteps(restart)).toContain('node/lb1-replica2: reload <- node/lb1-replica2: write-config');
     const reload = plan(converged, `${file}postgres: { parameters: { work_mem: 8MB } }`);
     expect(formatSteps(reload)).not.toContain('restart');
     expect(formatSteps(reload)).toContain('node/lb1-primary: reload <- node/lb1-primary: write-config');

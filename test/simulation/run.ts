@@ -3,6 +3,7 @@ import type { VirtualClock } from './clock.ts';
 import { endDisturbance, endFaults, faultOf, pickFault, pickOutage, type Fault } from './faults.ts';
 import { nameOf } from './modes.ts';
 import { Simulation, type Base } from './simulation.ts';
+import { labelNames, readGeneration } from '../../src/reconcile/names.ts';
 
 export type Run = {
   readonly seed: number;
@@ -241,12 +242,22 @@ function checkCopies(simulation: Simulation): void {
     simulation.violate(`half copies are left behind: ${half.join(', ')}`);
 }
 
+/** Of one whose container is gone, and not made again before somebody has decided. */
+function newestVolume({ servers, world }: Simulation, slot: number): string {
+  const ofSlot = [...servers.databases.keys()].filter(
+    (name) => world.volumes.get(name)?.labels[labelNames.node] === String(slot),
+  );
+  return ofSlot.toSorted((a, b) => readGeneration(b) - readGeneration(a))[0] ?? '';
+}
+
 function checkLosses(simulation: Simulation): void {
   const { servers, world, setting, isLossy, acknowledged } = simulation;
   const recorded = simulation.node(simulation.record?.leader ?? 0);
   const leader =
     servers.all.find((each) => each.isWritable && (!each.isOutlaw || each.container === recorded))?.database ??
-    servers.databases.get(recorded?.volumes[0]?.volume.name ?? '');
+    servers.databases.get(
+      recorded?.volumes[0]?.volume.name ?? newestVolume(simulation, simulation.record?.leader ?? 0),
+    );
   const idsOf = (wal: readonly { readonly id: number }[]): ReadonlySet<number> => new Set(wal.map(({ id }) => id));
   const led = idsOf(leader?.wal ?? []);
   const lost = acknowledged.filter(({ id }) => !led.has(id));

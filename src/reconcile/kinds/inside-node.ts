@@ -109,7 +109,8 @@ async function explain(
   const what = `${asked} in ${container?.name ?? ref}`;
   const lines = said.trim().split('\n').slice(-3).join('; ');
   if (container?.state === 'running' && container.restartCount === 0) {
-    if (!isFinal) return new PgherdError(codeOf(lines), `${what}: ${lines || 'failed'}`, { retry: true });
+    if (!isFinal)
+      return new PgherdError(codeOf(lines), `${what}: ${lines || 'its container ended meanwhile'}`, { retry: true });
     return new PgherdError('node-failed', `${what}: an init script failed: ${lines}`, {
       remedy: 'mend the script and run the command again: the group then begins anew, in a new volume',
     });

@@ -96,14 +96,20 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
     );
   }
   const isHung = context.snapshot.hung.has(container.id);
+  const isCutOff = facts.detached !== undefined && isInService(context, view.leader);
+  const mustLoad = hasServed && (differs || facts.loaded !== wanted.name || isCutOff);
+  // A restart may wait for others for long: whom it follows, and whom its commits wait for, is to be in force before.
+  if (container.state === 'running' && !promotes && !isHung && mustLoad) {
+    // One that hangs holds up nobody else's steps.
+    const seconds = context.snapshot.silent.has(container.id) ? { seconds: silentSeconds } : {};
+    steps.push(step(resource, { do: 'reload', node: placed, revision: wanted.name, ...seconds }));
+  }
   if (container.state === 'paused') steps.push(step(resource, { do: 'unpause', container: container.id }));
   else if (!isRunning) steps.push(step(resource, { do: 'start', container: container.id }));
   else if (isHung || (restart && !promotes)) {
     const stopSeconds = isHung ? hungStopSeconds : nodeStopSeconds;
     steps.push(step(resource, { do: 'restart', container: container.id, stopSeconds }));
   }
-  const isCutOff = facts.detached !== undefined && isInService(context, view.leader);
-  const mustLoad = hasServed && (differs || facts.loaded !== wanted.name || isCutOff);
   if (promotes) {
     const followers = view.record.members.filter((slot) => slot !== node.slot);
     const { fork } = view.record;
@@ -118,10 +124,6 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
       fork,
     } as const;
     steps.push(step(resource, action));
-  } else if (isRunning && !restart && !isHung && mustLoad) {
-    // One that hangs holds up nobody else's steps.
-    const seconds = context.snapshot.silent.has(container.id) ? { seconds: silentSeconds } : {};
-    steps.push(step(resource, { do: 'reload', node: placed, revision: wanted.name, ...seconds }));
   }
   const wait = step(resource, { do: 'await-node', node: placed, name: node.name, revision: wanted.name });
   const isInterrupted = !isRunning || restart || isHung || promotes || container.state === 'paused';
