@@ -306,7 +306,11 @@ export class ClusterKeeper {
   #follow(progress: Progress, run: string): void {
     logProgress(this.#options.log, { cluster: this.cluster, run }, progress);
     if (progress.type === 'looking') this.#lookedAt = this.#options.now();
-    if (progress.type === 'looked') this.#see(progress.looked);
+    if (progress.type === 'looked') {
+      this.#news.noteLook();
+      this.#see(progress.looked);
+    }
+    if (progress.type === 'step-started') this.#news.noteBegun(progress.step);
     if (progress.type === 'planned' && progress.plan.steps.length > 0) {
       this.#isWorking = true;
       this.#refresh();

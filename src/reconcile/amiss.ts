@@ -13,9 +13,18 @@ export function findAmiss(topology: Topology, snapshot: Snapshot, reports: Repor
   return findAll(topology, snapshot, reports).map(({ what }) => what);
 }
 
-/** What of it does not mend itself, and commits may wait for: whoever waits meanwhile may do so in vain. */
-export function findUrgent(topology: Topology, snapshot: Snapshot, reports: Reports): readonly string[] {
-  return findAll(topology, snapshot, reports).flatMap(({ what, isOnItsWay }) => (isOnItsWay ? [] : [what]));
+/**
+ * What of it does not mend itself, and commits may wait for: whoever waits meanwhile may do so in vain. `promoted`:
+ * containers of servers that were told to lead since the snapshot.
+ */
+export function findUrgent(
+  topology: Topology,
+  snapshot: Snapshot,
+  reports: Reports,
+  promoted: ReadonlySet<string> = new Set(),
+): readonly string[] {
+  const others = new Map([...reports].filter(([id]) => !promoted.has(id)));
+  return findAll(topology, snapshot, others).flatMap(({ what, isOnItsWay }) => (isOnItsWay ? [] : [what]));
 }
 
 type Amiss = {

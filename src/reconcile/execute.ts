@@ -31,7 +31,7 @@ const waits: ReadonlySet<Step['action']['do']> = new Set([
   'pull-image',
 ]);
 
-/** Steps that cannot be called off, and may take longer than anybody else can wait. */
+/** Steps that cannot be called off, and may take longer than anybody else can wait: no step is planned after one. */
 const endless: ReadonlySet<Step['action']['do']> = new Set(['pull-image']);
 
 /** What came of the steps of a plan. */
@@ -45,7 +45,7 @@ export type Executed = {
 /**
  * Does the steps of a plan, each after those it waits for, and as many at once as allowed. A failure keeps what depends
  * on it from being tried, and nothing else. When the signal of the context calls the waits off, it ends without those that
- * nothing calls off: what waits for them is not tried then.
+ * nothing calls off.
  */
 export async function execute(
   steps: readonly Step[],
@@ -54,46 +54,32 @@ export async function execute(
 ): Promise<Executed> {
   const running = new Map<string, Promise<Outcome>>();
   const ended = new Set<string>();
-  const begun = new Set<string>();
-  let isOver = false;
-  const planned = new Set(steps.map(({ id }) => id));
+  const planned = new Map(steps.map((step) => [step.id, step]));
   if (planned.size !== steps.length) throw new Error('two steps of a plan have one id');
+  const isEndless = (id: string): boolean => endless.has(planned.get(id)?.action.do ?? 'start');
+  if (steps.some(({ after }) => after.some(isEndless))) throw new Error('a step waits for what nothing calls off');
 
   const run = async (step: Step): Promise<Outcome> => {
     const before = await Promise.all(step.after.flatMap((id) => running.get(id) ?? []));
-    // What nothing calls off is begun all the same.
-    const isLeft = isOver && !endless.has(step.action.do);
-    const isReady = !isLeft && before.every((outcome) => outcome.result === 'done');
-    if (isReady) begun.add(step.id);
+    const isReady = before.every((outcome) => outcome.result === 'done');
     const outcome: Outcome = isReady ? await inTurn(step, context, options) : { step, result: 'skipped' };
     options.onEnd(outcome);
     ended.add(step.id);
     return outcome;
   };
   // Promises are made in an order in which each finds those it waits for.
-  const order = topologicalOrder(steps);
-  for (const step of order) running.set(step.id, run(step));
-  const late = new Set<string>();
-  for (const { id, action, after } of order)
-    if (endless.has(action.do) || after.some((each) => late.has(each))) late.add(id);
-  const runsOf = (isLate: boolean): readonly Promise<Outcome>[] =>
-    order.filter(({ id }) => late.has(id) === isLate).flatMap(({ id }) => running.get(id) ?? []);
+  for (const step of topologicalOrder(steps)) running.set(step.id, run(step));
+  const runsOf = (those: boolean): readonly Promise<Outcome>[] =>
+    [...running].flatMap(([id, outcome]) => (isEndless(id) === those ? [outcome] : []));
   // Where one throws, it is a bug, and told when nothing is under way any more.
   await Promise.allSettled(runsOf(false));
   await Promise.race([Promise.allSettled(runsOf(true)), calledOff(context.signal)]);
-  isOver = true;
-  const underWay = steps.flatMap((step) => {
-    const outcome = endless.has(step.action.do) && !ended.has(step.id) ? running.get(step.id) : undefined;
-    return outcome === undefined ? [] : [{ step, outcome }];
-  });
-  const left = new Set(underWay.map(({ step }) => step.id));
-  const outcomes = steps
-    .filter(({ id }) => !left.has(id))
-    .map(async (step): Promise<Outcome> => {
-      const isPending = late.has(step.id) && !begun.has(step.id);
-      return (isPending ? undefined : await running.get(step.id)) ?? { step, result: 'skipped' };
-    });
-  return { outcomes: await Promise.all(outcomes), underWay };
+  const goesOn = ({ id }: Step): boolean => isEndless(id) && !ended.has(id);
+  const outcomeOf = (step: Step): Promise<Outcome> =>
+    running.get(step.id) ?? Promise.resolve({ step, result: 'skipped' });
+  const underWay = steps.filter(goesOn).map((step) => ({ step, outcome: outcomeOf(step) }));
+  const left = new Set(underWay.map(({ step }) => step));
+  return { outcomes: await Promise.all(steps.filter((step) => !left.has(step)).map(outcomeOf)), underWay };
 }
 
 /** Resolves when a signal is aborted. */

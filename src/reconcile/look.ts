@@ -9,7 +9,12 @@ import type { Voices } from './reports.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** One look at a cluster, and what is to be done next. */
-export type Looked = { readonly snapshot: Snapshot; readonly plan: Plan };
+export type Looked = {
+  readonly snapshot: Snapshot;
+  readonly plan: Plan;
+  /** Milliseconds after which something is done that is waited for now; the plan may be looked at again before. */
+  readonly due?: number | undefined;
+};
 
 export type LookOptions = {
   /** Resources that nothing else is to wait for. */
@@ -39,5 +44,6 @@ export async function look(
   const snapshot = { ...heard, ...found };
   const plan = planCluster(topology, snapshot, fingerprints, options.failed);
   const isIdle = plan.steps.length === 0;
-  return { snapshot, plan: { ...plan, recheck: earliest([plan.recheck, recheck, isIdle ? doubt : undefined]) } };
+  const looksAgainIn = earliest([plan.recheck, recheck, isIdle ? doubt : undefined]);
+  return { snapshot, plan: { ...plan, recheck: looksAgainIn }, due: plan.recheck };
 }

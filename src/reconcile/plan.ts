@@ -112,13 +112,24 @@ export function inOrder(steps: readonly Step[]): readonly Step[] {
 }
 
 /** Steps without those of these resources, and without what waits for them. */
-export function without(steps: readonly Step[], resources: ReadonlySet<string>): readonly Step[] {
-  const dropped = new Set(steps.filter(({ resource }) => resources.has(resource)).map(({ id }) => id));
+export function without(
+  steps: readonly Step[],
+  resources: ReadonlySet<string>,
+  isSpared: (step: Step) => boolean = () => false,
+): readonly Step[] {
+  const isLeft = (each: Step): boolean => resources.has(each.resource) && !isSpared(each);
+  const dropped = new Set(steps.filter(isLeft).map(({ id }) => id));
   for (let size = -1; size !== dropped.size;) {
     size = dropped.size;
     for (const step of steps) if (step.after.some((id) => dropped.has(id))) dropped.add(step.id);
   }
   return steps.filter(({ id }) => !dropped.has(id));
+}
+
+/** What is done to a container before it would be restarted, and all where it is not. */
+export function withoutRestart(steps: readonly Step[]): readonly Step[] {
+  const restart = steps.findIndex(({ action }) => action.do === 'restart');
+  return restart < 0 ? steps : steps.slice(0, restart);
 }
 
 /** A plan's steps as text, one a line with what it waits for: what planner tests compare. */

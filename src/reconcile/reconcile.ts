@@ -57,6 +57,9 @@ const interrupting: ReadonlySet<Step['action']['do']> = new Set([
   'promote',
 ]);
 
+/** What takes a node out of service, so that another one can lead: whatever else it fails at, this is done. */
+const takingOut: ReadonlySet<Step['action']['do']> = new Set(['fence', 'disconnect']);
+
 /** Milliseconds: a timer for longer would end at once. 25 days are as good as for ever. */
 const longestTimer = 2 ** 31 - 1;
 
@@ -94,6 +97,8 @@ class Run {
   readonly #tenure: Tenure;
   /** By resource: what no retry helps. */
   readonly #failures = new Map<string, PgherdError>();
+  /** Ids of the steps that failed so. */
+  readonly #refused = new Set<string>();
   /** Containers that a step under way interrupts: that their servers go silent is no news. */
   readonly #interrupted = new Set<string>();
   /** Containers of servers that were waited for, and have not gone silent since. */
@@ -112,6 +117,7 @@ class Run {
   readonly #watch: LeaderWatch;
   readonly #wake: Wake;
   #snapshot: Snapshot | undefined;
+  readonly #news = new ServerNews();
   /** Of a run of its own; a daemon listens all the time. */
   readonly #listeners: Listeners | undefined;
   #round = new AbortController();
@@ -162,13 +168,12 @@ class Run {
 
   // Whoever waits for something else is called off when a server ends, or needs help: it may wait for that one.
   #makeListeners(): Listeners {
-    const news = new ServerNews();
     const listeners = new Listeners({
       now: this.#world.now,
       onHeard: (container) => {
         const isLost = !listeners.reports.has(container);
         if (isLost) this.#justAnswered.delete(container);
-        const isUrgent = this.#snapshot !== undefined && news.isUrgent(this.#topology, this.#snapshot, listeners);
+        const isUrgent = this.#snapshot !== undefined && this.#news.isUrgent(this.#topology, this.#snapshot, listeners);
         if (isUrgent || (isLost && !this.#interrupted.has(container))) this.#wake.fire();
       },
     });
@@ -188,7 +193,7 @@ class Run {
     for (let round = 1; ; round += 1) {
       const signal = this.#roundSignal();
       this.#underWay.check();
-      const { plan, snapshot } = await this.#look();
+      const { plan, snapshot, due } = await this.#look();
       this.#recheckIn(plan.recheck);
       const late = this.#late.splice(0);
       if (firstRetryable(late) !== undefined && !this.#isCalledOff()) {
@@ -208,7 +213,7 @@ class Run {
       const isStuck = plan.blocked.length > 0 || this.#failures.size > 0 || this.#held.length > 0;
       const checks = isStuck ? [] : this.#checksOf(plan);
       if (isSettled && checks.length === 0) {
-        if (this.#underWay.isNothing && !this.#awaitsMore(plan, isStuck)) return this.#result(plan, !isStuck);
+        if (this.#underWay.isNothing && !this.#awaitsMore(due, isStuck)) return this.#result(plan, !isStuck);
         await calledOff(signal);
         if (!this.#isCalledOff()) continue;
       }
@@ -233,8 +238,8 @@ class Run {
   }
 
   // A leader that is given up is replaced after its time, by who looks then; a daemon has a next turn for that.
-  #awaitsMore({ recheck }: Plan, isStuck: boolean): boolean {
-    return this.#options.daemon === undefined && this.#lock !== undefined && isStuck && recheck !== undefined;
+  #awaitsMore(due: number | undefined, isStuck: boolean): boolean {
+    return this.#options.daemon === undefined && this.#lock !== undefined && isStuck && due !== undefined;
   }
 
   // A daemon tries again in its next turn, later and later; what is under way belongs to this one.
@@ -273,16 +278,21 @@ class Run {
     const empty = looked.snapshot.nodes.filter(({ facts }) => facts.state.is !== 'data');
     this.#empty = new Set(empty.map(({ container }) => container.id));
     this.#snapshot = looked.snapshot;
+    this.#news.noteLook();
+    if (this.#isProbed) for (const id of looked.snapshot.reports.keys()) this.#justAnswered.add(id);
     this.#listen(looked.snapshot);
     this.#options.onProgress({ type: 'looked', looked });
     this.#held = this.#options.daemon?.hold(looked) ?? [];
     await this.#giveUp(looked.plan);
     const left = new Set([...failed, ...this.#failures.keys(), ...this.#held.map(({ resource }) => resource)]);
-    const plan =
+    const { snapshot } = looked;
+    const found =
       left.size === failed.size
-        ? looked.plan
-        : planCluster(this.#topology, looked.snapshot, this.#passwords.fingerprints, left);
-    return { snapshot: looked.snapshot, plan: { ...plan, steps: without(plan.steps, left) } };
+        ? looked
+        : replan(planCluster(this.#topology, snapshot, this.#passwords.fingerprints, left));
+    const isSpared = ({ id, action }: Step): boolean => takingOut.has(action.do) && !this.#refused.has(id);
+    const steps = without(found.plan.steps, left, isSpared);
+    return { snapshot, plan: { ...found.plan, steps }, due: found.due };
   }
 
   /**
@@ -378,6 +388,7 @@ class Run {
         signal: this.#signal,
         onStart: (step) => {
           this.#noteInterrupted(step, true);
+          this.#news.noteBegun(step);
           this.#options.onProgress({ type: 'step-started', step });
         },
         onEnd: (outcome) => {
@@ -401,7 +412,9 @@ class Run {
     if (outcome.result !== 'failed' || !(outcome.error instanceof PgherdError)) return;
     if (isFatal(outcome.error)) return;
     if (outcome.step.action.do === 'await-node') this.#mustProbe = this.#options.daemon === undefined;
-    if (!outcome.error.retry) this.#failures.set(outcome.step.resource, outcome.error);
+    if (outcome.error.retry) return;
+    this.#failures.set(outcome.step.resource, outcome.error);
+    this.#refused.add(outcome.step.id);
   }
 
   // Commits may need what was cloned, whoever else is waited for: only when it is seen with its data is it listened to.
@@ -475,6 +488,10 @@ class Run {
       stopped: converged || !this.#isCalledOff() ? undefined : isTimedOut ? 'timed-out' : 'interrupted',
     };
   }
+}
+
+function replan(plan: Plan): Pick<Looked, 'plan' | 'due'> {
+  return { plan, due: plan.recheck };
 }
 
 // A timer that keeps no process alive, and tells a wait that it was called off rather than that the engine is slow.

@@ -1,3 +1,4 @@
+import type { Step } from './plan.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { Topology } from '../topology/model.ts';
 import type { Listeners } from './listeners.ts';
@@ -9,13 +10,23 @@ export class ServerNews {
   #silent = '';
   #heard = '';
   #urgent = '';
+  /** Containers whose servers were told to lead since the last look: that they take writes is no news. */
+  readonly #promoted = new Set<string>();
+
+  noteBegun({ action }: Step): void {
+    if (action.do === 'promote') this.#promoted.add(action.node.container);
+  }
+
+  noteLook(): void {
+    this.#promoted.clear();
+  }
 
   /**
    * Whether something is to be mended that was not, or commits are to wait for others than they were: whoever waits for
    * something else is to look at once, also where one is back without which they were about to go on.
    */
   isUrgent(topology: Topology, snapshot: Snapshot, { reports }: Listeners): boolean {
-    const urgent = findUrgent(topology, snapshot, reports).join('; ');
+    const urgent = findUrgent(topology, snapshot, reports, this.#promoted).join('; ');
     const isOther = urgent !== this.#urgent;
     this.#urgent = urgent;
     return isOther;

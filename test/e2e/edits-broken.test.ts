@@ -62,6 +62,19 @@ it('a parameter that no server starts with takes one server away, and the others
   for (const name of names) expect(await group.sql(name, 'SHOW shared_buffers')).toBe('64MB');
 });
 
+it('a parameter that no server knows is refused by those that run, before anybody is restarted for it', async () => {
+  const before = await group.becomeWhole();
+  await group.herd.editBalancer({ postgres: { parameters: { work_memory: '8MB', shared_buffers: '96MB' } } });
+  await group.daemon.say('that it is refused', ({ msg }) =>
+    msg.includes('its server refuses the configuration: work_memory = 8MB: unrecognized configuration parameter'),
+  );
+  expect(await up()).toEqual(names);
+  expect(await group.leaders()).toEqual([before]);
+  await group.herd.editBalancer({ postgres: { parameters: { work_mem: '8MB', shared_buffers: '64MB' } } });
+  await group.becomeWhole(before.name);
+  for (const name of names) expect(await group.sql(name, 'SHOW work_mem')).toBe('8MB');
+});
+
 it('an image that cannot be pulled keeps nobody from taking over', async () => {
   const before = await group.becomeWhole();
   await group.coolDown(before.name);

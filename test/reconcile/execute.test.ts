@@ -108,7 +108,7 @@ describe('the steps of a plan', () => {
     expect(outcomes.map(({ result }) => result)).toEqual(['skipped', 'skipped']);
   });
 
-  it('that nothing calls off go on when the waits are called off; what waits for them is not begun', async () => {
+  it('that nothing calls off go on when the waits are called off', async () => {
     const controller = new AbortController();
     let end = (): void => undefined;
     const work = async (name: string): Promise<void> => {
@@ -119,8 +119,8 @@ describe('the steps of a plan', () => {
       });
     };
     const pull: Step = { id: 'pull', resource: 'pull', action: { do: 'pull-image', image: 'pull' }, after: [] };
-    const { outcomes, underWay } = await carryOut([make('a'), pull, make('b', 'pull')], { work, waits: controller });
-    expect(outcomes.map(({ step, result }) => `${step.id} ${result}`)).toEqual(['a done', 'b skipped']);
+    const { outcomes, underWay } = await carryOut([make('a'), pull], { work, waits: controller });
+    expect(outcomes.map(({ step, result }) => `${step.id} ${result}`)).toEqual(['a done']);
     expect(underWay.map(({ step }) => step.id)).toEqual(['pull']);
     end();
     expect(await underWay[0]?.outcome).toMatchObject({ result: 'done' });
@@ -143,6 +143,11 @@ describe('the steps of a plan', () => {
     expect(events).toEqual(['a starts', 'a done', 'pull starts']);
     end();
     expect(await underWay[0]?.outcome).toMatchObject({ result: 'done' });
+  });
+
+  it('do not wait for what nothing calls off', async () => {
+    const pull: Step = { id: 'pull', resource: 'pull', action: { do: 'pull-image', image: 'pull' }, after: [] };
+    await expect(carryOut([pull, make('b', 'pull')])).rejects.toThrow('a step waits for what nothing calls off');
   });
 
   it('wait for nothing that is not in the plan', async () => {

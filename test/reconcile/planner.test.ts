@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { NodeFacts, RecordName } from '../../src/postgres/layout.ts';
 import { newestRecord } from '../../src/reconcile/group.ts';
-import { formatSteps, type Plan } from '../../src/reconcile/plan.ts';
+import { formatSteps, without, type Plan } from '../../src/reconcile/plan.ts';
 import { planCluster } from '../../src/reconcile/planner.ts';
 import type { Heard, Reports } from '../../src/reconcile/reports.ts';
 import type { Snapshot } from '../../src/reconcile/snapshot.ts';
@@ -348,6 +348,32 @@ describe('a converged cluster', () => {
         remedy: 'put right what keeps it from starting (`docker logs shop-lb1-replica1`), or take the change back',
       },
     ]);
+    // Its leader serves on: sessions do not wait for a restart that may never be.
+    const down = new Set(['node/lb1-replica1']);
+    const balancers = ended.balancers.map((each) => ({
+      ...each,
+      container: { ...each.container, state: 'exited' } as const,
+    }));
+    const { steps } = planCluster(topologyOf(file), { ...ended, balancers }, {}, down);
+    expect(without(steps, down).map(({ id }) => id)).toContain('balancer/lb1: start');
+  });
+
+  it('lets a balancer serve on, and start, with the image it has until the new one is there', () => {
+    const text = file.replace('replicas: 2', "image: 'pgbalancer:2', replicas: 1");
+    const made = formatSteps(plan(converged, text));
+    expect(made).toContain('image/pgbalancer:2: pull-image');
+    // One that leaves goes: the balancer lets go of it now.
+    expect(made).toContain('node/lb1-replica2: remove-container <- balancer/lb1: write-balancer');
+    const ended = {
+      ...converged,
+      balancers: converged.balancers.map((each) => ({
+        ...each,
+        container: { ...each.container, state: 'exited' } as const,
+      })),
+    };
+    const started = formatSteps(plan(ended, file.replace('replicas: 2', "image: 'pgbalancer:2', replicas: 2")));
+    expect(started).toContain('balancer/lb1: await-balancer <- ');
+    expect(started).not.toContain('balancer/lb1: remove-container');
   });
 
   it('lets nodes serve on, start and be promoted with the image they have until the new one is there', () => {

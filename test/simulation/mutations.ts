@@ -96,7 +96,7 @@ export const mutations: readonly Mutation[] = [
     changes: [
       {
         file: revisions,
-        find: 'atStart: !isRunning || restart || isFenced || !hasServed,',
+        find: 'atStart: !isRunning || (restart && !loads) || isFenced || !hasServed,',
         replace: 'atStart: isFenced ? false : !isRunning || restart || !hasServed,',
       },
       {

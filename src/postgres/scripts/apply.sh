@@ -13,8 +13,28 @@ if [ -L "$home/detached" ]; then own=pending.$$; mark detached "$own"; fi
 # not count any more is let go at the next word of a standby, which the message makes come; else that may take 10 s.
 ask() {
   PGCONNECT_TIMEOUT=$answers_within PGOPTIONS='-c synchronous_commit=local -c statement_timeout=20s' \
-    psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres
+    psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d "$database"
 }
+# A server takes nothing of files in which it does not know a word, and would not start with them.
+find_refused() {
+  ask <<'SQL'
+select coalesce(name || ' = ' || setting || ': ', '') || error || ' (line ' || sourceline || ')'
+  from pg_file_settings where error is not null and error <> 'setting could not be applied' order by seqno limit 1
+SQL
+}
+# Where clients hold every connection, and try for more, those of WAL senders are left, which are counted apart.
+database=postgres
+began=$(date +%s)
+if ! refused=$(find_refused); then
+  [ "$(($(date +%s) - began))" -lt "$answers_within" ] || exit 1
+  database='dbname=postgres replication=database'
+  refused=$(find_refused)
+fi
+if [ -n "$refused" ]; then
+  [ -z "$before" ] || mark config "$before"
+  say "its server refuses the configuration: $refused"
+  exit 1
+fi
 follows="select current_setting('primary_conninfo') <> '' or not pg_is_in_recovery()"
 does=$(ask <<SQL
 $(resets)

@@ -1,8 +1,8 @@
 import { revisionNeedsRestart } from '../../base/revision.ts';
 import type { Container } from '../../docker/types.ts';
 import type { GroupContext } from '../context.ts';
-import { balancerResource } from '../names.ts';
-import { inOrder, step, type Change, type FieldChange, type Part, type Step } from '../plan.ts';
+import { balancerResource, imageResource } from '../names.ts';
+import { inOrder, step, withoutRestart, type Change, type FieldChange, type Part, type Step } from '../plan.ts';
 import type { ObservedBalancer } from '../snapshot.ts';
 import { parameterFields, secretsName, wantedConfig, wantedRevision } from './balancer-config.ts';
 import { balancerContainer, balancerSpecLabel, balancerStopSeconds, balancerUser } from './balancer-spec.ts';
@@ -23,6 +23,14 @@ export function planBalancer(context: GroupContext, starting: ReadonlySet<number
   const spec = compareSpec(balancerSpecLabel(context), observed.container);
   const recreate = [...spec, ...limits.fields.filter(({ effect }) => effect === 'recreate')];
   if (recreate.length === 0) return planInPlace(context, observed, limits, starting);
+  const isMissing = snapshot.images[group.balancer.image] === undefined;
+  if (isMissing && observed.container.state !== 'dead' && observed.started !== undefined) {
+    const pull = step(imageResource(group.balancer.image), { do: 'pull-image', image: group.balancer.image });
+    return {
+      changes: [recreated(resource, recreate)],
+      steps: [...planMeanwhile(context, observed, limits, starting), pull],
+    };
+  }
   const remove = step(resource, {
     do: 'remove-container',
     container: observed.container.id,
@@ -31,21 +39,35 @@ export function planBalancer(context: GroupContext, starting: ReadonlySet<number
   const create = createSteps(context);
   const [first, ...rest] = create;
   return {
-    changes: [
-      {
-        resource,
-        kind: 'balancer',
-        actions: ['delete', 'create'],
-        reason: { code: 'changed', detail: 'these fields cannot change on a live container' },
-        fields: recreate,
-      },
-    ],
+    changes: [recreated(resource, recreate)],
     // Where it cannot be made again at once (no image, say), it is left as it is.
     steps:
       first?.action.do === 'create-container'
         ? [remove, { ...first, after: [...first.after, remove.id] }, ...rest]
         : create,
   };
+}
+
+function recreated(resource: string, fields: readonly FieldChange[]): Change {
+  return {
+    resource,
+    kind: 'balancer',
+    actions: ['delete', 'create'],
+    reason: { code: 'changed', detail: 'these fields cannot change on a live container' },
+    fields,
+  };
+}
+
+/** Until its new image is there a balancer serves on with the one it has. It is not restarted, since it is recreated then. */
+function planMeanwhile(
+  context: GroupContext,
+  observed: ObservedBalancer,
+  limits: ReturnType<typeof compareLimits>,
+  starting: ReadonlySet<number>,
+): readonly Step[] {
+  const live = { ...limits, fields: limits.fields.filter(({ effect }) => effect === 'live') };
+  const { steps = [] } = planInPlace(context, observed, live, starting);
+  return withoutRestart(steps);
 }
 
 function planMissing(context: GroupContext): Part {
@@ -127,7 +149,7 @@ function planInPlace(
         do: 'write-balancer',
         group: group.name,
         container: container.id,
-        image: group.balancer.image,
+        image: container.image,
         user: balancerUser(group.balancer),
         config,
         superuser: group.user,

@@ -94,7 +94,7 @@ function planRemoval(
 ): { readonly steps: readonly Step[]; readonly changes: readonly Change[] } {
   const { group, snapshot, topology } = context;
   // Sessions leave first: the balancer lets go of a reader before its server goes.
-  const lastOfBalancer = balancer.steps?.at(-1)?.id;
+  const lastOfBalancer = balancer.steps?.findLast(({ action }) => action.do !== 'pull-image')?.id;
   const steps: Step[] = [];
   const changes: Change[] = [];
   for (const node of departed) {

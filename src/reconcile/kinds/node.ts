@@ -4,7 +4,16 @@ import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
 import { currentVolume, isCutShort, isHalfClone, nextGeneration } from '../group.ts';
 import { imageResource, nodeResource, readGeneration, volumeName, volumeResource } from '../names.ts';
-import { inOrder, step, type Blocked, type Change, type FieldChange, type Part, type Step } from '../plan.ts';
+import {
+  inOrder,
+  step,
+  withoutRestart,
+  type Blocked,
+  type Change,
+  type FieldChange,
+  type Part,
+  type Step,
+} from '../plan.ts';
 import { diagnose } from '../reports.ts';
 import type { ObservedNode } from '../snapshot.ts';
 import { isSecondWriter, isServing, takesWritesText } from '../writers.ts';
@@ -169,9 +178,7 @@ function planMeanwhile(
 ): readonly Step[] {
   const live = { ...limits, fields: limits.fields.filter(({ effect }) => effect === 'live') };
   const { steps = [] } = planInPlace(context, node, observed, live);
-  const isHung = context.snapshot.hung.has(observed.container.id);
-  const restart = steps.findIndex(({ action }) => action.do === 'restart');
-  return restart < 0 || isHung ? steps : steps.slice(0, restart);
+  return context.snapshot.hung.has(observed.container.id) ? steps : withoutRestart(steps);
 }
 
 function planRecreate(context: GroupContext, node: Node, observed: ObservedNode, fields: readonly FieldChange[]): Part {

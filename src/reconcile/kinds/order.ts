@@ -38,7 +38,6 @@ export function orderSteps(
   // A leader that runs, and is only told something new, is up.
   const isInterrupted = steps.some(({ resource, action }) => resource === leaderResource && interrupts(action));
   const promotion = findPromotion(context, view);
-  const leaderUp = promotion !== undefined ? [promotion] : isInterrupted ? lastOf(leaderResource) : [];
   const followersFirst = leader !== undefined && raisesStandbyBound(context, leader);
   const restarting = steps.filter(({ action }) => action.do === 'restart');
   const chain = restartChain(restarting, leaderResource, followersFirst, lastOf);
@@ -48,12 +47,20 @@ export function orderSteps(
   const back = steps.filter(isBack);
   // A leader that runs is restarted for a change only when those that ended are back.
   const isForThem = changing.some(({ resource }) => resource === leaderResource);
+  // One that serves until others are back may do so for long: nobody waits for its restart.
+  const isAfterDown = followersFirst && restarting.some(({ resource }) => context.failed.has(resource));
+  const servesOn = isForThem && (comingUp.length > 0 || back.length > 0 || isAfterDown);
+  const leaderUp = promotion !== undefined ? [promotion] : isInterrupted && !servesOn ? lastOf(leaderResource) : [];
+  // The proof that others have all of it is not cut short.
+  const proofs = steps.filter(({ id }) => isOfCommits(id)).map(({ id }) => id);
   const ordered = [...comingUp, ...steps].map((each) => {
     const isLeader = each.resource === leaderResource;
     const starts = each.action.do === 'start' || each.action.do === 'write-config';
     const waits: string[] = [...(chain.get(each.id) ?? [])];
-    if (changing.includes(each))
+    if (changing.includes(each)) {
       waits.push(...comingUp.map(({ id }) => id), ...back.flatMap(({ resource }) => lastOf(resource)));
+      if (isLeader) waits.push(...proofs);
+    }
     if (
       !isLeader &&
       starts &&
@@ -121,14 +128,22 @@ function findComingUp(context: GroupContext, checks: readonly Check[]): readonly
 
 /** Restarts for a change that come to nothing, since somebody who does not come up is waited for before. */
 export function findHeldRestarts(context: GroupContext, steps: readonly Step[]): readonly Blocked[] {
-  const { failed, group } = context;
-  const possible = new Set(without(steps, failed));
+  const { failed, group, snapshot } = context;
+  // One that runs, and that neither its own health check nor its listener hears, may never come up.
+  const ill = group.nodes.filter(({ slot }) => {
+    const node = findNode(context, slot);
+    return node?.container.health.status === 'unhealthy' && snapshot.silent.has(node.container.id);
+  });
+  const isIll = (resource: string): boolean => ill.some(({ name }) => resource === nodeResource(name));
+  const possible = new Set(without(steps, new Set([...failed, ...ill.map(({ name }) => nodeResource(name))])));
   const nodesOf = (found: readonly Step[]): readonly Node[] =>
     group.nodes.filter(({ name }) => found.some(({ resource }) => resource === nodeResource(name)));
   const listed = (nodes: readonly Node[]): string => nodes.map(({ name }) => name).join(', ');
-  const held = steps.filter((each) => isForChange(context, each) && !failed.has(each.resource) && !possible.has(each));
+  const held = steps.filter(
+    (each) => isForChange(context, each) && !failed.has(each.resource) && !isIll(each.resource) && !possible.has(each),
+  );
   const before = new Set(held.flatMap(({ after }) => after));
-  const down = nodesOf(steps.filter(({ id, resource }) => before.has(id) && failed.has(resource)));
+  const down = nodesOf(steps.filter(({ id, resource }) => before.has(id) && (failed.has(resource) || isIll(resource))));
   if (down.length === 0) return [];
   return [
     {

@@ -76,6 +76,13 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   // A clone under way reads whom it follows from what is in force, and there is no server to load anything.
   const hasServed = facts.started !== undefined;
   const restart = isRunning && facts.started !== undefined && revisionNeedsRestart(facts.started, wanted.name);
+  const isHung = context.snapshot.hung.has(container.id);
+  const isSilent = context.snapshot.silent.has(container.id);
+  const isCutOff = facts.detached !== undefined && isInService(context, view.leader);
+  const mustLoad = hasServed && (differs || facts.loaded !== wanted.name || isCutOff);
+  // A restart may wait for others for long: whom it follows, and whom its commits wait for, is to be in force before. One
+  // that does not answer may do so after its restart only.
+  const loads = container.state === 'running' && !promotes && !isHung && mustLoad && !(restart && isSilent);
   const steps: Step[] = [];
   if (differs || lacksRecord || isFenced) {
     steps.push(
@@ -87,7 +94,7 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
         settings: nodeSettings(context, node),
         role,
         // Whoever was fenced may be started by anybody as soon as it is no more.
-        atStart: !isRunning || restart || isFenced || !hasServed,
+        atStart: !isRunning || (restart && !loads) || isFenced || !hasServed,
         unfence: isFenced ? unfencedAs(role, observed) : undefined,
         record: lacksRecord
           ? { container: view.source.container.id, layout: view.source.layout, record: view.record }
@@ -95,13 +102,9 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
       }),
     );
   }
-  const isHung = context.snapshot.hung.has(container.id);
-  const isCutOff = facts.detached !== undefined && isInService(context, view.leader);
-  const mustLoad = hasServed && (differs || facts.loaded !== wanted.name || isCutOff);
-  // A restart may wait for others for long: whom it follows, and whom its commits wait for, is to be in force before.
-  if (container.state === 'running' && !promotes && !isHung && mustLoad) {
+  if (loads) {
     // One that hangs holds up nobody else's steps.
-    const seconds = context.snapshot.silent.has(container.id) ? { seconds: silentSeconds } : {};
+    const seconds = isSilent ? { seconds: silentSeconds } : {};
     steps.push(step(resource, { do: 'reload', node: placed, revision: wanted.name, ...seconds }));
   }
   if (container.state === 'paused') steps.push(step(resource, { do: 'unpause', container: container.id }));
@@ -128,7 +131,7 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   const wait = step(resource, { do: 'await-node', node: placed, name: node.name, revision: wanted.name });
   const isInterrupted = !isRunning || restart || isHung || promotes || container.state === 'paused';
   if (isInterrupted) steps.push(wait);
-  const isHealthy = container.health.status === 'healthy';
+  const isHealthy = container.health.status === 'healthy' && !isSilent;
   return {
     verb: promotes ? 'promote' : !isRunning ? 'start' : restart || isHung ? 'restart' : 'update',
     fields: differs ? settingFields(context, container, wanted) : [],
