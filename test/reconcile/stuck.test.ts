@@ -1,7 +1,7 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { PgherdError } from '../../src/base/error.ts';
 import { FakeWorld } from '../bench/fake-engine.ts';
-import { findFaults, leastFile as file, planOf, run } from './simulation.ts';
+import { findFaults, leastFile as file, planOf, run, type File } from './simulation.ts';
 
 it('a container that the engine cannot start any more is made anew on its volume', async () => {
   const engine = new FakeWorld(1);
@@ -18,4 +18,51 @@ it('a container that the engine cannot start any more is made anew on its volume
   expect(engine.find('shop-lb1-replica1')?.id).not.toBe(stuck);
   expect(findFaults(engine, file)).toEqual([]);
   expect((await planOf(engine, file)).steps).toEqual([]);
+});
+
+describe('a leader that cannot be started', () => {
+  const threeNodes: File = {
+    ...file,
+    failover: { delay: '0s' },
+    groups: file.groups.map((group) => ({ ...group, slots: [1, 2] })),
+  };
+
+  it('is taken out of service by a run of its own, which has another one lead and says what it failed at', async () => {
+    const engine = new FakeWorld(1);
+    await run(engine, threeNodes);
+    const leader = engine.find('shop-lb1-primary')?.id ?? '';
+    await engine.connect().engine.stopContainer(leader, 0);
+    const { result } = await run(engine, threeNodes, () => ({
+      before: ({ method, args }) => {
+        if (method === 'startContainer' && args[0] === leader)
+          throw new PgherdError('engine-error', 'it cannot be started');
+      },
+    }));
+    expect(result.failures.map(({ resource, error }) => `${resource}: ${error.message}`)).toEqual([
+      'node/lb1-primary: it cannot be started',
+    ]);
+    expect(engine.find('shop-lb1-primary')?.state).toBe('exited');
+    expect(engine.find('shop-lb1-replica1')?.process).toMatchObject({ serves: 'leader' });
+    expect(engine.find('shop-lb1-replica2')?.process).toMatchObject({ serves: 'follower' });
+  });
+
+  it('is given up after four starts', async () => {
+    const engine = new FakeWorld(1);
+    await run(engine, threeNodes);
+    const leader = engine.find('shop-lb1-primary')?.id ?? '';
+    const hand = engine.connect().engine;
+    await hand.stopContainer(leader, 0);
+    let starts = 0;
+    const { result } = await run(engine, { ...threeNodes, failover: { mode: 'manual' } }, () => ({
+      after: ({ method, args }) => {
+        if (method !== 'startContainer' || args[0] !== leader) return;
+        starts += 1;
+        void hand.killContainer(leader, 'SIGKILL').catch(() => undefined);
+      },
+    }));
+    expect(starts).toBe(4);
+    expect(result.failures.map(({ error }) => error.message)).toEqual([
+      expect.stringMatching(/^it ended soon after each of 4 starts; /),
+    ]);
+  });
 });
