@@ -306,10 +306,7 @@ export class ClusterKeeper {
   #follow(progress: Progress, run: string): void {
     logProgress(this.#options.log, { cluster: this.cluster, run }, progress);
     if (progress.type === 'looking') this.#lookedAt = this.#options.now();
-    if (progress.type === 'looked') {
-      this.#news.noteLook();
-      this.#see(progress.looked);
-    }
+    if (progress.type === 'looked') this.#see(progress.looked);
     if (progress.type === 'step-started') this.#news.noteBegun(progress.step);
     if (progress.type === 'planned' && progress.plan.steps.length > 0) {
       this.#isWorking = true;
@@ -319,6 +316,7 @@ export class ClusterKeeper {
       this.#inHand.add(progress.step.action.container);
     }
     if (progress.type !== 'step-ended') return;
+    this.#news.noteEnded(progress.outcome.step);
     const { resource, action } = progress.outcome.step;
     if ('container' in action) this.#inHand.delete(action.container);
     if (progress.outcome.result !== 'done') return;

@@ -15,7 +15,7 @@ export function findAmiss(topology: Topology, snapshot: Snapshot, reports: Repor
 
 /**
  * What of it does not mend itself, and commits may wait for: whoever waits meanwhile may do so in vain. `promoted`:
- * containers of servers that were told to lead since the snapshot.
+ * containers of servers that are told to lead.
  */
 export function findUrgent(
   topology: Topology,

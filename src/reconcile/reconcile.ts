@@ -97,7 +97,7 @@ class Run {
   readonly #tenure: Tenure;
   /** By resource: what no retry helps. */
   readonly #failures = new Map<string, PgherdError>();
-  /** Ids of the steps that failed so. */
+  /** Ids of the steps that failed so, or do not last. */
   readonly #refused = new Set<string>();
   /** Containers that a step under way interrupts: that their servers go silent is no news. */
   readonly #interrupted = new Set<string>();
@@ -278,7 +278,6 @@ class Run {
     const empty = looked.snapshot.nodes.filter(({ facts }) => facts.state.is !== 'data');
     this.#empty = new Set(empty.map(({ container }) => container.id));
     this.#snapshot = looked.snapshot;
-    this.#news.noteLook();
     if (this.#isProbed) for (const id of looked.snapshot.reports.keys()) this.#justAnswered.add(id);
     this.#listen(looked.snapshot);
     this.#options.onProgress({ type: 'looked', looked });
@@ -393,6 +392,7 @@ class Run {
         },
         onEnd: (outcome) => {
           this.#noteInterrupted(outcome.step, false);
+          this.#news.noteEnded(outcome.step);
           this.#lookAtCopy(outcome);
           this.#options.onProgress({ type: 'step-ended', outcome });
         },
@@ -461,7 +461,8 @@ class Run {
     const isRepeated = outcomes.every(({ result }) => result === 'done') && names === this.#repeated.steps;
     this.#repeated = { steps: names, times: isRepeated ? this.#repeated.times + 1 : 0 };
     if (this.#repeated.times < mostRepeats) return;
-    for (const { resource } of steps) {
+    for (const { id, resource } of steps) {
+      this.#refused.add(id);
       const message = `what was done ${String(mostRepeats)} times does not last: ${names.replaceAll('\n', ', ')}`;
       this.#failures.set(
         resource,

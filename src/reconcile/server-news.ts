@@ -10,15 +10,18 @@ export class ServerNews {
   #silent = '';
   #heard = '';
   #urgent = '';
-  /** Containers whose servers were told to lead since the last look: that they take writes is no news. */
+  /** Containers whose servers are told to lead. */
   readonly #promoted = new Set<string>();
+  /** What the next word tells is by a promotion. */
+  #isOwn = false;
 
   noteBegun({ action }: Step): void {
     if (action.do === 'promote') this.#promoted.add(action.node.container);
   }
 
-  noteLook(): void {
-    this.#promoted.clear();
+  /** That a server takes writes after it was told to lead is no news, though the snapshot knows another leader. */
+  noteEnded({ action }: Step): void {
+    if (action.do === 'promote') this.#isOwn = this.#promoted.delete(action.node.container);
   }
 
   /**
@@ -27,7 +30,8 @@ export class ServerNews {
    */
   isUrgent(topology: Topology, snapshot: Snapshot, { reports }: Listeners): boolean {
     const urgent = findUrgent(topology, snapshot, reports, this.#promoted).join('; ');
-    const isOther = urgent !== this.#urgent;
+    const isOther = urgent !== this.#urgent && !this.#isOwn;
+    this.#isOwn = false;
     this.#urgent = urgent;
     return isOther;
   }

@@ -65,8 +65,11 @@ it('a parameter that no server starts with takes one server away, and the others
 it('a parameter that no server knows is refused by those that run, before anybody is restarted for it', async () => {
   const before = await group.becomeWhole();
   await group.herd.editBalancer({ postgres: { parameters: { work_memory: '8MB', shared_buffers: '96MB' } } });
-  await group.daemon.say('that it is refused', ({ msg }) =>
-    msg.includes('its server refuses the configuration: work_memory = 8MB: unrecognized configuration parameter'),
+  await until(
+    'it is said that it is refused',
+    () => group.daemon.condition('Stalled'),
+    (found) => found?.message.includes('its server refuses the configuration: unrecognized') === true,
+    60_000,
   );
   expect(await up()).toEqual(names);
   expect(await group.leaders()).toEqual([before]);

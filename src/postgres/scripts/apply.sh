@@ -2,6 +2,12 @@
 # Whoever waits for the one before finds its scripts until the next.
 guard
 answers_within=${1:-10}
+# A server takes nothing of a file in which it does not know a word or a value, and would not start with it.
+if ! said=$(postgres -C data_directory -D "$data" -c "config_file=$rev/postgresql.conf" 2>&1 >/dev/null); then
+  said=$(echo "$said" | grep -v ' skipping ' | sed -E 's/^.*(LOG|FATAL): +//' | head -n 1)
+  say "its server refuses the configuration: $said"
+  exit 78
+fi
 before=$(readlink "$home/config" || :)
 before=${before##*/}
 mark config "${rev##*/}"
@@ -15,25 +21,12 @@ ask() {
   PGCONNECT_TIMEOUT=$answers_within PGOPTIONS='-c synchronous_commit=local -c statement_timeout=20s' \
     psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d "$database"
 }
-# A server takes nothing of files in which it does not know a word, and would not start with them.
-find_refused() {
-  ask <<'SQL'
-select coalesce(name || ' = ' || setting || ': ', '') || error || ' (line ' || sourceline || ')'
-  from pg_file_settings where error is not null and error <> 'setting could not be applied' order by seqno limit 1
-SQL
-}
 # Where clients hold every connection, and try for more, those of WAL senders are left, which are counted apart.
 database=postgres
 began=$(date +%s)
-if ! refused=$(find_refused); then
-  [ "$(($(date +%s) - began))" -lt "$answers_within" ] || exit 1
+if ! echo 'select' | ask >/dev/null 2>&1; then
+  if [ "$(($(date +%s) - began))" -ge "$answers_within" ]; then say 'its server does not answer'; exit 1; fi
   database='dbname=postgres replication=database'
-  refused=$(find_refused)
-fi
-if [ -n "$refused" ]; then
-  [ -z "$before" ] || mark config "$before"
-  say "its server refuses the configuration: $refused"
-  exit 1
 fi
 follows="select current_setting('primary_conninfo') <> '' or not pg_is_in_recovery()"
 does=$(ask <<SQL

@@ -4,6 +4,9 @@ import { serverProgram } from '../../postgres/scripts.ts';
 import type { ActionContext } from '../actions.ts';
 import type { Placed } from './node-folder.ts';
 
+/** The exit code of the script that has a server load its configuration where the server would not take it. */
+const refusedConfig = 78;
+
 /** The exit code of the bootstrap script where an init script failed. */
 const initScriptFailed = 65;
 
@@ -68,6 +71,11 @@ export async function runScript(
     ...(input === undefined ? {} : { input }),
   });
   if (result.code === 0) return result.stdout.trim();
+  if (script.endsWith('/apply') && result.code === refusedConfig) {
+    const { name = node.container } = (await context.engine.inspectContainer(node.container)) ?? {};
+    const said = result.stderr.trim().replace(/^pgherd apply: /, '');
+    throw new PgherdError('node-failed', `${name}: ${said}`, { remedy: 'put it right in the file' });
+  }
   if (result.code === superseded) throw await explainSuperseded(context, result.stderr);
   throw await explain(
     context,

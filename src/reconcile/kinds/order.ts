@@ -42,7 +42,7 @@ export function orderSteps(
   const restarting = steps.filter(({ action }) => action.do === 'restart');
   const chain = restartChain(restarting, leaderResource, followersFirst, lastOf);
   const changing = restarting.filter((each) => isForChange(context, each));
-  const comingUp = changing.length > 0 ? findComingUp(context, checks) : [];
+  const comingUp = changing.length > 0 ? findComingUp(context, checks, idsOf) : [];
   const isBack = (each: Step): boolean => each.action.do === 'start' && hasServed(context, each.action.container);
   const back = steps.filter(isBack);
   // A leader that runs is restarted for a change only when those that ended are back.
@@ -114,7 +114,11 @@ function isForChange({ snapshot }: GroupContext, { action }: Step): boolean {
  * Waits for those that run and do not speak yet: a look in the middle of a rolling restart sees no more who was restarted
  * before. One that speaks is up; whether it streams may depend on a restart of others.
  */
-function findComingUp(context: GroupContext, checks: readonly Check[]): readonly Step[] {
+function findComingUp(
+  context: GroupContext,
+  checks: readonly Check[],
+  idsOf: (resource: string) => readonly string[],
+): readonly Step[] {
   const { group, snapshot } = context;
   return group.nodes.flatMap(({ name, slot }) => {
     const node = findNode(context, slot);
@@ -122,7 +126,7 @@ function findComingUp(context: GroupContext, checks: readonly Check[]): readonly
     if (check === undefined || node?.facts.state.is !== 'data' || snapshot.reports.has(node.container.id)) return [];
     return snapshot.reports.size === 0 && !snapshot.silent.has(node.container.id)
       ? []
-      : [step(check.resource, check.action)];
+      : [step(check.resource, check.action, idsOf(check.resource))];
   });
 }
 
