@@ -4,7 +4,7 @@ guard
 answers_within=${1:-10}
 # A server takes nothing of a file in which it does not know a word or a value, and would not start with it.
 if ! said=$(postgres -C data_directory -D "$data" -c "config_file=$rev/postgresql.conf" 2>&1 >/dev/null); then
-  said=$(echo "$said" | grep -v ' skipping ' | sed -E 's/^.*(LOG|FATAL): +//' | head -n 1)
+  said=$(echo "$said" | grep -v ' skipping ' | sed -E 's/^.*(LOG|FATAL): +//; s/ in file ".*" line [0-9]+$//' | head -n 1)
   say "its server refuses the configuration: $said"
   exit 78
 fi
