@@ -214,7 +214,9 @@ export class ClusterKeeper {
     const lock = await this.#lock.take(engine, this.#source.topology);
     if (lock === undefined) return this.#lock.holder?.isIdle === true ? idleLockPause : 'done';
     const result = await this.#reconcile(engine, lock, passwords);
-    this.#result = result;
+    // One that was called off may have seen what is long over: all it tells is that it is not done.
+    if (!this.#outdated.signal.aborted) this.#result = result;
+    else if (this.#result !== undefined) this.#result = { ...this.#result, converged: false };
     this.#failure = undefined;
     if (result.blocked.some(isByPause)) await this.#pause();
     return this.#nextAfter(result);
@@ -308,8 +310,11 @@ export class ClusterKeeper {
     if (progress.type === 'looking') this.#lookedAt = this.#options.now();
     if (progress.type === 'looked') this.#see(progress.looked);
     if (progress.type === 'step-started') this.#news.noteBegun(progress.step);
-    if (progress.type === 'planned' && progress.plan.steps.length > 0) {
-      this.#isWorking = true;
+    if (progress.type === 'planned') {
+      const { steps, blocked } = progress.plan;
+      this.#isWorking ||= steps.length > 0;
+      // What was in the way before the turn may not be any more, and the turn may take long.
+      if (this.#result !== undefined) this.#result = { ...this.#result, blocked };
       this.#refresh();
     }
     if (progress.type === 'step-started' && 'container' in progress.step.action) {
