@@ -309,7 +309,6 @@ export class ClusterKeeper {
     logProgress(this.#options.log, { cluster: this.cluster, run }, progress);
     if (progress.type === 'looking') this.#lookedAt = this.#options.now();
     if (progress.type === 'looked') this.#see(progress.looked);
-    if (progress.type === 'step-started') this.#news.noteBegun(progress.step);
     if (progress.type === 'planned') {
       const { steps, blocked } = progress.plan;
       this.#isWorking ||= steps.length > 0;
@@ -317,8 +316,9 @@ export class ClusterKeeper {
       if (this.#result !== undefined) this.#result = { ...this.#result, blocked };
       this.#refresh();
     }
-    if (progress.type === 'step-started' && 'container' in progress.step.action) {
-      this.#inHand.add(progress.step.action.container);
+    if (progress.type === 'step-started') {
+      this.#news.noteBegun(progress.step);
+      if ('container' in progress.step.action) this.#inHand.add(progress.step.action.container);
     }
     if (progress.type !== 'step-ended') return;
     this.#news.noteEnded(progress.outcome.step);

@@ -1,12 +1,12 @@
 import { revisionNeedsRestart } from '../../base/revision.ts';
 import type { Container } from '../../docker/types.ts';
 import type { GroupContext } from '../context.ts';
-import { balancerResource, imageResource } from '../names.ts';
+import { balancerResource } from '../names.ts';
 import { inOrder, step, withoutRestart, type Change, type FieldChange, type Part, type Step } from '../plan.ts';
 import type { ObservedBalancer } from '../snapshot.ts';
 import { parameterFields, secretsName, wantedConfig, wantedRevision } from './balancer-config.ts';
 import { balancerContainer, balancerSpecLabel, balancerStopSeconds, balancerUser } from './balancer-spec.ts';
-import { compareLimits, compareSpec } from './container.ts';
+import { compareLimits, compareSpec, pullBeside, takenLive } from './container.ts';
 import { compareMainEndpoint, compareWriteEndpoint, endpointStep, joinEndpoints } from './endpoints.ts';
 import { readersReason, readersStep } from './readers.ts';
 
@@ -25,10 +25,9 @@ export function planBalancer(context: GroupContext, starting: ReadonlySet<number
   if (recreate.length === 0) return planInPlace(context, observed, limits, starting);
   const isMissing = snapshot.images[group.balancer.image] === undefined;
   if (isMissing && observed.container.state !== 'dead' && observed.started !== undefined) {
-    const pull = step(imageResource(group.balancer.image), { do: 'pull-image', image: group.balancer.image });
     return {
       changes: [recreated(resource, recreate)],
-      steps: [...planMeanwhile(context, observed, limits, starting), pull],
+      steps: [...planMeanwhile(context, observed, limits, starting), pullBeside(group.balancer.image)],
     };
   }
   const remove = step(resource, {
@@ -65,8 +64,7 @@ function planMeanwhile(
   limits: ReturnType<typeof compareLimits>,
   starting: ReadonlySet<number>,
 ): readonly Step[] {
-  const live = { ...limits, fields: limits.fields.filter(({ effect }) => effect === 'live') };
-  const { steps = [] } = planInPlace(context, observed, live, starting);
+  const { steps = [] } = planInPlace(context, observed, takenLive(limits), starting);
   return withoutRestart(steps);
 }
 

@@ -2,8 +2,8 @@ import { PgherdError, hasCode } from '../../base/error.ts';
 import { parseJson } from '../../base/json.ts';
 import type { Container, ContainerSpec } from '../../docker/types.ts';
 import type { ActionContext } from '../actions.ts';
-import { clusterLabels, labelNames } from '../names.ts';
-import type { FieldChange } from '../plan.ts';
+import { clusterLabels, imageResource, labelNames } from '../names.ts';
+import { step, type FieldChange, type Step } from '../plan.ts';
 
 export type Limits = {
   readonly memory?: number;
@@ -152,6 +152,16 @@ function assertOurs(container: Container, { cluster }: ActionContext): void {
 
 function gone(container: string): PgherdError {
   return new PgherdError('not-found', `the container ${container} went away meanwhile`, { retry: true });
+}
+
+/** Gets an image while a container goes on with the one it has: nothing of the container waits for it. */
+export function pullBeside(image: string): Step {
+  return step(imageResource(image), { do: 'pull-image', image });
+}
+
+/** Of these changes those that a live container takes. */
+export function takenLive<T extends { readonly fields: readonly FieldChange[] }>(limits: T): T {
+  return { ...limits, fields: limits.fields.filter(({ effect }) => effect === 'live') };
 }
 
 /** What differs in the limits and the restart policy, and whether the engine can change it on a live container. */

@@ -3,7 +3,7 @@ import { layoutOf } from '../../postgres/layout.ts';
 import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
 import { currentVolume, isCutShort, isHalfClone, nextGeneration } from '../group.ts';
-import { imageResource, nodeResource, readGeneration, volumeName, volumeResource } from '../names.ts';
+import { nodeResource, readGeneration, volumeName, volumeResource } from '../names.ts';
 import {
   inOrder,
   step,
@@ -18,7 +18,7 @@ import { diagnose } from '../reports.ts';
 import type { ObservedNode } from '../snapshot.ts';
 import { isSecondWriter, isServing, takesWritesText } from '../writers.ts';
 import { bootstrapSteps } from './bootstrap.ts';
-import { compareLimits, compareSpec } from './container.ts';
+import { compareLimits, compareSpec, pullBeside, takenLive } from './container.ts';
 import { compareMainEndpoint, compareWriteEndpoint, joinEndpoints, type EndpointChanges } from './endpoints.ts';
 import { findNode, placed } from './find-node.ts';
 import { roleOf } from './node-config.ts';
@@ -48,10 +48,9 @@ function planNode(context: GroupContext, node: Node): Part {
   if (!isMissing || observed.container.state === 'dead' || observed.facts.started === undefined) {
     return planRecreate(context, node, observed, recreate);
   }
-  const pull = step(imageResource(node.image), { do: 'pull-image', image: node.image });
   return {
     changes: [recreated(node, recreate)],
-    steps: [...planMeanwhile(context, node, observed, limits), pull],
+    steps: [...planMeanwhile(context, node, observed, limits), pullBeside(node.image)],
   };
 }
 
@@ -176,8 +175,7 @@ function planMeanwhile(
   observed: ObservedNode,
   limits: ReturnType<typeof compareLimits>,
 ): readonly Step[] {
-  const live = { ...limits, fields: limits.fields.filter(({ effect }) => effect === 'live') };
-  const { steps = [] } = planInPlace(context, node, observed, live);
+  const { steps = [] } = planInPlace(context, node, observed, takenLive(limits));
   return context.snapshot.hung.has(observed.container.id) ? steps : withoutRestart(steps);
 }
 

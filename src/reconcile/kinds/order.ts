@@ -138,16 +138,14 @@ export function findHeldRestarts(context: GroupContext, steps: readonly Step[]):
     const node = findNode(context, slot);
     return node?.container.health.status === 'unhealthy' && snapshot.silent.has(node.container.id);
   });
-  const isIll = (resource: string): boolean => ill.some(({ name }) => resource === nodeResource(name));
-  const possible = new Set(without(steps, new Set([...failed, ...ill.map(({ name }) => nodeResource(name))])));
+  const lost = new Set([...failed, ...ill.map(({ name }) => nodeResource(name))]);
+  const possible = new Set(without(steps, lost));
   const nodesOf = (found: readonly Step[]): readonly Node[] =>
     group.nodes.filter(({ name }) => found.some(({ resource }) => resource === nodeResource(name)));
   const listed = (nodes: readonly Node[]): string => nodes.map(({ name }) => name).join(', ');
-  const held = steps.filter(
-    (each) => isForChange(context, each) && !failed.has(each.resource) && !isIll(each.resource) && !possible.has(each),
-  );
+  const held = steps.filter((each) => isForChange(context, each) && !lost.has(each.resource) && !possible.has(each));
   const before = new Set(held.flatMap(({ after }) => after));
-  const down = nodesOf(steps.filter(({ id, resource }) => before.has(id) && (failed.has(resource) || isIll(resource))));
+  const down = nodesOf(steps.filter(({ id, resource }) => before.has(id) && lost.has(resource)));
   if (down.length === 0) return [];
   return [
     {
