@@ -127,8 +127,10 @@ export class Daemon {
     const late = new Promise<void>((resolve) => {
       setTimeout(resolve, stopWithin).unref();
     });
-    await Promise.race([this.#queue.stop(), late]);
-    await Promise.allSettled([...this.#keepers.values()].map((keeper) => keeper.stop()));
+    const keepers = [...this.#keepers.values()];
+    const ended = this.#queue.stop().then(() => Promise.all(keepers.map((keeper) => keeper.settle())));
+    await Promise.race([ended, late]);
+    await Promise.allSettled(keepers.map((keeper) => keeper.stop()));
     await Promise.all(this.#written.values());
     await this.#journal.close();
   }

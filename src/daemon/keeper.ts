@@ -16,6 +16,7 @@ import type { Progress, Result, World } from '../reconcile/work.ts';
 import { ServerNews } from '../reconcile/server-news.ts';
 import type { ObservedNode, Snapshot } from '../reconcile/snapshot.ts';
 import type { StepQueue } from '../reconcile/step-queue.ts';
+import { UnderWay } from '../reconcile/under-way.ts';
 import { Wake } from '../reconcile/wake.ts';
 import { nodeName } from '../reconcile/kinds/find-node.ts';
 import { isAbout } from './about.ts';
@@ -89,6 +90,7 @@ export class ClusterKeeper {
   readonly #inHand = new Set<string>();
   readonly #news = new ServerNews();
   readonly #requests: RequestWatch;
+  readonly #underWay: UnderWay;
 
   constructor(source: ClusterSource, options: KeeperOptions) {
     this.#source = source;
@@ -100,6 +102,10 @@ export class ClusterKeeper {
       },
     });
     this.#hold = new RestartHold(options.now);
+    this.#underWay = new UnderWay(() => {
+      this.#wake.fire();
+      options.ask();
+    });
     this.#requests = new RequestWatch({
       cluster: source.cluster,
       after: options.after,
@@ -244,6 +250,7 @@ export class ClusterKeeper {
         voices: () => this.#listeners.voices,
         watch: this.#watch,
         hold: (looked) => this.#hold.find(looked, engine),
+        underWay: this.#underWay,
       },
     });
   }
@@ -394,7 +401,7 @@ export class ClusterKeeper {
         source: this.#source,
         engineDown: this.#engineDown,
         standby: this.#lock.holder?.who,
-        isWorking: this.#isWorking,
+        isWorking: this.#isWorking || !this.#underWay.isNothing,
         snapshot: this.#snapshot,
         reports: this.#listeners.reports,
         isAwaited: (container) => this.#listeners.isAwaited(container),
@@ -418,6 +425,11 @@ export class ClusterKeeper {
 
   #note(entry: Omit<NewEntry, 'cluster' | 'by'>): void {
     void this.#options.journal.append({ cluster: this.cluster, by: 'daemon', ...entry });
+  }
+
+  /** Settles when what has begun, and no turn waits for, has ended. */
+  async settle(): Promise<void> {
+    await this.#underWay.end();
   }
 
   /** Lets go of the cluster. */

@@ -31,8 +31,8 @@ const waits: ReadonlySet<Step['action']['do']> = new Set([
   'pull-image',
 ]);
 
-/** Steps that cannot be called off, and may take longer than anybody else can wait: no step is planned after one. */
-const endless: ReadonlySet<Step['action']['do']> = new Set(['pull-image']);
+/** Steps that cannot be called off, and may take longer than anybody can wait: no step is planned after one. */
+const endless: ReadonlySet<Step['action']['do']> = new Set(['finish-bootstrap', 'pull-image']);
 
 /** What came of the steps of a plan. */
 export type Executed = {
@@ -44,8 +44,7 @@ export type Executed = {
 
 /**
  * Does the steps of a plan, each after those it waits for, and as many at once as allowed. A failure keeps what depends
- * on it from being tried, and nothing else. When the signal of the context calls the waits off, it ends without those that
- * nothing calls off.
+ * on it from being tried, and nothing else. It ends without those that nothing calls off.
  */
 export async function execute(
   steps: readonly Step[],
@@ -59,21 +58,28 @@ export async function execute(
   const isEndless = (id: string): boolean => endless.has(planned.get(id)?.action.do ?? 'start');
   if (steps.some(({ after }) => after.some(isEndless))) throw new Error('a step waits for what nothing calls off');
 
-  const run = async (step: Step): Promise<Outcome> => {
+  const isReady = async (step: Step): Promise<boolean> => {
     const before = await Promise.all(step.after.flatMap((id) => running.get(id) ?? []));
-    const isReady = before.every((outcome) => outcome.result === 'done');
-    const outcome: Outcome = isReady ? await inTurn(step, context, options) : { step, result: 'skipped' };
+    return before.every((outcome) => outcome.result === 'done');
+  };
+  const run = async (step: Step, ready: Promise<boolean>): Promise<Outcome> => {
+    const outcome: Outcome = (await ready) ? await inTurn(step, context, options) : { step, result: 'skipped' };
     options.onEnd(outcome);
     ended.add(step.id);
     return outcome;
   };
+  const awaited: Promise<unknown>[] = [];
   // Promises are made in an order in which each finds those it waits for.
-  for (const step of topologicalOrder(steps)) running.set(step.id, run(step));
-  const runsOf = (those: boolean): readonly Promise<Outcome>[] =>
-    [...running].flatMap(([id, outcome]) => (isEndless(id) === those ? [outcome] : []));
+  for (const step of topologicalOrder(steps)) {
+    const ready = isReady(step);
+    const outcome = run(step, ready);
+    running.set(step.id, outcome);
+    awaited.push(isEndless(step.id) ? ready.then((begins) => (begins ? undefined : outcome)) : outcome);
+    // Who is given it below hears of it; where a bug of another one ends all, that one is told.
+    outcome.catch(() => undefined);
+  }
   // Where one throws, it is a bug, and told when nothing is under way any more.
-  await Promise.allSettled(runsOf(false));
-  await Promise.race([Promise.allSettled(runsOf(true)), calledOff(context.signal)]);
+  await Promise.allSettled(awaited);
   const goesOn = ({ id }: Step): boolean => isEndless(id) && !ended.has(id);
   const outcomeOf = (step: Step): Promise<Outcome> =>
     running.get(step.id) ?? Promise.resolve({ step, result: 'skipped' });

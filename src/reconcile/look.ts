@@ -1,12 +1,14 @@
 import type { Engine } from '../docker/engine.ts';
 import type { Topology } from '../topology/model.ts';
 import { observe, observeInForce } from './observe.ts';
+import { nodeName } from './kinds/find-node.ts';
+import { nodeResource } from './names.ts';
 import { earliest, type Plan } from './plan.ts';
 import { findDiffering, planCluster, type Fingerprints } from './planner.ts';
 import type { LeaderWatch } from './leader-watch.ts';
 import { askDeciding } from './probe.ts';
 import type { Voices } from './reports.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { ObservedNode, Snapshot } from './snapshot.ts';
 
 /** One look at a cluster, and what is to be done next. */
 export type Looked = {
@@ -19,6 +21,8 @@ export type Looked = {
 export type LookOptions = {
   /** Resources that nothing else is to wait for. */
   readonly failed?: ReadonlySet<string>;
+  /** Nodes that are bootstrapped by who looks. */
+  readonly bootstraps?: ReadonlySet<string>;
   /** What the servers say; without, they are taken to be well. */
   readonly voices?: (snapshot: Snapshot) => Promise<Voices | undefined> | Voices | undefined;
   /** Looks after the leaders; without, they are taken to serve. */
@@ -34,7 +38,10 @@ export async function look(
   fingerprints: Fingerprints,
   options: LookOptions = {},
 ): Promise<Looked> {
-  const seen = await observe(engine, topology.cluster, topology);
+  const observed = await observe(engine, topology.cluster, topology);
+  const isUnderWay = (node: ObservedNode): boolean => options.bootstraps?.has(nodeResource(nodeName(node))) === true;
+  const nodes = observed.nodes.map((node) => (isUnderWay(node) ? { ...node, isUnderWay: true } : node));
+  const seen = { ...observed, nodes };
   const differing = findDiffering(topology, seen, fingerprints);
   const read = differing.length === 0 ? seen : await observeInForce(engine, seen, differing);
   const voices = (await options.voices?.(read)) ?? (await askDeciding(engine, topology, read));

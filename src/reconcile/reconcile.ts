@@ -36,6 +36,8 @@ export type ReconcileOptions = WorkOptions & {
     readonly voices: () => Voices;
     readonly watch: LeaderWatch;
     readonly hold: (looked: Looked) => readonly Held[];
+    /** What earlier runs have begun and goes on from one to the next. */
+    readonly underWay: UnderWay;
   };
 };
 
@@ -103,13 +105,7 @@ class Run {
   readonly #interrupted = new Set<string>();
   /** Containers of servers that were waited for, and have not gone silent since. */
   readonly #justAnswered = new Set<string>();
-  readonly #underWay = new UnderWay((outcome) => {
-    this.#take(outcome);
-    this.#late.push(outcome);
-    this.#round.abort(new InterruptedError('what was under way has ended'));
-  });
-  /** What ended beside the rounds since the last look. */
-  readonly #late: Outcome[] = [];
+  readonly #underWay: UnderWay;
   /** Containers that were seen without data in their volumes. */
   #empty: ReadonlySet<string> = new Set();
   /** Resources that have answered in this run. */
@@ -146,6 +142,11 @@ class Run {
     this.#lock = options.daemon?.lock;
     this.#watch = options.daemon?.watch ?? new LeaderWatch(() => world.now());
     this.#wake = options.daemon?.wake ?? new Wake();
+    this.#underWay =
+      options.daemon?.underWay ??
+      new UnderWay(() => {
+        this.#wake.fire();
+      });
     this.#listeners = options.daemon === undefined ? this.#makeListeners() : undefined;
     this.#deadline = world.now() + options.timeout;
     this.#signal = AbortSignal.any([options.signal, timeoutSignal(options.timeout)]);
@@ -183,7 +184,8 @@ class Run {
   async release(): Promise<void> {
     clearTimeout(this.#recheck);
     // A daemon that has lost the lock seeks it again, and does not wait for a pull.
-    if (this.#options.daemon === undefined) await this.#underWay.end();
+    if (this.#options.daemon !== undefined) this.#underWay.leavePulls();
+    else await this.#underWay.end();
     this.#listeners?.stop();
     if (this.#options.daemon === undefined) await this.#lock?.release();
   }
@@ -192,10 +194,10 @@ class Run {
     let isTold = false;
     for (let round = 1; ; round += 1) {
       const signal = this.#roundSignal();
-      this.#underWay.check();
+      const late = this.#underWay.takeEnded();
+      for (const each of late) this.#take(each);
       const { plan, snapshot, due } = await this.#look();
       this.#recheckIn(plan.recheck);
-      const late = this.#late.splice(0);
       if (firstRetryable(late) !== undefined && !this.#isCalledOff()) {
         this.#last = late;
         if (this.#endsTurn(late)) return { ...this.#result(plan, false, late), stopped: 'retry' };
@@ -213,7 +215,9 @@ class Run {
       const isStuck = plan.blocked.length > 0 || this.#failures.size > 0 || this.#held.length > 0;
       const checks = isStuck ? [] : this.#checksOf(plan);
       if (isSettled && checks.length === 0) {
-        if (this.#underWay.isNothing && !this.#awaitsMore(due, isStuck)) return this.#result(plan, !isStuck);
+        if (this.#mayEnd() && !this.#awaitsMore(due, isStuck)) {
+          return this.#result(plan, !isStuck && this.#underWay.isNothing);
+        }
         await calledOff(signal);
         if (!this.#isCalledOff()) continue;
       }
@@ -237,14 +241,19 @@ class Run {
     }
   }
 
+  // What a daemon's next turn can take as well does not keep this one from its end.
+  #mayEnd(): boolean {
+    return this.#options.daemon === undefined ? this.#underWay.isNothing : this.#underWay.canBeLeft;
+  }
+
   // A leader that is given up is replaced after its time, by who looks then; a daemon has a next turn for that.
   #awaitsMore(due: number | undefined, isStuck: boolean): boolean {
     return this.#options.daemon === undefined && this.#lock !== undefined && isStuck && due !== undefined;
   }
 
-  // A daemon tries again in its next turn, later and later; what is under way belongs to this one.
+  // A daemon tries again in its next turn, later and later; a pull belongs to this one.
   #endsTurn(outcomes: readonly Outcome[]): boolean {
-    return this.#options.daemon !== undefined && this.#underWay.isNothing && firstRetryable(outcomes) !== undefined;
+    return this.#options.daemon !== undefined && this.#mayEnd() && firstRetryable(outcomes) !== undefined;
   }
 
   // Waits end with the run, or when the world has changed.
@@ -266,10 +275,12 @@ class Run {
   /** What is to be done now: without what failed for good, and without what is held. */
   async #look(): Promise<Looked> {
     const failed = new Set([...this.#failures.keys(), ...this.#underWay.resources]);
+    const { bootstraps } = this.#underWay;
     this.#options.onProgress({ type: 'looking' });
     const looked = await look(this.#engine, this.#topology, this.#passwords.fingerprints, {
       failed,
       voices: this.#findVoices(),
+      bootstraps,
       watch: this.#watch,
       listens: this.#options.daemon !== undefined,
     });
@@ -289,7 +300,10 @@ class Run {
       left.size === failed.size
         ? looked
         : replan(planCluster(this.#topology, snapshot, this.#passwords.fingerprints, left));
-    const isSpared = ({ id, action }: Step): boolean => takingOut.has(action.do) && !this.#refused.has(id);
+    const isSpared = ({ id, resource, action }: Step): boolean =>
+      (takingOut.has(action.do) && !this.#refused.has(id)) ||
+      // The file no longer has it, which ends its bootstrap.
+      (action.do === 'remove-container' && bootstraps.has(resource));
     const steps = without(found.plan.steps, left, isSpared);
     return { snapshot, plan: { ...found.plan, steps }, due: found.due };
   }

@@ -12,6 +12,8 @@ export type ObservedNode = {
   readonly facts: NodeFacts;
   /** Its volume holds a newer record than its link says: somebody whose time is over wrote last. */
   readonly isLinkLate?: boolean;
+  /** Who looks has begun its bootstrap, and it goes on. */
+  readonly isUnderWay?: boolean;
   /** Its data is a standby's: a server that is promoted, by whomever, takes that mark away before it takes writes. */
   readonly isStandby: boolean;
 };

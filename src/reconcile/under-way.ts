@@ -1,18 +1,21 @@
 import type { Executed, Outcome } from './execute.ts';
 import type { Step } from './plan.ts';
 
-/** What earlier rounds of a run have begun and nothing calls off. */
+/** What has begun and nothing calls off. Each ends beside the rounds, and is taken by the one that comes next. */
 export class UnderWay {
   readonly #ends = new Map<Step, Promise<void>>();
-  readonly #onEnd: (outcome: Outcome) => void;
+  readonly #onEnd: () => void;
+  #ended: Outcome[] = [];
   #bug: Error | undefined;
 
-  constructor(onEnd: (outcome: Outcome) => void) {
+  /** `onEnd`: something can be taken. */
+  constructor(onEnd: () => void) {
     this.#onEnd = onEnd;
   }
 
+  /** Whether nothing is under way, and nothing that has ended is to be taken. */
   get isNothing(): boolean {
-    return this.#ends.size === 0;
+    return this.#ends.size === 0 && this.#ended.length === 0;
   }
 
   add({ step, outcome }: Executed['underWay'][number]): void {
@@ -22,19 +25,40 @@ export class UnderWay {
         return { step, result: 'skipped' };
       })
       .then((ended) => {
-        this.#ends.delete(step);
-        this.#onEnd(ended);
+        // One that was left is nobody's any more.
+        if (!this.#ends.delete(step)) return;
+        this.#ended.push(ended);
+        this.#onEnd();
       });
     this.#ends.set(step, end);
   }
 
-  /** Throws what one of them has ended with that is no outcome. */
-  check(): void {
-    if (this.#bug !== undefined) throw this.#bug;
+  /** What has ended since; throws what one of them has ended with that is no outcome. */
+  takeEnded(): readonly Outcome[] {
+    const bug = this.#bug;
+    this.#bug = undefined;
+    if (bug !== undefined) throw bug;
+    return this.#ended.splice(0);
   }
 
   get resources(): readonly string[] {
     return [...this.#ends.keys()].map(({ resource }) => resource);
+  }
+
+  /** Nodes that are bootstrapped. */
+  get bootstraps(): ReadonlySet<string> {
+    const steps = [...this.#ends.keys()].filter(({ action }) => action.do === 'finish-bootstrap');
+    return new Set(steps.map(({ resource }) => resource));
+  }
+
+  /** Whether there is nothing but bootstraps: what they end with, a later run can take as well. */
+  get canBeLeft(): boolean {
+    return this.#ended.length === 0 && this.#ends.size === this.bootstraps.size;
+  }
+
+  /** Leaves pulls to themselves: anybody can begin one again, and loses nothing. */
+  leavePulls(): void {
+    for (const step of this.#ends.keys()) if (step.action.do === 'pull-image') this.#ends.delete(step);
   }
 
   /** Waits for their end. */

@@ -108,18 +108,16 @@ describe('the steps of a plan', () => {
     expect(outcomes.map(({ result }) => result)).toEqual(['skipped', 'skipped']);
   });
 
-  it('that nothing calls off go on when the waits are called off', async () => {
-    const controller = new AbortController();
+  it('that nothing calls off are not waited for', async () => {
     let end = (): void => undefined;
     const work = async (name: string): Promise<void> => {
       if (name !== 'pull') return;
-      controller.abort();
       await new Promise<void>((resolve) => {
         end = resolve;
       });
     };
     const pull: Step = { id: 'pull', resource: 'pull', action: { do: 'pull-image', image: 'pull' }, after: [] };
-    const { outcomes, underWay } = await carryOut([make('a'), pull], { work, waits: controller });
+    const { outcomes, underWay } = await carryOut([make('a'), pull], { work });
     expect(outcomes.map(({ step, result }) => `${step.id} ${result}`)).toEqual(['a done']);
     expect(underWay.map(({ step }) => step.id)).toEqual(['pull']);
     end();
@@ -143,6 +141,14 @@ describe('the steps of a plan', () => {
     expect(events).toEqual(['a starts', 'a done', 'pull starts']);
     end();
     expect(await underWay[0]?.outcome).toMatchObject({ result: 'done' });
+  });
+
+  it('that nothing calls off are not under way where what they come after was not done', async () => {
+    const pull: Step = { id: 'pull', resource: 'pull', action: { do: 'pull-image', image: 'pull' }, after: ['a'] };
+    const { outcomes, underWay, events } = await carryOut([make('a'), pull], { work: refuse('a') });
+    expect(outcomes.map(({ step, result }) => `${step.id} ${result}`)).toEqual(['a failed', 'pull skipped']);
+    expect(underWay).toEqual([]);
+    expect(events).toEqual(['a starts', 'a failed', 'pull skipped']);
   });
 
   it('do not wait for what nothing calls off', async () => {

@@ -515,7 +515,7 @@ export function endFaults(simulation: Simulation): void {
   simulation.cloneTime = between(random, 500, 3000);
   simulation.hangsAtStart = false;
   for (const server of servers.all) {
-    server.lag = 0;
+    server.endLag();
     server.heldUntil = 0;
     server.slowUntil = 0;
     server.isArchiverHung = false;

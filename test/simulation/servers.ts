@@ -316,7 +316,7 @@ export class Server {
     if (!isFirst && this.#isStuck) return;
     this.#isPumping = true;
     const upTo = leader.database.wal.length;
-    this.servers.clock.after(this.lag + between(this.servers.random, 1, 6), () => {
+    this.#arrival = this.servers.clock.after(this.lag + between(this.servers.random, 1, 6), () => {
       this.#isPumping = false;
       if (this.receiver !== leader || !this.isAlive || this.isHung || leader.isHung) return;
       this.#receive(leader, upTo);
@@ -326,6 +326,16 @@ export class Server {
 
   /** Milliseconds that its connection takes beside what is usual. */
   lag = 0;
+  #arrival: Entry | undefined;
+
+  /** Its connection is as usual, and what is on the way arrives. */
+  endLag(): void {
+    this.lag = 0;
+    const { call } = this.#arrival ?? {};
+    if (!this.#isPumping || this.#arrival === undefined || call === undefined) return;
+    this.#arrival.call = undefined;
+    this.#arrival = this.servers.clock.after(1, call);
+  }
 
   #receive(leader: Server, upTo: number): void {
     const own = this.database;

@@ -34,6 +34,7 @@ export function planNodes(context: GroupContext): readonly Part[] {
 function planNode(context: GroupContext, node: Node): Part {
   const observed = findNode(context, node.slot);
   if (observed === undefined) return planMissing(context, node);
+  if (observed.isUnderWay === true) return {};
   const wrongSystem = findWrongSystem(context, node, observed);
   if (wrongSystem !== undefined) return { blocked: [wrongSystem] };
   const spoilt = findSpoilt(context, node, observed);
