@@ -4,9 +4,10 @@ import type { Clock } from '../base/clock.ts';
 export type Turn = {
   /**
    * `retry`: the same again may help, after a pause that grows; `human`: nothing helps until the file or the world
-   * changes; a number: look again after so many milliseconds at the latest.
+   * changes; `wait`: what goes on asks for a turn when it ends, and what failed before may fail then again; a number: look
+   * again after so many milliseconds at the latest.
    */
-  readonly next: 'done' | 'retry' | 'human' | number;
+  readonly next: 'done' | 'retry' | 'human' | 'wait' | number;
   /** By the queue's clock: when its last look began. What was added before has been seen. */
   readonly seenUpTo: number;
 };
@@ -129,7 +130,7 @@ export class ClusterQueue {
     const { next, seenUpTo } = await this.#take(cluster);
     entry.isRunning = false;
     entry.endedAt = this.#options.clock.now();
-    entry.failures = next === 'retry' || next === 'human' ? entry.failures + 1 : 0;
+    if (next !== 'wait') entry.failures = next === 'retry' || next === 'human' ? entry.failures + 1 : 0;
     if (this.#isStopped) {
       this.#tellIdle();
       return;

@@ -122,6 +122,7 @@ export class ClusterKeeper {
       now: options.now,
       onTaken: () => {
         this.#records.clear();
+        this.#underWay.forgetEnded();
         this.#tenure = { epoch: undefined };
         this.#note({ type: 'lock', message: 'taken: this daemon keeps the cluster' });
       },
@@ -149,6 +150,8 @@ export class ClusterKeeper {
   setSource(source: ClusterSource): void {
     if (source.generation !== this.#source.generation) {
       this.#hold.forget();
+      this.#underWay.forgetFailures();
+      this.#failed = '';
       this.#note({ type: 'topology', message: `${source.file} has changed (generation ${String(source.generation)})` });
       // What is under way is for a file that is no more: its steps end, and nothing new begins.
       this.#outdated.abort(new InterruptedError('the file has changed'));
@@ -224,7 +227,8 @@ export class ClusterKeeper {
     if (!this.#outdated.signal.aborted) this.#result = result;
     else if (this.#result !== undefined) this.#result = { ...this.#result, converged: false };
     this.#failure = undefined;
-    if (result.blocked.some(isByPause)) await this.#pause();
+    // Who has the lock instead would take for cut short what goes on.
+    if (result.blocked.some(isByPause) && this.#underWay.isNothing) await this.#pause();
     return this.#nextAfter(result);
   }
 
@@ -265,9 +269,13 @@ export class ClusterKeeper {
       return 'done';
     }
     // What blocks may be no part of the cluster, and nobody tells when it goes.
-    if (failures.length === 0) return blocked.length > 0 ? blockedPause : 'done';
+    if (failures.length === 0 && blocked.length > 0) return blockedPause;
+    if (failures.length === 0) return this.#underWay.isNothing ? 'done' : 'wait';
     // What failed may have changed since, in the same run: only what fails again needs a human.
-    const failed = failures.map(({ resource, error }) => `${resource} ${error.code}`).join('; ');
+    const failed = failures
+      .map(({ resource, error }) => `${resource} ${error.code}`)
+      .toSorted()
+      .join('; ');
     const isAgain = failed === this.#failed;
     this.#failed = failed;
     // What the engine refuses may be no part of the cluster either, such as who has a port of the host. What servers fail

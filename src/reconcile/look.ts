@@ -21,7 +21,7 @@ export type Looked = {
 export type LookOptions = {
   /** Resources that nothing else is to wait for. */
   readonly failed?: ReadonlySet<string>;
-  /** Nodes that are bootstrapped by who looks. */
+  /** Nodes that are bootstrapped by who looks, and holds the lock; unless given, somebody else may bootstrap them. */
   readonly bootstraps?: ReadonlySet<string>;
   /** What the servers say; without, they are taken to be well. */
   readonly voices?: (snapshot: Snapshot) => Promise<Voices | undefined> | Voices | undefined;
@@ -39,7 +39,8 @@ export async function look(
   options: LookOptions = {},
 ): Promise<Looked> {
   const observed = await observe(engine, topology.cluster, topology);
-  const isUnderWay = (node: ObservedNode): boolean => options.bootstraps?.has(nodeResource(nodeName(node))) === true;
+  const isUnderWay = (node: ObservedNode): boolean =>
+    options.bootstraps?.has(nodeResource(nodeName(node))) ?? isBegun(observed, node);
   const nodes = observed.nodes.map((node) => (isUnderWay(node) ? { ...node, isUnderWay: true } : node));
   const seen = { ...observed, nodes };
   const differing = findDiffering(topology, seen, fingerprints);
@@ -53,4 +54,10 @@ export async function look(
   const isIdle = plan.steps.length === 0;
   const looksAgainIn = earliest([plan.recheck, recheck, isIdle ? doubt : undefined]);
   return { snapshot, plan: { ...plan, recheck: looksAgainIn }, due: plan.recheck };
+}
+
+// It goes on while its controller lives and its server does: nobody looks into it from outside.
+function isBegun({ isKept }: Snapshot, { container, facts }: ObservedNode): boolean {
+  const isFirstRun = container.state === 'running' && container.restartCount === 0;
+  return isKept === true && facts.state.is === 'bootstrapping' && isFirstRun;
 }

@@ -10,6 +10,7 @@ import { LockSeeker, isLock, lockPollMilliseconds, type Lock } from './lock.ts';
 import { findLockImage } from './lock-image.ts';
 import { look, type Looked } from './look.ts';
 import type { Passwords } from './passwords.ts';
+import { balancerResource, nodeResource } from './names.ts';
 import { without, type Plan, type Step } from './plan.ts';
 import { planCluster } from './planner.ts';
 import { isPaused } from './requests.ts';
@@ -194,7 +195,7 @@ class Run {
     let isTold = false;
     for (let round = 1; ; round += 1) {
       const signal = this.#roundSignal();
-      const late = this.#underWay.takeEnded();
+      const late = this.#underWay.takeEnded().filter(({ step }) => this.#isInFile(step));
       for (const each of late) this.#take(each);
       const { plan, snapshot, due } = await this.#look();
       this.#recheckIn(plan.recheck);
@@ -214,7 +215,9 @@ class Run {
       }
       const isStuck = plan.blocked.length > 0 || this.#failures.size > 0 || this.#held.length > 0;
       const checks = isStuck ? [] : this.#checksOf(plan);
-      if (isSettled && checks.length === 0) {
+      // What another controller has begun is waited for as its lock is.
+      const isBegun = this.#lock === undefined && snapshot.nodes.some(({ isUnderWay }) => isUnderWay === true);
+      if (isSettled && checks.length === 0 && !isBegun) {
         if (this.#mayEnd() && !this.#awaitsMore(due, isStuck)) {
           return this.#result(plan, !isStuck && this.#underWay.isNothing);
         }
@@ -222,7 +225,7 @@ class Run {
         if (!this.#isCalledOff()) continue;
       }
       if (this.#isCalledOff()) return this.#result(plan, false, this.#last);
-      if (!isSettled && this.#lock === undefined) {
+      if (isBegun || (!isSettled && this.#lock === undefined)) {
         if (!(await this.#seekLock())) return this.#result(plan, false);
         // What was seen before the lock was held may have changed, or been done by who held it.
         this.#listen(snapshot);
@@ -280,7 +283,7 @@ class Run {
     const looked = await look(this.#engine, this.#topology, this.#passwords.fingerprints, {
       failed,
       voices: this.#findVoices(),
-      bootstraps,
+      ...(this.#lock === undefined ? {} : { bootstraps }),
       watch: this.#watch,
       listens: this.#options.daemon !== undefined,
     });
@@ -437,6 +440,14 @@ class Run {
     this.#round.abort(new InterruptedError('a clone has ended'));
   }
 
+  // What ended since the file no longer has it has not failed.
+  #isInFile({ resource }: Step): boolean {
+    return this.#topology.groups.some(
+      ({ name, nodes }) =>
+        resource === balancerResource(name) || nodes.some((each) => resource === nodeResource(each.name)),
+    );
+  }
+
   #isCalledOff(): boolean {
     return this.#signal.aborted;
   }
@@ -462,7 +473,7 @@ class Run {
   async #backOff(outcomes: readonly Outcome[], signal: AbortSignal): Promise<void> {
     const error = firstRetryable(outcomes);
     if (error === undefined) {
-      this.#backoff = firstBackoff;
+      if (outcomes.length > 0) this.#backoff = firstBackoff;
       return;
     }
     this.#options.onProgress({ type: 'retrying', milliseconds: this.#backoff, error });
@@ -472,7 +483,8 @@ class Run {
 
   #refuseToSpin(steps: readonly Step[], outcomes: readonly Outcome[]): void {
     const names = steps.map(({ id }) => id).join('\n');
-    const isRepeated = outcomes.every(({ result }) => result === 'done') && names === this.#repeated.steps;
+    const areDone = outcomes.length > 0 && outcomes.every(({ result }) => result === 'done');
+    const isRepeated = areDone && names === this.#repeated.steps;
     this.#repeated = { steps: names, times: isRepeated ? this.#repeated.times + 1 : 0 };
     if (this.#repeated.times < mostRepeats) return;
     for (const { id, resource } of steps) {
@@ -492,12 +504,13 @@ class Run {
         : [],
     );
     const isTimedOut = this.#world.now() >= this.#deadline;
+    const failures = new Map([...this.#underWay.failures, ...this.#failures]);
     return {
       cluster: this.#topology.cluster,
       converged,
       done: this.#done,
       blocked: plan.blocked,
-      failures: [...[...this.#failures].map(([resource, error]) => ({ resource, error })), ...retried],
+      failures: [...[...failures].map(([resource, error]) => ({ resource, error })), ...retried],
       held: this.#held,
       recheck: plan.recheck,
       stopped: converged || !this.#isCalledOff() ? undefined : isTimedOut ? 'timed-out' : 'interrupted',

@@ -12,7 +12,7 @@ export type ObservedNode = {
   readonly facts: NodeFacts;
   /** Its volume holds a newer record than its link says: somebody whose time is over wrote last. */
   readonly isLinkLate?: boolean;
-  /** Who looks has begun its bootstrap, and it goes on. */
+  /** Its bootstrap goes on. */
   readonly isUnderWay?: boolean;
   /** Its data is a standby's: a server that is promoted, by whomever, takes that mark away before it takes writes. */
   readonly isStandby: boolean;
@@ -66,6 +66,8 @@ export type Snapshot = {
   /** Milliseconds since the last change of leaders, by group: known where the leader is lost. */
   readonly sinceChange: ReadonlyMap<string, number>;
   readonly cluster: string;
+  /** Somebody holds its lock. */
+  readonly isKept?: boolean;
   readonly networks: readonly Network[];
   /** All networks of the engine, looked at only where one of ours is missing. */
   readonly otherNetworks: readonly Network[];

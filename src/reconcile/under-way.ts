@@ -1,3 +1,4 @@
+import { PgherdError } from '../base/error.ts';
 import type { Executed, Outcome } from './execute.ts';
 import type { Step } from './plan.ts';
 
@@ -6,6 +7,8 @@ export class UnderWay {
   readonly #ends = new Map<Step, Promise<void>>();
   readonly #onEnd: () => void;
   #ended: Outcome[] = [];
+  /** By resource: what no retry helped the last time. */
+  readonly #failures = new Map<string, PgherdError>();
   #bug: Error | undefined;
 
   /** `onEnd`: something can be taken. */
@@ -38,7 +41,32 @@ export class UnderWay {
     const bug = this.#bug;
     this.#bug = undefined;
     if (bug !== undefined) throw bug;
-    return this.#ended.splice(0);
+    const ended = this.#ended.splice(0);
+    for (const outcome of ended) this.#note(outcome);
+    return ended;
+  }
+
+  #note(outcome: Outcome): void {
+    const { resource } = outcome.step;
+    if (outcome.result === 'done') this.#failures.delete(resource);
+    if (outcome.result !== 'failed' || !(outcome.error instanceof PgherdError) || outcome.error.retry) return;
+    this.#failures.set(resource, outcome.error);
+  }
+
+  /** What those that are tried again failed with before: it holds until one of them has ended otherwise. */
+  get failures(): ReadonlyMap<string, PgherdError> {
+    return new Map([...this.#failures].filter(([resource]) => this.resources.includes(resource)));
+  }
+
+  /** The file has changed: what failed before says nothing of the next time. */
+  forgetFailures(): void {
+    this.#failures.clear();
+  }
+
+  /** The lock was held by nobody, or another one, meanwhile: what has ended may have been replaced since. */
+  forgetEnded(): void {
+    this.#ended = [];
+    this.#failures.clear();
   }
 
   get resources(): readonly string[] {
@@ -58,7 +86,9 @@ export class UnderWay {
 
   /** Leaves pulls to themselves: anybody can begin one again, and loses nothing. */
   leavePulls(): void {
-    for (const step of this.#ends.keys()) if (step.action.do === 'pull-image') this.#ends.delete(step);
+    const isPull = ({ action }: Step): boolean => action.do === 'pull-image';
+    for (const step of this.#ends.keys()) if (isPull(step)) this.#ends.delete(step);
+    this.#ended = this.#ended.filter(({ step }) => !isPull(step));
   }
 
   /** Waits for their end. */

@@ -78,6 +78,21 @@ describe('what is added', () => {
     expect(begun).toEqual(['0: shop', '20: shop']);
   });
 
+  it('where a turn waits for what goes on counts the failures before it', async () => {
+    const { clock, begun, queue, end, failTimes } = start();
+    await failTimes(2);
+    await clock.pass(200);
+    await end('wait');
+    await clock.pass(10_000);
+    queue.add('shop');
+    await clock.pass(0);
+    await end('retry');
+    await clock.pass(399);
+    expect(begun).toHaveLength(2);
+    await clock.pass(1);
+    expect(begun).toHaveLength(3);
+  });
+
   it('before the last look of its turn began has been seen', async () => {
     const { clock, begun, queue, end } = start();
     queue.add('shop');

@@ -91,6 +91,11 @@ describe('an init script that takes long', () => {
         { type: 'Stalled', status: 'False' },
       ],
     );
+    const plan = await cluster.pgherd(['plan', '--detailed-exitcode']);
+    expect(plan.code).toBe(2);
+    expect(plan.stdout).toContain('lb2-primary will be changed in place: its database is being initialised');
+    const beside = await cluster.pgherd(['reconcile', '--once', '--timeout', '1']);
+    expect(beside.code, beside.stderr).toBe(3);
     await openGate();
     await daemon.become('Ready', 'True');
     expect(await cluster.volumes()).toContain(`${cluster.name}_lb2_0_1`);
@@ -133,7 +138,24 @@ describe('an init script that takes long', () => {
     await isHalted();
     await openGate();
     await daemon.become('Stalled', 'True');
-    expect((await daemon.condition('Stalled'))?.message).toMatch(/node\/lb2-primary: .*an init script failed/);
+    const failed = /node\/lb2-primary: .*an init script failed/;
+    expect((await daemon.condition('Stalled'))?.message).toMatch(failed);
+    // It is tried once more, in another volume, and said all the while.
+    await until(
+      'the second try',
+      () => dockerResult(['inspect', '--format', '{{json .Mounts}}', `${cluster.name}-lb2-primary`]),
+      ({ stdout }) => stdout.includes(`"${cluster.name}_lb2_0_2"`),
+      60_000,
+    );
+    await isHalted();
+    expect((await daemon.condition('Stalled'))?.message).toMatch(failed);
+    await openGate();
+    await until(
+      'the second failure',
+      () => daemon.log().filter(({ step, level }) => step?.includes('finish-bootstrap') === true && level !== 'info'),
+      ({ length }) => length >= 2,
+      60_000,
+    );
     await writeFile(join(cluster.directory, 'gate.sh'), 'psql -c "CREATE TABLE loaded AS SELECT 1 AS n"\n');
     await cluster.write(topology({ max_connections: 41 }));
     await daemon.become('Ready', 'True');

@@ -34,7 +34,7 @@ export function planNodes(context: GroupContext): readonly Part[] {
 function planNode(context: GroupContext, node: Node): Part {
   const observed = findNode(context, node.slot);
   if (observed === undefined) return planMissing(context, node);
-  if (observed.isUnderWay === true) return {};
+  if (observed.isUnderWay === true) return { changes: [initialised(node)] };
   const wrongSystem = findWrongSystem(context, node, observed);
   if (wrongSystem !== undefined) return { blocked: [wrongSystem] };
   const spoilt = findSpoilt(context, node, observed);
@@ -85,6 +85,12 @@ function planMissing(context: GroupContext, node: Node): Part {
       ...after(create, volume === undefined ? [volumeStep.id] : []),
     ],
   };
+}
+
+function initialised({ name }: Node): Change {
+  const detail = 'its database is being initialised; the rest of its group waits for that';
+  const reason = { code: 'initialising', detail };
+  return { resource: nodeResource(name), kind: 'node', actions: ['update'], reason, fields: [] };
 }
 
 /** Why a node cannot go on from the data it has. */

@@ -1,0 +1,130 @@
+import { createServer, type Server } from 'node:net';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { LedHerd, mount } from './failover-herd.ts';
+import { docker, dockerResult } from './support/engine.ts';
+import { until } from './support/until.ts';
+
+/** What stands in the way of a change of leaders, and has nothing to do with who could lead. Each test goes on from the one before. */
+let group: LedHerd;
+let port: number;
+
+const replicas = ['lb1-replica1', 'lb1-replica2'];
+
+beforeAll(async () => {
+  group = await LedHerd.prepare({ failover: { delay: '0s' } });
+  [port = 0] = await group.herd.cluster.ports(1);
+  await group.herd.editBalancer({ primary: { port } });
+  await group.bringUp('daemon');
+  await group.addRow('lb1-primary');
+});
+
+afterAll(async () => {
+  await group.end();
+});
+
+async function listen(): Promise<Server> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
+  return server;
+}
+
+async function stalledBy(words: string): Promise<void> {
+  await until(
+    `it is said: ${words}`,
+    () => group.daemon.condition('Stalled'),
+    (found) => found?.message.includes(words) === true,
+    60_000,
+  );
+}
+
+it('a leader that cannot be made again, since somebody has its port, is replaced', async () => {
+  const before = await group.becomeWhole('lb1-primary');
+  await group.coolDown(before.name);
+  await group.stopDaemon();
+  await docker('rm', '--force', group.container(before.name));
+  const holder = await listen();
+  await group.startDaemon();
+  const next = await group.awaitSuccessor(before);
+  await stalledBy(`port ${String(port)} of the host is in use`);
+  await group.addRow(next.name);
+  await new Promise((resolve) => holder.close(resolve));
+  await group.becomeWhole(next.name);
+});
+
+it('a container of somebody else in the place of a replica keeps nobody from leading', async () => {
+  await group.run('switchover', 'lb1', '--to', 'lb1-primary');
+  const before = await group.becomeWhole('lb1-primary');
+  await group.coolDown(before.name);
+  await group.stopDaemon();
+  const taken = group.container('lb1-replica2');
+  await docker('rm', '--force', taken);
+  const { label } = group.herd.cluster.run;
+  await docker(
+    ...['run', '--detach', '--init', `--name=${taken}`, '--label', label],
+    ...['--entrypoint=sleep', 'postgres:17', '1d'],
+  );
+  await group.startDaemon();
+  await stalledBy(`the container ${taken} exists and is not pgherd's`);
+  await group.kill(before.name);
+  // What the missing one has nobody knows, so the leader is started where it was.
+  const next = await group.awaitLeader('somebody leads again', () => true);
+  await group.addRow(next.name);
+  await docker('rm', '--force', taken);
+  await group.becomeWhole(next.name);
+});
+
+it('who has received what it has not replayed yet is waited for: it counts as far as it has received', async () => {
+  const before = await group.becomeWhole();
+  await group.coolDown(before.name);
+  const { child } = group.daemon.running;
+  child.kill('SIGSTOP');
+  const [deaf = '', slow = ''] = ['lb1-primary', ...replicas].filter((each) => each !== before.name);
+  await group.deafen(deaf);
+  const startup = "$(grep -l '^postgres: .*startup recovering' /proc/[0-9]*/cmdline | cut -d / -f 3)";
+  await docker('exec', group.container(slow), 'sh', '-c', `kill -STOP ${startup}`);
+  await group.sql(before.name, 'INSERT INTO kept VALUES (1000)');
+  await until(
+    `${slow} has it, and has not replayed it`,
+    () =>
+      group.sql(
+        before.name,
+        `SELECT flush_lsn = pg_current_wal_lsn() AND replay_lsn < flush_lsn FROM pg_stat_replication
+          WHERE application_name = '${slow}'`,
+      ),
+    (holds) => holds === 't',
+  );
+  await group.kill(before.name);
+  // It goes on when the cut-off, which waits for it, is under way.
+  await docker(
+    ...['exec', '--detach', group.container(slow), 'sh', '-c'],
+    `until [ -L ${mount}/pgherd/detached ]; do sleep 0.05; done; kill -CONT ${startup}`,
+  );
+  child.kill('SIGCONT');
+  const next = await group.awaitSuccessor(before);
+  expect(next.name).toBe(slow);
+  expect(await group.sql(next.name, 'SELECT count(*) FROM kept WHERE n = 1000')).toBe('1');
+  await group.heal(deaf);
+  await group.becomeWhole(next.name);
+});
+
+it('no empty database is begun beside the data of a group whose first node has lost its own', async () => {
+  const leader = await group.becomeWhole();
+  expect(leader.name, 'the leader is not the first node').not.toBe('lb1-primary');
+  await group.stopDaemon();
+  const lost = await group.volumeOf('lb1-primary');
+  await group.run('destroy', '--yes');
+  await docker('volume', 'rm', lost);
+  const { cluster } = group.herd;
+  const older = (await cluster.volumes()).filter((name) => name.startsWith(`${cluster.name}_lb1_0_`));
+  for (const name of older) await docker('volume', 'rm', name);
+  const kept = await cluster.volumes();
+  await group.herd.editBalancer({ replicas: 0 });
+  const { code, stderr } = await group.pgherd(['reconcile', '--once', '--timeout', '60']);
+  expect(code, stderr).toBe(3);
+  expect(stderr).toContain('may hold the data of lb1 [data-not-in-file]');
+  expect(await cluster.volumes()).toEqual(kept);
+  await group.herd.editBalancer({ replicas: 2 });
+  await group.reconcile();
+  await group.becomeWhole(leader.name);
+  expect((await dockerResult(['exec', group.container('lb1-primary'), 'true'])).code).toBe(0);
+});
