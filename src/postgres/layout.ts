@@ -5,6 +5,8 @@
  *   pgdata/          the database cluster
  *   pgherd/          everything pgherd hands to the node; it outlives the container
  *     rev.A.B/       a revision of the configuration: A names what a restart applies, B what a reload applies
+ *     rev.A.B.kept/  what a node made of rev.X.B, whose settings its server refuses: the settings before
+ *     refused        -> why it refused them last
  *     config         -> the revision in force
  *     started        -> the revision the server was started with
  *     loaded         -> the revision the server has loaded
@@ -39,6 +41,7 @@ export const factLinks = [
   'config',
   'started',
   'loaded',
+  'refused',
   'detached',
   'serves',
   'record',
@@ -65,6 +68,8 @@ export type NodeFacts = {
   readonly config: string | undefined;
   readonly started: string | undefined;
   readonly loaded: string | undefined;
+  /** What its server said of settings that it did not take. */
+  readonly refused?: string | undefined;
   /** It was told to follow nobody; undefined: it was not, or follows again. */
   readonly detached: Detached | undefined;
   /**
@@ -172,12 +177,13 @@ export function isSameReign(a: Reign, b: Reign): boolean {
 export type SecretsName = { readonly version: number; readonly fingerprint: string };
 
 /** Facts from link targets, each undefined where the link is missing. Anything unknown reads as missing. */
-export function readFacts(links: Readonly<Record<FactLink, string | undefined>>): NodeFacts {
+export function readFacts(links: Readonly<Partial<Record<FactLink, string | undefined>>>): NodeFacts {
   return {
     state: readState(links.state),
     config: baseName(links.config),
     started: baseName(links.started),
     loaded: baseName(links.loaded),
+    refused: baseName(links.refused)?.replaceAll('%2F', '/').replaceAll('%25', '%'),
     detached: readDetached(baseName(links.detached)),
     ...readServes(baseName(links.serves)),
     record: readRecordName(baseName(links.record)),

@@ -10,6 +10,7 @@ import heartbeat from './scripts/heartbeat.sh';
 import health from './scripts/health.sh';
 import header from './scripts/prelude.sh';
 import programs from './scripts/programs.sh';
+import kept from './scripts/kept.sh';
 import promote from './scripts/promote.sh';
 import readerSql from './scripts/readers.sh';
 import resume from './scripts/resume.sh';
@@ -62,16 +63,16 @@ export const nodeScripts: Readonly<
     string
   >
 > = {
-  start: prelude + attached + start,
+  start: prelude + attached + kept + start,
   bootstrap: prelude + bootstrap,
-  apply: prelude + attached + apply,
+  apply: prelude + attached + kept + apply,
   health: prelude + health,
   await: prelude + awaitReady,
   resume: prelude + resume,
   free: prelude + readers + free,
   heartbeat: prelude + heartbeat,
   detach: prelude + readers + detach,
-  promote: prelude + attached + promote,
+  promote: prelude + attached + kept + promote,
   'caught-up': prelude + caughtUp,
   shutdown: prelude + shutdown,
 };

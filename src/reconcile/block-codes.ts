@@ -63,6 +63,10 @@ export const blockCodes = {
     means: 'too few of the replicas that commits waited for can be asked',
     remedy: 'bring them or the leader back, or `pgherd failover GROUP --allow-data-loss`',
   },
+  'settings-refused': {
+    means: "a node's server does not know a parameter of the file, or a value of one; it goes on with those of before",
+    remedy: 'put it right in the file',
+  },
   'change-waits': {
     means: 'nodes are to be restarted for a change of the file, and another node of their group does not come up',
     remedy: 'put right what keeps that one from starting, or take the change back',

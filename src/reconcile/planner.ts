@@ -1,4 +1,4 @@
-import { revisionNeedsRestart } from '../base/revision.ts';
+import { isKeptFor, revisionNeedsRestart } from '../base/revision.ts';
 import type { Topology } from '../topology/model.ts';
 import { allocateAddresses } from './allocate.ts';
 import type { GroupContext } from './context.ts';
@@ -89,6 +89,7 @@ export function findDiffering(
       const wanted = wantedRevision(context, node);
       const config = observed?.facts.config;
       if (observed === undefined || wanted === undefined || config === undefined) return [];
+      if (isKeptFor(config, wanted.name)) return [];
       const { started } = observed.facts;
       // What it was started with decides who restarts first, also where the new configuration is written already.
       const isPending = started !== undefined && revisionNeedsRestart(started, wanted.name);

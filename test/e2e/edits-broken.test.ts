@@ -78,6 +78,36 @@ it('a parameter that no server knows is refused by those that run, before anybod
   for (const name of names) expect(await group.sql(name, 'SHOW work_mem')).toBe('8MB');
 });
 
+it('while it is refused another one leads, all follow, and who was killed comes back', async () => {
+  const before = await group.becomeWhole();
+  await group.coolDown(before.name);
+  await group.herd.editBalancer({ postgres: { parameters: { work_memory: '8MB', shared_buffers: '96MB' } } });
+  const refused = 'its server refuses the configuration: unrecognized configuration parameter "work_memory"';
+  await until(
+    'all refuse it',
+    () => group.blocked(),
+    (found) => found.length === names.length && found.every((each) => each.endsWith('settings-refused')),
+    60_000,
+  );
+  await group.kill(before.name);
+  const next = await group.awaitSuccessor(before);
+  await group.addRow(next.name);
+  await until(
+    'all are up',
+    () => up(),
+    (found) => found.length === names.length,
+    60_000,
+  );
+  await untilFollowed(next.name);
+  await group.addRow(next.name);
+  const { code, stderr } = await group.pgherd(['reconcile', '--once', '--timeout', '60']);
+  expect(code, stderr).toBe(3);
+  expect(stderr).toContain(refused);
+  await group.herd.editBalancer({ postgres: { parameters: { shared_buffers: '96MB' } } });
+  await group.becomeWhole(next.name);
+  for (const name of names) expect(await group.sql(name, 'SHOW shared_buffers')).toBe('96MB');
+});
+
 it('an image that cannot be pulled keeps nobody from taking over', async () => {
   const before = await group.becomeWhole();
   await group.coolDown(before.name);

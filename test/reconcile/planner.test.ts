@@ -635,6 +635,27 @@ describe('what a group had is never made up for by something empty', () => {
     expect(steps).not.toMatch(/bootstrap|create-volume|write-config|: start/);
   });
 
+  it('what servers refuse of the file is said, and no reason to load or restart anything', () => {
+    const edited = `${file}postgres: { parameters: { shared_buffers: 256MB, work_memory: 8MB } }\n`;
+    const wanted = convergedSnapshot(topologyOf(edited));
+    const nodes = converged.nodes.map((node, index) => {
+      const [, restart = ''] = node.facts.started?.split('.') ?? [];
+      const [, , all = ''] = wanted.nodes[index]?.facts.config?.split('.') ?? [];
+      const kept = `rev.${restart}.${all}.kept`;
+      return withFacts(node, { config: kept, loaded: kept, refused: 'it is no word' });
+    });
+    const made = plan({ ...converged, nodes }, edited);
+    expect(made.steps).toEqual([]);
+    const refused = 'its server refuses the configuration: it is no word; it goes on with the settings of before';
+    expect(made.blocked.map(({ resource, reason }) => `${resource} ${reason.code} ${reason.detail}`)).toEqual(
+      nodes.map(
+        (_, slot) => `node/lb1-${slot === 0 ? 'primary' : `replica${String(slot)}`} settings-refused ${refused}`,
+      ),
+    );
+    // Anything else that is wanted of them is.
+    expect(formatSteps(plan({ ...converged, nodes }))).toContain('node/lb1-primary: reload');
+  });
+
   it('a replica whose container cannot be made keeps nobody from starting the leader', () => {
     const without = changeNode(converged, 'lb1', 2, () => undefined);
     const ended = changeNode(without, 'lb1', 0, (node) => withContainer(node, { state: 'exited' }));

@@ -2,14 +2,17 @@
 # Whoever waits for the one before finds its scripts until the next.
 guard
 answers_within=${1:-10}
-# A server takes nothing of a file in which it does not know a word or a value, and would not start with it.
-if ! said=$(postgres -C data_directory -D "$data" -c "config_file=$rev/postgresql.conf" 2>&1 >/dev/null); then
-  said=$(echo "$said" | grep -v ' skipping ' | sed -E 's/^.*(LOG|FATAL): +//; s/ in file ".*" line [0-9]+$//' | head -n 1)
-  say "its server refuses the configuration: $said"
-  exit 78
-fi
 before=$(readlink "$home/config" || :)
 before=${before##*/}
+wanted=${rev##*/}
+# Whoever leads, and whom commits wait for, is loaded all the same.
+if ! keep; then
+  if [ -n "$refused" ]; then
+    say "its server refuses the configuration: $refused"
+    exit 78
+  fi
+  rm -f "$home/refused"
+fi
 mark config "${rev##*/}"
 superuser=$(cat "$rev/superuser")
 # From now on it may come further than was said.
@@ -53,7 +56,12 @@ fi
 mark loaded "${rev##*/}"
 started=$(readlink "$home/started" || :)
 # A run that comes late removes nothing that came after it: another revision is in force by now.
-if [ "$(readlink "$home/config" || :)" != "${rev##*/}" ]; then exit 0; fi
-for old in "$home"/rev.*; do
-  case ${old##*/} in "${rev##*/}" | "$before" | "$started") ;; *) rm -rf "$old" ;; esac
-done
+if [ "$(readlink "$home/config" || :)" = "${rev##*/}" ]; then
+  for old in "$home"/rev.*; do
+    case ${old##*/} in "${rev##*/}" | "$wanted" | "$before" | "$started") ;; *) rm -rf "$old" ;; esac
+  done
+fi
+if [ -n "$refused" ] && [ "$had" != "${rev##*/}" ]; then
+  say "its server refuses the configuration: $refused"
+  exit 79
+fi

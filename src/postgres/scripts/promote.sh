@@ -12,6 +12,7 @@ if [ "${record##* }" != "$number" ]; then
   exit 75
 fi
 trap - EXIT
+keep || :
 mark config "${rev##*/}"
 end=$(($(date +%s) + ${1:-15}))
 shift

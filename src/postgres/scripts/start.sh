@@ -200,6 +200,14 @@ rejoin() {
 case $(readlink "$home/serves" || :) in fenced*) refuse 'another node leads or is to: not starting' ;; esac
 read -r role system number <"$rev/role"
 state=$(readlink "$home/state" || :)
+# What is new may be what no server starts with, nor is rewound with.
+case $state in data.*)
+  if [ "$(readlink "$home/loaded" || :)" != "${rev##*/}" ] && keep; then
+    say "its server refuses the configuration: $refused"
+    mark config "${rev##*/}"
+  fi
+  ;;
+esac
 case "$role $state" in
   *' 'data.*)
     [ "$system" = - ] || [ "$state" = "data.$system" ] || refuse "the volume holds $state, expected data.$system"

@@ -1,3 +1,4 @@
+import { isKeptFor } from '../../base/revision.ts';
 import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
 import type { Decision } from '../situation.ts';
@@ -88,6 +89,11 @@ function planMembers(context: GroupContext, returning?: number): Part {
   ]);
 }
 
+// With the settings of before, where its server refuses those of the file.
+function isLoaded(loaded: string | undefined, wanted: string | undefined): boolean {
+  return wanted !== undefined && (loaded === wanted || isKeptFor(loaded, wanted));
+}
+
 /** Whether the leader goes by the revision it is to have, and the step by which it will. */
 function findLoaded(
   context: GroupContext,
@@ -98,7 +104,7 @@ function findLoaded(
   if (node === undefined || view.leader.container.state !== 'running') return { isInForce: false, loads: undefined };
   const resource = nodeResource(node.name);
   return {
-    isInForce: view.leader.facts.loaded === wantedRevision(context, node)?.name,
+    isInForce: isLoaded(view.leader.facts.loaded, wantedRevision(context, node)?.name),
     loads: steps.find((each) => each.resource === resource && each.action.do === 'reload')?.id,
   };
 }

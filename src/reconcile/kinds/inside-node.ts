@@ -7,6 +7,9 @@ import type { Placed } from './node-folder.ts';
 /** The exit code of the script that has a server load its configuration where the server would not take it. */
 const refusedConfig = 78;
 
+/** The same, where the server goes on with its settings of before, and has loaded all else. */
+const keptConfig = 79;
+
 /** The exit code of the bootstrap script where an init script failed. */
 const initScriptFailed = 65;
 
@@ -71,10 +74,11 @@ export async function runScript(
     ...(input === undefined ? {} : { input }),
   });
   if (result.code === 0) return result.stdout.trim();
-  if (script.endsWith('/apply') && result.code === refusedConfig) {
+  if (script.endsWith('/apply') && (result.code === refusedConfig || result.code === keptConfig)) {
     const { name = node.container } = (await context.engine.inspectContainer(node.container)) ?? {};
     const said = result.stderr.trim().replace(/^pgherd apply: /, '');
-    throw new PgherdError('node-failed', `${name}: ${said}`, { remedy: 'put it right in the file' });
+    const retry = result.code === keptConfig;
+    throw new PgherdError('node-failed', `${name}: ${said}`, { remedy: 'put it right in the file', retry });
   }
   if (result.code === superseded) throw await explainSuperseded(context, result.stderr);
   throw await explain(

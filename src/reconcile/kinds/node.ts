@@ -23,7 +23,7 @@ import { compareMainEndpoint, compareWriteEndpoint, joinEndpoints, type Endpoint
 import { findNode, placed } from './find-node.ts';
 import { roleOf } from './node-config.ts';
 import { nodeContainer, nodeSpecLabel, nodeStopSeconds } from './node-spec.ts';
-import { compareRevision, type RevisionChanges } from './revisions.ts';
+import { compareRevision, findRefused, type RevisionChanges } from './revisions.ts';
 import { createVolume } from './volume.ts';
 
 /** The nodes of a group: made where they are missing, set right where they differ. */
@@ -230,7 +230,8 @@ function planInPlace(
       fields,
     });
   }
-  return { changes, steps: ordered, checks: config.checks };
+  const refused = findRefused(context, node, observed);
+  return { changes, steps: ordered, checks: config.checks, blocked: refused === undefined ? [] : [refused] };
 }
 
 // A removal that the engine could not finish leaves a container that nobody can start.

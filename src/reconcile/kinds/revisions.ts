@@ -2,14 +2,14 @@ import { needsRestart } from '../../postgres/parameters.ts';
 import { nodeScripts } from '../../postgres/scripts.ts';
 import { compareRecords } from '../../postgres/layout.ts';
 import { parseSettings, type Role } from '../../postgres/config.ts';
-import { revisionNeedsRestart } from '../../base/revision.ts';
+import { isKeptFor, revisionNeedsRestart } from '../../base/revision.ts';
 import type { Revision } from '../../postgres/revision.ts';
 import type { Container } from '../../docker/types.ts';
 import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
 import { nodeResource } from '../names.ts';
-import { step, type Check, type FieldChange, type Reason, type Step, type Verb } from '../plan.ts';
+import { step, type Blocked, type Check, type FieldChange, type Reason, type Step, type Verb } from '../plan.ts';
 import type { ObservedNode } from '../snapshot.ts';
 import { bootstrapSteps } from './bootstrap.ts';
 import { nodeSettings, roleOf, wantedRevision } from './node-config.ts';
@@ -68,18 +68,20 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   const { container, facts, layout } = observed;
   const placed = { container: container.id, layout };
   const isRunning = container.state === 'running' || container.state === 'paused';
-  const differs = facts.config !== wanted.name;
+  // What its server refuses of it is said, and the rest is in force.
+  const inForce = isKeptFor(facts.config, wanted.name) ? (facts.config ?? wanted.name) : wanted.name;
+  const differs = facts.config !== inForce;
   const isFenced = facts.serves === 'fenced';
   const promotes = role.is === 'lead' && mustPromote(observed);
   const lacksRecord =
     facts.record === undefined || observed.isLinkLate === true || compareRecords(facts.record, view.record) !== 0;
   // A clone under way reads whom it follows from what is in force, and there is no server to load anything.
   const hasServed = facts.started !== undefined;
-  const restart = isRunning && facts.started !== undefined && revisionNeedsRestart(facts.started, wanted.name);
+  const restart = isRunning && facts.started !== undefined && revisionNeedsRestart(facts.started, inForce);
   const isHung = context.snapshot.hung.has(container.id);
   const isSilent = context.snapshot.silent.has(container.id);
   const isCutOff = facts.detached !== undefined && isInService(context, view.leader);
-  const mustLoad = hasServed && (differs || facts.loaded !== wanted.name || isCutOff);
+  const mustLoad = hasServed && (differs || facts.loaded !== inForce || isCutOff);
   // A restart may wait for others for long: whom it follows, and whom its commits wait for, is to be in force before. One
   // that does not answer may do so after its restart only.
   const loads = container.state === 'running' && !promotes && !isHung && mustLoad && !(restart && isSilent);
@@ -139,6 +141,19 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
     reason:
       steps.length > 0 ? reasonOf(container, { differs, restart, isRunning, promotes, isHung, isCutOff }) : undefined,
     checks: isHealthy || isInterrupted ? [] : [{ resource, action: wait.action }],
+  };
+}
+
+/** That its server refuses what the file says: it goes on with the settings of before. */
+export function findRefused(context: GroupContext, node: Node, { facts }: ObservedNode): Blocked | undefined {
+  const wanted = wantedRevision(context, node);
+  if (wanted === undefined || !isKeptFor(facts.config, wanted.name)) return undefined;
+  const said = facts.refused ?? 'it does not say why';
+  const detail = `its server refuses the configuration: ${said}; it goes on with the settings of before`;
+  return {
+    resource: nodeResource(node.name),
+    reason: { code: 'settings-refused', detail },
+    remedy: 'put it right in the file',
   };
 }
 
