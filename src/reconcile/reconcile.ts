@@ -332,12 +332,12 @@ class Run {
     }
   }
 
+  // What they said before the engine was asked may be long over when it has answered.
   #findVoices(): (snapshot: Snapshot) => Promise<Voices | undefined> | Voices {
-    const voices = this.#options.daemon?.voices();
-    if (voices !== undefined) return () => voices;
-    const heard = this.#hear();
+    const voices = this.#options.daemon?.voices;
+    if (voices !== undefined) return () => voices();
     if (this.#mustProbe) return (snapshot) => probeReports(this.#engine, this.#topology, snapshot);
-    return (snapshot) => askDeciding(this.#engine, this.#topology, snapshot, heard);
+    return (snapshot) => askDeciding(this.#engine, this.#topology, snapshot, this.#hear());
   }
 
   // One that was waited for has answered; that it is not heard again yet says nothing.
