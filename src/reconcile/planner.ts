@@ -89,11 +89,11 @@ export function findDiffering(
       const wanted = wantedRevision(context, node);
       const config = observed?.facts.config;
       if (observed === undefined || wanted === undefined || config === undefined) return [];
-      if (isKeptFor(config, wanted.name)) return [];
       const { started } = observed.facts;
+      const inForce = isKeptFor(config, wanted.name) ? config : wanted.name;
       // What it was started with decides who restarts first, also where the new configuration is written already.
-      const isPending = started !== undefined && revisionNeedsRestart(started, wanted.name);
-      if (config === wanted.name) {
+      const isPending = started !== undefined && revisionNeedsRestart(started, inForce);
+      if (config === inForce) {
         return isPending ? [{ id: observed.container.id, folder: `${observed.layout.home}/${started}` }] : [];
       }
       return [{ id: observed.container.id, folder: `${observed.layout.home}/${config}` }];

@@ -10,7 +10,7 @@ import { LockSeeker, isLock, lockPollMilliseconds, type Lock } from './lock.ts';
 import { findLockImage } from './lock-image.ts';
 import { look, type Looked } from './look.ts';
 import type { Passwords } from './passwords.ts';
-import { balancerResource, nodeResource } from './names.ts';
+import { nodeResource } from './names.ts';
 import { without, type Plan, type Step } from './plan.ts';
 import { planCluster } from './planner.ts';
 import { isPaused } from './requests.ts';
@@ -440,12 +440,11 @@ class Run {
     this.#round.abort(new InterruptedError('a clone has ended'));
   }
 
-  // What ended since the file no longer has it has not failed.
-  #isInFile({ resource }: Step): boolean {
-    return this.#topology.groups.some(
-      ({ name, nodes }) =>
-        resource === balancerResource(name) || nodes.some((each) => resource === nodeResource(each.name)),
-    );
+  // A bootstrap that ended since the file no longer has its node has not failed.
+  #isInFile({ resource, action }: Step): boolean {
+    const isNode = (): boolean =>
+      this.#topology.groups.some(({ nodes }) => nodes.some(({ name }) => resource === nodeResource(name)));
+    return action.do !== 'finish-bootstrap' || isNode();
   }
 
   #isCalledOff(): boolean {

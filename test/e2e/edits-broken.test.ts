@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { LedHerd } from './failover-herd.ts';
+import { LedHerd, slotOf } from './failover-herd.ts';
 import { dockerResult } from './support/engine.ts';
 import { until } from './support/until.ts';
 
@@ -78,10 +78,13 @@ it('a parameter that no server knows is refused by those that run, before anybod
   for (const name of names) expect(await group.sql(name, 'SHOW work_mem')).toBe('8MB');
 });
 
-it('while it is refused another one leads, all follow, and who was killed comes back', async () => {
-  const before = await group.becomeWhole();
+it('while it is refused another one leads, all follow, commits go on, and who was killed comes back', async () => {
+  await group.herd.edit((file) => ({ ...file, replication: { mode: 'quorum', sync_replicas: 1 } }));
+  await group.untilListed('lb1-primary', '1-2');
+  const before = await group.becomeWhole('lb1-primary');
   await group.coolDown(before.name);
-  await group.herd.editBalancer({ postgres: { parameters: { work_memory: '8MB', shared_buffers: '96MB' } } });
+  const parameters = { work_memory: '8MB', log_min_messages: 'loud', shared_buffers: '96MB' };
+  await group.herd.editBalancer({ postgres: { parameters } });
   const refused = 'its server refuses the configuration: unrecognized configuration parameter "work_memory"';
   await until(
     'all refuse it',
@@ -100,9 +103,21 @@ it('while it is refused another one leads, all follow, and who was killed comes 
   );
   await untilFollowed(next.name);
   await group.addRow(next.name);
+  // One that is cloned anew has no settings of before.
+  await group.removeWithVolume('lb1-primary');
+  await until(
+    'it is up again, as a clone',
+    () => up(),
+    (found) => found.length === names.length,
+    60_000,
+  );
+  await untilFollowed(next.name);
+  const others = names.filter((name) => name !== next.name).map(slotOf);
+  await group.untilListed(next.name, others.join('-'));
   const { code, stderr } = await group.pgherd(['reconcile', '--once', '--timeout', '60']);
   expect(code, stderr).toBe(3);
   expect(stderr).toContain(refused);
+  await group.herd.edit((file) => ({ ...file, replication: { mode: 'async' } }));
   await group.herd.editBalancer({ postgres: { parameters: { shared_buffers: '96MB' } } });
   await group.becomeWhole(next.name);
   for (const name of names) expect(await group.sql(name, 'SHOW shared_buffers')).toBe('96MB');

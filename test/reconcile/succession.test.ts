@@ -172,6 +172,27 @@ function heirs(text = file, record: Recorded = {}, cause: FenceCause = 'ended'):
   return on(on(on(ledBy(0, text, record), 0, ...fenced(cause)), 1, detached(990)), 2, detached(1000));
 }
 
+describe('a change of the file that restarts servers, not done yet as a leader ends', () => {
+  const edit = 'postgres: { parameters: { shared_buffers: 96MB } }\n';
+  const listed = { sync: { num: 1, listed: [1, 2] } };
+
+  it.each([
+    ['async', file, {}, 990],
+    ['quorum, as far as the other', quorum, listed, 1000],
+    ['quorum, behind the other', quorum, listed, 990],
+  ])('comes after the next one leads, in steps that wait for each other in no circle: %s', (_, text, record, lsn) => {
+    const made = plan(lost(on(heirs(text, record), 1, detached(lsn))), `${text}${edit}`);
+    expect(made.steps.some(({ action }) => action.do === 'promote')).toBe(true);
+    expect(made.steps.some(({ action }) => action.do === 'restart')).toBe(true);
+    for (const { id, action } of made.steps) {
+      const before = waitsOf(made, id);
+      expect(before.has(id), `${id} waits for itself`).toBe(false);
+      if (action.do === 'promote') expect([...before].filter((each) => each.endsWith(': restart'))).toEqual([]);
+      if (action.do === 'restart') expect([...before].some((each) => each.endsWith(': promote'))).toBe(true);
+    }
+  });
+});
+
 describe('a leader is taken out of service before anybody else leads', () => {
   it('one that has ended: it and its address go, while the others say how far they have come', () => {
     const made = plan(lost(on(converged, 0, ended)));

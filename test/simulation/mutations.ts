@@ -562,6 +562,19 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   {
+    name: 'words-of-before-the-look',
+    finds: 'the only copy that takes writes',
+    mode: 'async',
+    with: 'calls fail + leader broken',
+    changes: [
+      {
+        file: 'src/reconcile/reconcile.ts',
+        find: 'if (voices !== undefined) return () => voices();',
+        replace: 'const said = voices?.();\n    if (said !== undefined) return () => said;',
+      },
+    ],
+  },
+  {
     name: 'started-by-others-not-listened-to',
     finds: standstill,
     mode: 'required',

@@ -61,7 +61,8 @@ if [ "$(readlink "$home/config" || :)" = "${rev##*/}" ]; then
     case ${old##*/} in "${rev##*/}" | "$wanted" | "$before" | "$started") ;; *) rm -rf "$old" ;; esac
   done
 fi
-if [ -n "$refused" ] && [ "$had" != "${rev##*/}" ]; then
+# Who would be restarted for it is not.
+if [ -n "$refused" ] && [ "$had" != "${rev##*/}" ] && [ "$restart" != "$(echo "$wanted" | cut -d . -f 2)" ]; then
   say "its server refuses the configuration: $refused"
   exit 79
 fi

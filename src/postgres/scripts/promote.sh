@@ -51,4 +51,4 @@ $(cat "$rev/reign.sql")
 SQL
 mark serves lead
 rm -f "$home/detached"
-mark loaded "${rev##*/}"
+[ -n "$is_stuck" ] || mark loaded "${rev##*/}"

@@ -34,7 +34,7 @@ serve() {
   # Whatever is older than these was written long before any controller that may still be there.
   ls "$home/records" | sort -t . -k 2,2nr -k 3,3nr | tail -n +33 | while read -r old; do rm -f "$home/records/$old"; done
   mark started "$(echo "${rev##*/}" | sed "${raised:+s/\.[^.]*/.raised/}")"
-  mark loaded "${rev##*/}"
+  [ -n "$is_stuck" ] || mark loaded "${rev##*/}"
   # shellcheck disable=SC2086 # options without spaces
   exec postgres -D "$data" $raised
 }
@@ -202,6 +202,7 @@ read -r role system number <"$rev/role"
 state=$(readlink "$home/state" || :)
 # What is new may be what no server starts with, nor is rewound with.
 case $state in data.*)
+  rm -rf "$home"/keeping.*
   if [ "$(readlink "$home/loaded" || :)" != "${rev##*/}" ] && keep; then
     say "its server refuses the configuration: $refused"
     mark config "${rev##*/}"

@@ -69,7 +69,7 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   const placed = { container: container.id, layout };
   const isRunning = container.state === 'running' || container.state === 'paused';
   // What its server refuses of it is said, and the rest is in force.
-  const inForce = isKeptFor(facts.config, wanted.name) ? (facts.config ?? wanted.name) : wanted.name;
+  const inForce = inForceFor(observed, wanted);
   const differs = facts.config !== inForce;
   const isFenced = facts.serves === 'fenced';
   const promotes = role.is === 'lead' && mustPromote(observed);
@@ -142,6 +142,12 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
       steps.length > 0 ? reasonOf(container, { differs, restart, isRunning, promotes, isHung, isCutOff }) : undefined,
     checks: isHealthy || isInterrupted ? [] : [{ resource, action: wait.action }],
   };
+}
+
+// A container that was made anew may have another server, which is asked again.
+function inForceFor({ container, facts }: ObservedNode, wanted: Revision): string {
+  const isKept = container.state !== 'created' && isKeptFor(facts.config, wanted.name);
+  return isKept ? (facts.config ?? wanted.name) : wanted.name;
 }
 
 /** That its server refuses what the file says: it goes on with the settings of before. */

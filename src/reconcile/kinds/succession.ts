@@ -115,7 +115,12 @@ export function orderSuccession(
   const turning = new Set(survivors.map(({ name }) => nodeResource(name)));
   const turns = (each: Step): boolean => turning.has(each.resource) && each.action.do === 'reload';
   const isReaders = ({ action }: Step): boolean => action.do === 'write-readers';
-  const isUrgent = (each: Step): boolean => each.resource === resource || turning.has(each.resource) || isReaders(each);
+  // What a change of the file restarts waits for everybody to be up.
+  const changing = new Set(steps.filter(({ action }) => action.do === 'restart').map((each) => each.resource));
+  const turnsNow = (each: Step): boolean =>
+    turning.has(each.resource) &&
+    !(changing.has(each.resource) && (each.action.do === 'restart' || each.action.do === 'await-node'));
+  const isUrgent = (each: Step): boolean => each.resource === resource || turnsNow(each) || isReaders(each);
   const urgent = steps.filter((each) => each !== config && isUrgent(each));
   const turned = urgent.filter(turns).map(({ id }) => id);
   const answers = urgent.filter(({ action }) => action.do === 'await-node').map(({ id }) => id);
