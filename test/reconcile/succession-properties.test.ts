@@ -55,6 +55,8 @@ const kill = async (engine: FakeWorld): Promise<void> => {
 type Incident = {
   readonly what: string;
   readonly file: File;
+  /** What it was brought up with, where that is another one. */
+  readonly before?: File;
   readonly happens: (engine: FakeWorld) => Promise<void>;
   /** Somebody else leads afterwards, where nothing else happens. */
   readonly moves: boolean;
@@ -88,6 +90,12 @@ const isPaused = async (engine: FakeWorld): Promise<void> => {
   engine.pause(leaderOf(engine).id);
 };
 
+/** What only a restart changes: replicas first where it is more, the leader first where it is less. */
+const withConnections = (said: File, maxConnections: number): File => ({
+  ...said,
+  groups: said.groups.map((group) => ({ ...group, maxConnections })),
+});
+
 const incidents: readonly Incident[] = [
   { what: 'whose leader is killed', file, happens: kill, moves: true },
   { what: 'whose leader is killed with a row that nobody else has', file, happens: killedAhead, moves: true },
@@ -102,13 +110,24 @@ const incidents: readonly Incident[] = [
     moves: true,
   },
   { what: 'with a quorum, whose leader is killed', file: quorum, happens: kill, moves: true },
+  ...[
+    { what: 'whose leader is killed as its file raises', said: file, from: 200, to: 300 },
+    { what: 'with a quorum, whose leader is killed as its file raises', said: quorum, from: 200, to: 300 },
+    { what: 'with a quorum, whose leader is killed as its file lowers', said: quorum, from: 300, to: 200 },
+  ].map(({ what, said, from, to }) => ({
+    what: `${what} what a restart applies`,
+    file: withConnections(said, to),
+    before: withConnections(said, from),
+    happens: kill,
+    moves: true,
+  })),
   { what: 'with a quorum, that was asked for a switchover', file: quorum, happens: handOver(1), moves: true },
 ];
 
 /** A group that is well, with rows that all of its servers have, and what happens to it. */
-async function begin({ file: said, happens }: Incident, seed: number): Promise<FakeWorld> {
+async function begin({ file: said, before = said, happens }: Incident, seed: number): Promise<FakeWorld> {
   const engine = new FakeWorld(seed);
-  const { result } = await run(engine, said);
+  const { result } = await run(engine, before);
   expect(result.converged).toBe(true);
   for (const row of ['one', 'two', 'three']) write(engine, row);
   await happens(engine);
