@@ -49,7 +49,9 @@ export async function look(
   const heard = { ...read, ...voices };
   const leaders = await options.watch?.find(engine, topology, heard, options.listens === true);
   const { recheck, doubt, ...found } = leaders ?? {};
-  const snapshot = { ...heard, ...found };
+  // A leader that hangs is asked for seconds; who is listened to goes on speaking.
+  const latest = options.listens === true ? await options.voices?.(read) : undefined;
+  const snapshot = { ...heard, ...latest, ...found };
   const plan = planCluster(topology, snapshot, fingerprints, options.failed);
   const isIdle = plan.steps.length === 0;
   const looksAgainIn = earliest([plan.recheck, recheck, isIdle ? doubt : undefined]);
