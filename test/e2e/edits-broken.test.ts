@@ -25,6 +25,12 @@ async function up(): Promise<readonly string[]> {
   return names.filter((_, index) => asked[index]?.code === 0);
 }
 
+/** Those of the others, as the record lists them. */
+function slotsBeside(leader: string): string {
+  const others = names.filter((name) => name !== leader);
+  return others.map(slotOf).join('-');
+}
+
 /** Waits until all that are up follow this leader: a change that waits keeps nobody from that. */
 async function untilFollowed(leader: string): Promise<void> {
   const others = (await up()).filter((name) => name !== leader).join(',');
@@ -80,8 +86,8 @@ it('a parameter that no server knows is refused by those that run, before anybod
 
 it('while it is refused another one leads, all follow, commits go on, and who was killed comes back', async () => {
   await group.herd.edit((file) => ({ ...file, replication: { mode: 'quorum', sync_replicas: 1 } }));
-  await group.untilListed('lb1-primary', '1-2');
-  const before = await group.becomeWhole('lb1-primary');
+  const before = await group.becomeWhole();
+  await group.untilListed(before.name, slotsBeside(before.name));
   await group.coolDown(before.name);
   const parameters = { work_memory: '8MB', log_min_messages: 'loud', shared_buffers: '96MB' };
   await group.herd.editBalancer({ postgres: { parameters } });
@@ -104,7 +110,7 @@ it('while it is refused another one leads, all follow, commits go on, and who wa
   await untilFollowed(next.name);
   await group.addRow(next.name);
   // One that is cloned anew has no settings of before.
-  await group.removeWithVolume('lb1-primary');
+  await group.removeWithVolume(before.name);
   await until(
     'it is up again, as a clone',
     () => up(),
@@ -112,8 +118,7 @@ it('while it is refused another one leads, all follow, commits go on, and who wa
     60_000,
   );
   await untilFollowed(next.name);
-  const others = names.filter((name) => name !== next.name).map(slotOf);
-  await group.untilListed(next.name, others.join('-'));
+  await group.untilListed(next.name, slotsBeside(next.name));
   const { code, stderr } = await group.pgherd(['reconcile', '--once', '--timeout', '60']);
   expect(code, stderr).toBe(3);
   expect(stderr).toContain(refused);
