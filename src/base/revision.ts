@@ -6,12 +6,12 @@ export function revisionName(restart: Json, all: Json): string {
 }
 
 /**
- * Whether a revision is what a node made of the wanted one, whose settings its server refuses:
- * `rev.<what a restart applies>.<what is refused>.kept`.
+ * The revision that a node has in place of the wanted one: the one found, if the node made it of the wanted one because its
+ * server refuses the settings (`rev.<what a restart applies>.<what is refused>.kept`), else the wanted one.
  */
-export function isKeptFor(name: string | undefined, wanted: string): boolean {
-  const [, , of, kept] = name?.split('.') ?? [];
-  return kept === 'kept' && of === wanted.split('.')[2];
+export function revisionInPlaceOf(wanted: string, found: string | undefined): string {
+  const [, , refused, kept] = found?.split('.') ?? [];
+  return found !== undefined && kept === 'kept' && refused === wanted.split('.')[2] ? found : wanted;
 }
 
 /** Whether going from one revision to the other takes a restart. */

@@ -69,7 +69,7 @@ export type NodeFacts = {
   readonly started: string | undefined;
   readonly loaded: string | undefined;
   /** What its server said of settings that it did not take. */
-  readonly refused?: string | undefined;
+  readonly refused: string | undefined;
   /** It was told to follow nobody; undefined: it was not, or follows again. */
   readonly detached: Detached | undefined;
   /**
@@ -177,7 +177,7 @@ export function isSameReign(a: Reign, b: Reign): boolean {
 export type SecretsName = { readonly version: number; readonly fingerprint: string };
 
 /** Facts from link targets, each undefined where the link is missing. Anything unknown reads as missing. */
-export function readFacts(links: Readonly<Partial<Record<FactLink, string | undefined>>>): NodeFacts {
+export function readFacts(links: Readonly<Record<FactLink, string | undefined>>): NodeFacts {
   return {
     state: readState(links.state),
     config: baseName(links.config),

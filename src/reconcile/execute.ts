@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { PgherdError } from '../base/error.ts';
 import { act, type ActionContext } from './actions.ts';
 import type { Step } from './plan.ts';
@@ -86,11 +85,6 @@ export async function execute(
   const underWay = steps.filter(goesOn).map((step) => ({ step, outcome: outcomeOf(step) }));
   const left = new Set(underWay.map(({ step }) => step));
   return { outcomes: await Promise.all(steps.filter((step) => !left.has(step)).map(outcomeOf)), underWay };
-}
-
-/** Resolves when a signal is aborted. */
-export async function calledOff(signal: AbortSignal): Promise<void> {
-  if (!signal.aborted) await once(signal, 'abort');
 }
 
 function inTurn(step: Step, context: ActionContext, options: ExecuteOptions): Promise<Outcome> {

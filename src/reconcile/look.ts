@@ -59,7 +59,7 @@ export async function look(
 }
 
 // It goes on while its controller lives and its server does: nobody looks into it from outside.
-function isBegun({ isKept }: Snapshot, { container, facts }: ObservedNode): boolean {
+function isBegun({ isLocked }: Snapshot, { container, facts }: ObservedNode): boolean {
   const isFirstRun = container.state === 'running' && container.restartCount === 0;
-  return isKept === true && facts.state.is === 'bootstrapping' && isFirstRun;
+  return isLocked === true && facts.state.is === 'bootstrapping' && isFirstRun;
 }

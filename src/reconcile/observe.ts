@@ -45,7 +45,7 @@ export async function observe(engine: Engine, cluster: string, topology: Topolog
   return {
     takenAt: Date.now(),
     cluster,
-    isKept: containers.some(({ labels, state }) => labels[labelNames.kind] === 'lock' && state === 'running'),
+    isLocked: containers.some(({ labels, state }) => labels[labelNames.kind] === 'lock' && state === 'running'),
     networks,
     otherNetworks: otherNetworks.filter(({ id }) => !networks.some((network) => network.id === id)),
     volumes: volumes.flatMap(observeVolume),

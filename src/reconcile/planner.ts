@@ -1,4 +1,4 @@
-import { isKeptFor, revisionNeedsRestart } from '../base/revision.ts';
+import { revisionInPlaceOf, revisionNeedsRestart } from '../base/revision.ts';
 import type { Topology } from '../topology/model.ts';
 import { allocateAddresses } from './allocate.ts';
 import type { GroupContext } from './context.ts';
@@ -90,7 +90,7 @@ export function findDiffering(
       const config = observed?.facts.config;
       if (observed === undefined || wanted === undefined || config === undefined) return [];
       const { started } = observed.facts;
-      const inForce = isKeptFor(config, wanted.name) ? config : wanted.name;
+      const inForce = revisionInPlaceOf(wanted.name, config);
       // What it was started with decides who restarts first, also where the new configuration is written already.
       const isPending = started !== undefined && revisionNeedsRestart(started, inForce);
       if (config === inForce) {

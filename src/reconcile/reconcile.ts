@@ -5,7 +5,7 @@ import type { Topology } from '../topology/model.ts';
 import type { ActionContext } from './actions.ts';
 import { Attempts } from './attempts.ts';
 import { claim, isClaimed, type Tenure } from './claim.ts';
-import { calledOff, execute, type Outcome } from './execute.ts';
+import { execute, type Outcome } from './execute.ts';
 import { LockSeeker, isLock, lockPollMilliseconds, type Lock } from './lock.ts';
 import { findLockImage } from './lock-image.ts';
 import { look, type Looked } from './look.ts';
@@ -21,7 +21,7 @@ import { askDeciding, probeReports } from './probe.ts';
 import { ServerNews } from './server-news.ts';
 import type { Snapshot } from './snapshot.ts';
 import { UnderWay } from './under-way.ts';
-import { Wake } from './wake.ts';
+import { Wake, calledOff } from './wake.ts';
 import type { Held, Result, WorkOptions, World } from './work.ts';
 
 export type ReconcileOptions = WorkOptions & {

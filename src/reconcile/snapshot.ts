@@ -67,7 +67,7 @@ export type Snapshot = {
   readonly sinceChange: ReadonlyMap<string, number>;
   readonly cluster: string;
   /** Somebody holds its lock. */
-  readonly isKept?: boolean;
+  readonly isLocked?: boolean;
   readonly networks: readonly Network[];
   /** All networks of the engine, looked at only where one of ours is missing. */
   readonly otherNetworks: readonly Network[];

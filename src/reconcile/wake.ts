@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { InterruptedError } from '../base/error.ts';
 
 /** Calls off the waits of a run when the world has changed, so that it is looked at again. */
@@ -18,4 +19,9 @@ export class Wake {
     if (this.#controller.signal.aborted) this.#controller = new AbortController();
     return this.#controller.signal;
   }
+}
+
+/** Resolves when a signal is aborted. */
+export async function calledOff(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
 }

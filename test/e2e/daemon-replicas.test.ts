@@ -136,12 +136,7 @@ it('a replica whose container and volume were removed is cloned anew', async () 
 
 it('a replica that cannot start is not started at full speed, says why, and is well once the file is right', async () => {
   await write({ shared_preload_libraries: 'there_is_no_such_library' });
-  const condition = await until(
-    'it is said why',
-    () => daemon.condition('Stalled'),
-    (found) => found?.message.includes('there_is_no_such_library') === true,
-    60_000,
-  );
+  const condition = await daemon.becomeStalledBy('there_is_no_such_library');
   expect(condition).toMatchObject({ status: 'True', reason: 'restart-held' });
   expect(await daemon.condition('ReplicasReady')).toMatchObject({ status: 'False' });
   expect(await daemon.condition('LeaderAvailable')).toMatchObject({ status: 'True' });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { LedHerd, mount } from './failover-herd.ts';
+import { LedHerd, mount, startupProcess } from './failover-herd.ts';
 import { docker, dockerResult } from './support/engine.ts';
 import { until } from './support/until.ts';
 
@@ -110,11 +110,10 @@ test('one that was cut off half-way is attached again by the next run', async ()
   const [half = '', killed = ''] = ['lb1-primary', ...replicas].filter((each) => each !== leader.name);
   const detach = `sh ${mount}/pgherd/config/detach`;
   // It does not come to its end within a second, whatever its server does.
-  const startup = "$(grep -l '^postgres: .*startup recovering' /proc/[0-9]*/cmdline | cut -d / -f 3)";
   const began = performance.now();
   const { code } = await dockerResult([
     ...['exec', group.container(half), 'sh', '-c'],
-    `stopped=${startup}; kill -STOP $stopped; ${detach} 1; is=$?; kill -CONT $stopped; exit $is`,
+    `stopped=${startupProcess}; kill -STOP $stopped; ${detach} 1; is=$?; kill -CONT $stopped; exit $is`,
   ]);
   expect(code).toBe(1);
   expect(performance.now() - began).toBeLessThan(5000);

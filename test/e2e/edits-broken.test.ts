@@ -25,6 +25,15 @@ async function up(): Promise<readonly string[]> {
   return names.filter((_, index) => asked[index]?.code === 0);
 }
 
+async function untilAllAreUp(): Promise<void> {
+  await until(
+    'all are up',
+    () => up(),
+    (found) => found.length === names.length,
+    60_000,
+  );
+}
+
 /** Those of the others, as the record lists them. */
 function slotsBeside(leader: string): string {
   const others = names.filter((name) => name !== leader);
@@ -46,18 +55,8 @@ it('a parameter that no server starts with takes one server away, and the others
   const library = 'there_is_no_such_library';
   await group.herd.editBalancer({ postgres: { parameters: { shared_preload_libraries: library } } });
   const next = await group.awaitLeader('another one leads', ({ name }) => name !== 'lb1-primary');
-  await until(
-    'it is said why',
-    () => group.daemon.condition('Stalled'),
-    (found) => found?.message.includes(library) === true,
-    60_000,
-  );
-  await until(
-    'it is said who waits for it',
-    () => group.daemon.condition('Stalled'),
-    (found) => found?.message.includes('for a change of the file waits for lb1-primary') === true,
-    60_000,
-  );
+  await group.daemon.becomeStalledBy(library);
+  await group.daemon.becomeStalledBy('for a change of the file waits for lb1-primary');
   await group.addRow(next.name);
   expect(await up()).toEqual(names.slice(1));
   await untilFollowed(next.name);
@@ -71,12 +70,7 @@ it('a parameter that no server starts with takes one server away, and the others
 it('a parameter that no server knows is refused by those that run, before anybody is restarted for it', async () => {
   const before = await group.becomeWhole();
   await group.herd.editBalancer({ postgres: { parameters: { work_memory: '8MB', shared_buffers: '96MB' } } });
-  await until(
-    'it is said that it is refused',
-    () => group.daemon.condition('Stalled'),
-    (found) => found?.message.includes('its server refuses the configuration: unrecognized') === true,
-    60_000,
-  );
+  await group.daemon.becomeStalledBy('its server refuses the configuration: unrecognized');
   expect(await up()).toEqual(names);
   expect(await group.leaders()).toEqual([before]);
   await group.herd.editBalancer({ postgres: { parameters: { work_mem: '8MB', shared_buffers: '64MB' } } });
@@ -101,22 +95,12 @@ it('while it is refused another one leads, all follow, commits go on, and who wa
   await group.kill(before.name);
   const next = await group.awaitSuccessor(before);
   await group.addRow(next.name);
-  await until(
-    'all are up',
-    () => up(),
-    (found) => found.length === names.length,
-    60_000,
-  );
+  await untilAllAreUp();
   await untilFollowed(next.name);
   await group.addRow(next.name);
-  // One that is cloned anew has no settings of before.
+  // A new clone has no settings of before.
   await group.removeWithVolume(before.name);
-  await until(
-    'it is up again, as a clone',
-    () => up(),
-    (found) => found.length === names.length,
-    60_000,
-  );
+  await untilAllAreUp();
   await untilFollowed(next.name);
   await group.untilListed(next.name, slotsBeside(next.name));
   const { code, stderr } = await group.pgherd(['reconcile', '--once', '--timeout', '60']);
@@ -132,12 +116,7 @@ it('an image that cannot be pulled keeps nobody from taking over', async () => {
   const before = await group.becomeWhole();
   await group.coolDown(before.name);
   await group.herd.editBalancer({ postgres: { image: 'postgres:17.99' } });
-  await until(
-    'it is said that there is no such image',
-    () => group.daemon.condition('Stalled'),
-    (found) => found?.message.includes('postgres:17.99') === true,
-    60_000,
-  );
+  await group.daemon.becomeStalledBy('postgres:17.99');
   await group.kill(before.name);
   const next = await group.awaitSuccessor(before);
   await group.addRow(next.name);

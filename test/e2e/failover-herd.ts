@@ -15,6 +15,9 @@ const coolDown = 10_000;
 /** Where the image of PostgreSQL 17 has its volume. */
 export const mount = '/var/lib/postgresql/data';
 
+/** In a shell inside a node: the process that replays. */
+export const startupProcess = "$(grep -l '^postgres: .*startup recovering' /proc/[0-9]*/cmdline | cut -d / -f 3)";
+
 /** What `Herd` gives the superuser. */
 const password = 'only-a-test';
 

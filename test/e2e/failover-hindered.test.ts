@@ -1,7 +1,8 @@
-import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { LedHerd, mount } from './failover-herd.ts';
+import { LedHerd, mount, startupProcess } from './failover-herd.ts';
 import { docker, dockerResult } from './support/engine.ts';
+import { foreignOf } from './support/foreign.ts';
+import { close, holdPort } from './support/places.ts';
 import { until } from './support/until.ts';
 
 /** What stands in the way of a change of leaders, and has nothing to do with who could lead. Each test goes on from the one before. */
@@ -22,32 +23,17 @@ afterAll(async () => {
   await group.end();
 });
 
-async function listen(): Promise<Server> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
-  return server;
-}
-
-async function stalledBy(words: string): Promise<void> {
-  await until(
-    `it is said: ${words}`,
-    () => group.daemon.condition('Stalled'),
-    (found) => found?.message.includes(words) === true,
-    60_000,
-  );
-}
-
 it('a leader that cannot be made again, since somebody has its port, is replaced', async () => {
   const before = await group.becomeWhole('lb1-primary');
   await group.coolDown(before.name);
   await group.stopDaemon();
   await docker('rm', '--force', group.container(before.name));
-  const holder = await listen();
+  const holder = await holdPort(port);
   await group.startDaemon();
   const next = await group.awaitSuccessor(before);
-  await stalledBy(`port ${String(port)} of the host is in use`);
+  await group.daemon.becomeStalledBy(`port ${String(port)} of the host is in use`);
   await group.addRow(next.name);
-  await new Promise((resolve) => holder.close(resolve));
+  await close(holder);
   await group.becomeWhole(next.name);
 });
 
@@ -58,15 +44,11 @@ it('a container of somebody else in the place of a replica keeps nobody from lea
   await group.stopDaemon();
   const taken = group.container('lb1-replica2');
   await docker('rm', '--force', taken);
-  const { label } = group.herd.cluster.run;
-  await docker(
-    ...['run', '--detach', '--init', `--name=${taken}`, '--label', label],
-    ...['--entrypoint=sleep', 'postgres:17', '1d'],
-  );
+  await foreignOf(group.herd.cluster).container(taken);
   await group.startDaemon();
-  await stalledBy(`the container ${taken} exists and is not pgherd's`);
+  await group.daemon.becomeStalledBy(`the container ${taken} exists and is not pgherd's`);
   await group.kill(before.name);
-  // What the missing one has nobody knows, so the leader is started where it was.
+  // The missing replica may have more than the other one, so the leader is started where it was.
   const next = await group.awaitLeader('somebody leads again', () => true);
   await group.addRow(next.name);
   await docker('rm', '--force', taken);
@@ -80,8 +62,7 @@ it('who has received what it has not replayed yet is waited for: it counts as fa
   child.kill('SIGSTOP');
   const [deaf = '', slow = ''] = ['lb1-primary', ...replicas].filter((each) => each !== before.name);
   await group.deafen(deaf);
-  const startup = "$(grep -l '^postgres: .*startup recovering' /proc/[0-9]*/cmdline | cut -d / -f 3)";
-  await docker('exec', group.container(slow), 'sh', '-c', `kill -STOP ${startup}`);
+  await docker('exec', group.container(slow), 'sh', '-c', `kill -STOP ${startupProcess}`);
   await group.sql(before.name, 'INSERT INTO kept VALUES (1000)');
   await until(
     `${slow} has it, and has not replayed it`,
@@ -97,7 +78,7 @@ it('who has received what it has not replayed yet is waited for: it counts as fa
   // It goes on when the cut-off, which waits for it, is under way.
   await docker(
     ...['exec', '--detach', group.container(slow), 'sh', '-c'],
-    `until [ -L ${mount}/pgherd/detached ]; do sleep 0.05; done; kill -CONT ${startup}`,
+    `until [ -L ${mount}/pgherd/detached ]; do sleep 0.05; done; kill -CONT ${startupProcess}`,
   );
   child.kill('SIGCONT');
   const next = await group.awaitSuccessor(before);

@@ -3,18 +3,18 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newCluster, type TestCluster } from './support/cluster.ts';
 import { DaemonProcess } from './support/daemon.ts';
+import { gate, openGate } from './support/gate.ts';
 import { docker, dockerResult } from './support/engine.ts';
 import { psql } from './support/psql.ts';
 import { until } from './support/until.ts';
 
-/** One halts, as one that loads a dump takes hours, until somebody opens the gate. */
-const gate = 'psql -c "CREATE TABLE loaded AS SELECT 1 AS n"\nuntil [ -e /tmp/gate ]; do sleep 0.05; done\n';
+const load = 'psql -c "CREATE TABLE loaded AS SELECT 1 AS n"\n';
 
 let cluster: TestCluster;
 
 beforeEach(async () => {
   cluster = await newCluster();
-  await writeFile(join(cluster.directory, 'gate.sh'), gate);
+  await writeFile(join(cluster.directory, 'gate.sh'), load + gate);
 });
 
 afterEach(() => cluster.cleanup());
@@ -58,14 +58,10 @@ async function isLed(names: string): Promise<void> {
   );
 }
 
-async function openGate(): Promise<void> {
-  await docker('exec', `${cluster.name}-lb2-primary`, 'touch', '/tmp/gate');
-}
-
 describe('an init script that takes long', () => {
-  it('keeps the daemon from nothing: others fail over and change meanwhile, and it is not begun anew', async () => {
+  it('keeps the daemon from nothing: others fail over and change meanwhile, and it runs once', async () => {
     await cluster.write(topology());
-    const daemon = await DaemonProcess.start(cluster, {});
+    const daemon = await DaemonProcess.start(cluster);
     await isHalted();
     await isLed('lb1-primary');
     await until(
@@ -96,7 +92,7 @@ describe('an init script that takes long', () => {
     expect(plan.stdout).toContain('lb2-primary will be changed in place: its database is being initialised');
     const beside = await cluster.pgherd(['reconcile', '--once', '--timeout', '1']);
     expect(beside.code, beside.stderr).toBe(3);
-    await openGate();
+    await openGate(`${cluster.name}-lb2-primary`);
     await daemon.become('Ready', 'True');
     expect(await cluster.volumes()).toContain(`${cluster.name}_lb2_0_1`);
     expect(await cluster.volumes()).not.toContain(`${cluster.name}_lb2_0_2`);
@@ -117,14 +113,14 @@ describe('an init script that takes long', () => {
     await docker('kill', `${cluster.name}-lb1-primary`);
     // Whether the replica may lead depends on whether it has been heard by then.
     await isLed('lb1-(primary|replica1)');
-    await openGate();
+    await openGate(`${cluster.name}-lb2-primary`);
     expect(await running.done).toMatchObject({ code: 0 });
     expect(await psql(`${cluster.name}-lb2-replica1`, one)).toBe('1');
   });
 
   it('ends where the file no longer has its group', async () => {
     await cluster.write(topology());
-    const daemon = await DaemonProcess.start(cluster, {});
+    const daemon = await DaemonProcess.start(cluster);
     await isHalted();
     await cluster.write(topology({ max_connections: 40 }, 1));
     await daemon.become('Ready', 'True');
@@ -132,11 +128,11 @@ describe('an init script that takes long', () => {
   });
 
   it('that fails late is said, and the volume of each try is kept', async () => {
-    await writeFile(join(cluster.directory, 'gate.sh'), `${gate}exit 7\n`);
+    await writeFile(join(cluster.directory, 'gate.sh'), `${load}${gate}exit 7\n`);
     await cluster.write(topology());
-    const daemon = await DaemonProcess.start(cluster, {});
+    const daemon = await DaemonProcess.start(cluster);
     await isHalted();
-    await openGate();
+    await openGate(`${cluster.name}-lb2-primary`);
     await daemon.become('Stalled', 'True');
     const failed = /node\/lb2-primary: .*an init script failed/;
     expect((await daemon.condition('Stalled'))?.message).toMatch(failed);
@@ -149,14 +145,14 @@ describe('an init script that takes long', () => {
     );
     await isHalted();
     expect((await daemon.condition('Stalled'))?.message).toMatch(failed);
-    await openGate();
+    await openGate(`${cluster.name}-lb2-primary`);
     await until(
       'the second failure',
       () => daemon.log().filter(({ step, level }) => step?.includes('finish-bootstrap') === true && level !== 'info'),
       ({ length }) => length >= 2,
       60_000,
     );
-    await writeFile(join(cluster.directory, 'gate.sh'), 'psql -c "CREATE TABLE loaded AS SELECT 1 AS n"\n');
+    await writeFile(join(cluster.directory, 'gate.sh'), load);
     await cluster.write(topology({ max_connections: 41 }));
     await daemon.become('Ready', 'True');
     expect(await psql(`${cluster.name}-lb2-replica1`, one)).toBe('1');

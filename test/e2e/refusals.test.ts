@@ -1,5 +1,5 @@
 import { chmod, cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -7,6 +7,8 @@ import { startProxy, type Proxy } from '../bench/proxy.ts';
 import { brokenFiles } from './fixtures/broken.ts';
 import { newCluster, type Result, type Running, type TestCluster } from './support/cluster.ts';
 import { docker, dockerLines, engineHost, ROOT } from './support/engine.ts';
+import { foreignOf, type Foreign } from './support/foreign.ts';
+import { close, holdPort } from './support/places.ts';
 import { psql } from './support/psql.ts';
 import { run, start } from './support/run.ts';
 import { until } from './support/until.ts';
@@ -124,7 +126,7 @@ describe('what others hold', () => {
   it('a port, a name, a volume: told, left alone, and everything else converges', async () => {
     const [port = 0, ofProcess = 0, ofContainer = 0] = await cluster.ports(3);
     const name = (slot: number): string => `${cluster.name}-lb1-replica${slot}`;
-    const listener = await listen(ofProcess);
+    const listener = await holdPort(ofProcess);
     const holder = await foreign.container('port', '--publish', `127.0.0.1:${ofContainer}:1`);
     const namesake = await foreign.container(name(3));
     const volume = await foreign.volume(`${cluster.name}_lb1_4_1`);
@@ -190,7 +192,7 @@ describe('what others hold', () => {
 
   it("the leader's port: told, and nothing is lost once it is free", async () => {
     const [port = 0] = await cluster.ports(1);
-    const listener = await listen(port);
+    const listener = await holdPort(port);
     await cluster.write({
       cluster_name: cluster.name,
       network: { subnet: cluster.subnet, rw_subnet: cluster.rwSubnet },
@@ -476,57 +478,10 @@ describe('two at once', () => {
   });
 });
 
-/** Things of the engine that are nobody's business but their owner's; swept with the cluster. */
-type Foreign = {
-  container(name: string, ...options: readonly string[]): Promise<string>;
-  volume(name: string): Promise<string>;
-  network(name: string, ...options: readonly string[]): Promise<string>;
-  /** All that can be seen of them. */
-  look(): Promise<unknown>;
-};
-
-function foreignOf(cluster: TestCluster): Foreign {
-  const made: string[][] = [];
-  const mark = `--label=${cluster.run.label}`;
-  return {
-    container: async (name, ...options) => {
-      const full = name.includes(cluster.name) ? name : `${cluster.name}-foreign-${name}`;
-      const rest = ['--tmpfs=/var/lib/postgresql/data', '--entrypoint=sleep', 'postgres:17', 'infinity'];
-      await docker('run', '--detach', '--init', `--name=${full}`, mark, ...options, ...rest);
-      made.push(['container', full]);
-      return full;
-    },
-    volume: async (name) => {
-      await docker('volume', 'create', mark, name);
-      made.push(['volume', name]);
-      return name;
-    },
-    network: async (name, ...options) => {
-      await docker('network', 'create', mark, ...options, name);
-      made.push(['network', name]);
-      return name;
-    },
-    look: () =>
-      Promise.all(
-        made.map(async ([kind = '', name = '']) => JSON.parse(await docker(kind, 'inspect', name)) as unknown),
-      ),
-  };
-}
-
 /** What a summary says of one resource. */
 function about(summary: string, resource: string): string {
   const [, said = ''] = summary.split(new RegExp(`^  ${resource}(?: is blocked)?: `, 'm'));
   return said;
-}
-
-async function listen(port: number): Promise<Server> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
-  return server;
-}
-
-async function close(server: Server): Promise<void> {
-  await new Promise((resolve) => server.close(resolve));
 }
 
 /** Attaches to a container's input as the holder of a lock does, and gives the connection once the engine agrees. */

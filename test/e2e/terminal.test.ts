@@ -2,7 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { newCluster, type TestCluster } from './support/cluster.ts';
-import { docker, dockerLines, engineHost } from './support/engine.ts';
+import { dockerLines, engineHost } from './support/engine.ts';
+import { gate, openGate } from './support/gate.ts';
 import { psql } from './support/psql.ts';
 import { PROGRAM, Terminal } from './support/terminal.ts';
 import { until } from './support/until.ts';
@@ -14,9 +15,6 @@ const sizes = [
   [120, 30],
   [100, 30],
 ] as const;
-
-/** Its bring-up halts in the middle, until somebody opens the gate. */
-const gate = 'until [ -e /tmp/gate ]; do sleep 0.05; done\n';
 
 let cluster: TestCluster;
 let terminal: Terminal;
@@ -65,11 +63,6 @@ function isOneTree(screen: string, columns: number): boolean {
 const isHalted = (screen: string): boolean => screen.includes('initialising its database');
 const hasEnded = (screen: string): boolean => /^exit=\d+$/m.test(screen);
 
-/** Ends what halts the bring-up. */
-async function openGate(): Promise<void> {
-  await docker('exec', `${cluster.name}-lb1-primary`, 'touch', '/tmp/gate');
-}
-
 it('is one tree in a terminal that becomes narrower, lower and wider', async () => {
   const pid = await terminal.pgherd('reconcile --once');
   await terminal.shows('the halted bring-up', isHalted);
@@ -111,7 +104,7 @@ it('ends in order where its terminal is closed', async () => {
   await terminal.type(`(trap '' HUP; ${PROGRAM} reconcile --once; echo $? >${code})`);
   await terminal.shows('the halted bring-up', isHalted);
   await terminal.close();
-  await openGate();
+  await openGate(`${cluster.name}-lb1-primary`);
   await until(
     'pgherd has ended in order',
     () => readFile(code, 'utf8'),

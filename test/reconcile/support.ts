@@ -177,6 +177,7 @@ function makeNode(topology: Topology, snapshot: Snapshot, group: Group, node: No
       config: undefined,
       started: undefined,
       loaded: undefined,
+      refused: undefined,
       detached: undefined,
       serves: undefined,
       fencedFor: undefined,

@@ -5,7 +5,7 @@ answers_within=${1:-10}
 before=$(readlink "$home/config" || :)
 before=${before##*/}
 wanted=${rev##*/}
-# Whoever leads, and whom commits wait for, is loaded all the same.
+# The leader to follow, and the replicas that commits wait for, are loaded all the same.
 if ! keep; then
   if [ -n "$refused" ]; then
     say "its server refuses the configuration: $refused"

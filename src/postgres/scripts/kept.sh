@@ -7,7 +7,7 @@ errors() {
   case $said in *'contains errors'*) ;; *) return 0 ;; esac
   printf '%s\n' "$said" | grep -v -e ' skipping ' -e 'contains errors' || printf '%s\n' "$said"
 }
-# The settings by which pgherd says who leads, whom commits wait for, and that what is acknowledged is on disk.
+# The settings by which pgherd names the leader and the replicas that commits wait for, and that make commits durable.
 own='^(primary_conninfo|primary_slot_name|synchronous_standby_names|synchronous_commit|fsync|full_page_writes) = '
 # build HAD DIRECTORY: writes into a copy of this revision the settings of another one, but for those. Without one, what is
 # refused is left out, by its name; the server names some only when others are gone.

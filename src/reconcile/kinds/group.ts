@@ -1,4 +1,4 @@
-import { isKeptFor } from '../../base/revision.ts';
+import { revisionInPlaceOf } from '../../base/revision.ts';
 import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
 import type { Decision } from '../situation.ts';
@@ -89,11 +89,6 @@ function planMembers(context: GroupContext, returning?: number): Part {
   ]);
 }
 
-// With the settings of before, where its server refuses those of the file.
-function isLoaded(loaded: string | undefined, wanted: string | undefined): boolean {
-  return wanted !== undefined && (loaded === wanted || isKeptFor(loaded, wanted));
-}
-
 /** Whether the leader goes by the revision it is to have, and the step by which it will. */
 function findLoaded(
   context: GroupContext,
@@ -103,8 +98,10 @@ function findLoaded(
   const node = context.group.nodes.find(({ slot }) => slot === view.leader.slot);
   if (node === undefined || view.leader.container.state !== 'running') return { isInForce: false, loads: undefined };
   const resource = nodeResource(node.name);
+  const { loaded } = view.leader.facts;
+  const wanted = wantedRevision(context, node)?.name;
   return {
-    isInForce: isLoaded(view.leader.facts.loaded, wantedRevision(context, node)?.name),
+    isInForce: wanted !== undefined && loaded === revisionInPlaceOf(wanted, loaded),
     loads: steps.find((each) => each.resource === resource && each.action.do === 'reload')?.id,
   };
 }

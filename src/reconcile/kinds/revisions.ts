@@ -2,7 +2,7 @@ import { needsRestart } from '../../postgres/parameters.ts';
 import { nodeScripts } from '../../postgres/scripts.ts';
 import { compareRecords } from '../../postgres/layout.ts';
 import { parseSettings, type Role } from '../../postgres/config.ts';
-import { isKeptFor, revisionNeedsRestart } from '../../base/revision.ts';
+import { revisionInPlaceOf, revisionNeedsRestart } from '../../base/revision.ts';
 import type { Revision } from '../../postgres/revision.ts';
 import type { Container } from '../../docker/types.ts';
 import type { Node } from '../../topology/model.ts';
@@ -68,8 +68,8 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   const { container, facts, layout } = observed;
   const placed = { container: container.id, layout };
   const isRunning = container.state === 'running' || container.state === 'paused';
-  // What its server refuses of it is said, and the rest is in force.
-  const inForce = inForceFor(observed, wanted);
+  // A container that was replaced may have another server, which may take what the one before refused.
+  const inForce = container.state === 'created' ? wanted.name : revisionInPlaceOf(wanted.name, facts.config);
   const differs = facts.config !== inForce;
   const isFenced = facts.serves === 'fenced';
   const promotes = role.is === 'lead' && mustPromote(observed);
@@ -144,16 +144,10 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   };
 }
 
-// A container that was made anew may have another server, which is asked again.
-function inForceFor({ container, facts }: ObservedNode, wanted: Revision): string {
-  const isKept = container.state !== 'created' && isKeptFor(facts.config, wanted.name);
-  return isKept ? (facts.config ?? wanted.name) : wanted.name;
-}
-
-/** That its server refuses what the file says: it goes on with the settings of before. */
+/** That its server refuses the settings of the file, and keeps those it has loaded. */
 export function findRefused(context: GroupContext, node: Node, { facts }: ObservedNode): Blocked | undefined {
-  const wanted = wantedRevision(context, node);
-  if (wanted === undefined || !isKeptFor(facts.config, wanted.name)) return undefined;
+  const wanted = wantedRevision(context, node)?.name;
+  if (wanted === undefined || revisionInPlaceOf(wanted, facts.config) === wanted) return undefined;
   const said = facts.refused ?? 'it does not say why';
   const detail = `its server refuses the configuration: ${said}; it goes on with the settings of before`;
   return {

@@ -88,6 +88,16 @@ export class DaemonProcess {
     );
   }
 
+  /** Waits until it says that it is stalled, in these words among others. */
+  async becomeStalledBy(words: string): Promise<Condition | undefined> {
+    return until(
+      this.#expecting(`it is stalled by: ${words}`),
+      () => this.condition('Stalled'),
+      (found) => found?.message.includes(words) === true,
+      60_000,
+    );
+  }
+
   #expecting(what: string): () => string {
     return () => `${what}; it logged\n${this.running.stdout().slice(-3000)}${this.running.stderr()}`;
   }

@@ -78,7 +78,14 @@ async function listen(port: number): Promise<Server | undefined> {
   });
 }
 
-async function close(server: Server): Promise<void> {
+/** Listens on a port of the host, as a process outside the engine, until `close`. */
+export async function holdPort(port: number): Promise<Server> {
+  const server = await listen(port);
+  if (server === undefined) throw new Error(`port ${String(port)} is taken`);
+  return server;
+}
+
+export async function close(server: Server): Promise<void> {
   await new Promise((resolve) => server.close(resolve));
 }
 
