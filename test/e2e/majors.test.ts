@@ -72,10 +72,13 @@ describe.each(majors)('PostgreSQL %d', (major) => {
 
   it('gets another leader when that one is killed, which rejoins', async () => {
     const old = await group.awaitLeader('a node leads', () => true);
+    const volume = await group.volumeOf(old.name);
     await group.kill(old.name);
     const next = await group.awaitSuccessor(old);
     await writeThrough('after the failover');
     await group.becomeWhole(next.name);
+    expect(await group.volumeOf(old.name), 'it was not cloned').toBe(volume);
+    expect(await group.logOf(old.name)).toMatch(/rewound to|nothing to rewind/);
   });
 
   it('hands over to one that is named', async () => {

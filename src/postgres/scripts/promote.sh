@@ -52,3 +52,7 @@ SQL
 mark serves lead
 rm -f "$home/detached"
 [ -n "$is_stuck" ] || mark loaded "${rev##*/}"
+# Before 16, nobody is rewound to a leader before its first checkpoint, and PostgreSQL takes minutes over that one.
+if [ "$(cat "$data/PG_VERSION")" -lt 16 ]; then
+  psql -XAtq -h /var/run/postgresql -U "$superuser" -d postgres -c 'checkpoint' </dev/null >/dev/null 2>&1 &
+fi

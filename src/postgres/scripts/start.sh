@@ -180,6 +180,18 @@ rejoin() {
     mark state diverged
     refuse "$kept transactions after $fork never reached the leader: the volume is set aside with them"
   fi
+  # Before 16, pg_rewind takes the timeline of the leader's last checkpoint for the one that it leads on: it leaves what must
+  # be taken back, or has the server look for what it needs on the wrong timeline.
+  is_checkpointed() {
+    [ "$(psql -XAtq -d "$conninfo dbname=postgres" -c "select timeline_id = $timeline or current_setting('server_version_num')::int >= 160000 from pg_control_checkpoint()")" = t ]
+  }
+  if ! is_checkpointed; then
+    say "waiting until the leader has written a checkpoint of timeline $timeline"
+    until is_checkpointed; do
+      sleep 0.2
+      renew
+    done
+  fi
   printf "include '%s/config/postgresql.conf'\n" "$home" >"$data/postgresql.conf"
   # It cannot be run twice: what is cut short is set aside.
   mark state rewinding
