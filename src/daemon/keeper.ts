@@ -14,7 +14,7 @@ import { isPaused } from '../reconcile/requests.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
 import type { Progress, Result, World } from '../reconcile/work.ts';
 import { ServerNews } from '../reconcile/server-news.ts';
-import type { ObservedNode, Snapshot } from '../reconcile/snapshot.ts';
+import { withStarted, type ObservedNode, type Snapshot } from '../reconcile/snapshot.ts';
 import type { StepQueue } from '../reconcile/step-queue.ts';
 import { UnderWay } from '../reconcile/under-way.ts';
 import { Wake } from '../reconcile/wake.ts';
@@ -29,7 +29,7 @@ import { Listeners } from '../reconcile/listeners.ts';
 import type { Log } from './log.ts';
 import { logProgress } from './log-progress.ts';
 import { RequestWatch } from './request-watch.ts';
-import { RestartHold } from './restart-hold.ts';
+import { RestartHold, withStillHeld } from './restart-hold.ts';
 import type { ClusterSource } from './topology-state.ts';
 
 export type KeeperOptions = {
@@ -224,7 +224,7 @@ export class ClusterKeeper {
     if (lock === undefined) return this.#lock.holder?.isIdle === true ? idleLockPause : 'done';
     const result = await this.#reconcile(engine, lock, passwords);
     // One that was called off may have seen what is long over: all it tells is that it is not done.
-    if (!this.#outdated.signal.aborted) this.#result = result;
+    if (!this.#outdated.signal.aborted) this.#result = withStillHeld(result, this.#result);
     else if (this.#result !== undefined) this.#result = { ...this.#result, converged: false };
     this.#failure = undefined;
     // Who has the lock instead would take for cut short what goes on.
@@ -365,11 +365,8 @@ export class ClusterKeeper {
   #noteStart(container: string): void {
     const [engine, snapshot] = [this.#engine, this.#snapshot];
     if (engine === undefined || snapshot === undefined) return;
-    const nodes = snapshot.nodes.map((node) =>
-      node.container.id === container ? { ...node, container: { ...node.container, state: 'running' as const } } : node,
-    );
-    this.#snapshot = { ...snapshot, nodes };
-    this.#listeners.follow(engine, nodes);
+    this.#snapshot = withStarted(snapshot, container);
+    this.#listeners.follow(engine, this.#snapshot.nodes);
   }
 
   // A balancer tells its health only when that changes: one that was well when it was seen last was so until now.

@@ -1,6 +1,6 @@
 import type { Engine } from '../docker/engine.ts';
 import type { Looked } from '../reconcile/look.ts';
-import type { Held } from '../reconcile/work.ts';
+import type { Held, Result } from '../reconcile/work.ts';
 import { RestartLimit } from './restart-limit.ts';
 
 /** Lines of a container's log that are shown of one that is not started for now. */
@@ -56,4 +56,13 @@ export class RestartHold {
     const log = await engine.readLogs(container, lines).catch(() => '');
     if (log !== '') this.#words.set(container, log.trim().split('\n').join(' | '));
   }
+}
+
+/** A turn that is to try again has come to no end: what was held, and has failed in it once more, is in the way as before. */
+export function withStillHeld(result: Result, before: Result | undefined): Result {
+  if (result.stopped !== 'retry' || before === undefined) return result;
+  const isStill = ({ resource }: Held): boolean =>
+    result.failures.some((each) => each.resource === resource) &&
+    !result.held.some((each) => each.resource === resource);
+  return { ...result, held: [...result.held, ...before.held.filter(isStill)] };
 }

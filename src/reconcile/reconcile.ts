@@ -19,7 +19,7 @@ import { LeaderWatch } from './leader-watch.ts';
 import type { Voices } from './reports.ts';
 import { askDeciding, probeReports } from './probe.ts';
 import { ServerNews } from './server-news.ts';
-import type { Snapshot } from './snapshot.ts';
+import { withStarted, type Snapshot } from './snapshot.ts';
 import { UnderWay } from './under-way.ts';
 import { Wake, calledOff } from './wake.ts';
 import type { Held, Result, WorkOptions, World } from './work.ts';
@@ -411,6 +411,7 @@ class Run {
           this.#noteInterrupted(outcome.step, false);
           this.#news.noteEnded(outcome.step);
           this.#lookAtCopy(outcome);
+          this.#listenToStarted(outcome);
           this.#options.onProgress({ type: 'step-ended', outcome });
         },
       },
@@ -438,6 +439,13 @@ class Run {
   #lookAtCopy({ step: { action }, result }: Outcome): void {
     if (action.do !== 'await-node' || result !== 'done' || !this.#empty.has(action.node.container)) return;
     this.#round.abort(new InterruptedError('a clone has ended'));
+  }
+
+  // Others wait for it to answer: that it hangs is noticed only if somebody listens.
+  #listenToStarted({ step: { action }, result }: Outcome): void {
+    if ((action.do !== 'start' && action.do !== 'restart') || result !== 'done' || this.#snapshot === undefined) return;
+    this.#snapshot = withStarted(this.#snapshot, action.container);
+    this.#listen(this.#snapshot);
   }
 
   // A bootstrap that ended since the file no longer has its node has not failed.

@@ -80,3 +80,11 @@ export type Snapshot = {
   /** Files of revisions in force, by container id: read only where they differ from what is wanted. */
   readonly inForce: Readonly<Record<string, Readonly<Record<string, string>>>>;
 };
+
+/** What was seen, with a container that was started since. */
+export function withStarted(snapshot: Snapshot, container: string): Snapshot {
+  const nodes = snapshot.nodes.map((node) =>
+    node.container.id === container ? { ...node, container: { ...node.container, state: 'running' as const } } : node,
+  );
+  return { ...snapshot, nodes };
+}

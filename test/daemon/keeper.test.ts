@@ -673,11 +673,15 @@ describe('a server that ends again and again', () => {
       expect(pause).toBeLessThanOrEqual(2000 * 2 ** index);
       expect(pause).toBeGreaterThan(2000 * 2 ** index - 1000);
     }
+    const ends = (): readonly string[] =>
+      messagesOf(kept.entries, 'condition').filter((message) => message.startsWith('Stalled is False'));
+    expect(ends(), 'while it is tried again, it is in the way as before').toEqual([]);
     aborter.abort();
     world.advance(60_000);
     ask();
     await untilWell(world, kept);
     expect(kept.show()).toContain('Stalled False Nothing: ');
+    expect(ends()).toHaveLength(1);
   });
 
   it.each([replica, balancer])('since somebody kills %s every minute is started at once each time', async (name) => {

@@ -532,6 +532,12 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   {
+    name: 'started-by-a-command-not-listened-to',
+    finds: standstill,
+    with: 'switchover + leader hangs as it starts + daemon dies',
+    changes: [{ file: 'src/reconcile/reconcile.ts', find: 'this.#listenToStarted(outcome);', replace: '' }],
+  },
+  {
     name: 'lost-lock-ends-nothing',
     finds: standstill,
     with: 'leader hangs + reboot + leader stopped',
