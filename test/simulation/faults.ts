@@ -150,15 +150,15 @@ function cutSwitchoverOff(simulation: Simulation): void {
   );
 }
 
-/** A daemon is suspended before it has somebody promoted, and goes on when another one leads. */
-function promoteLate(simulation: Simulation): void {
+/** A daemon is suspended before it does such a thing, and goes on when another one leads. */
+function comeLate(simulation: Simulation, what: string, isIt: (args: readonly unknown[]) => boolean): void {
   const connection = leadingDaemon(simulation)?.connection;
   if (connection === undefined) return;
   const { clock, random, world, trace } = simulation;
-  connection.onCall = (method, args) => {
-    if (method !== 'exec' || !isPromotion(args)) return;
+  connection.onCall = (_, args) => {
+    if (!isIt(args)) return;
     connection.onCall = undefined;
-    trace?.('a daemon is suspended before a promotion');
+    trace?.(`a daemon is suspended before ${what}`);
     connection.suspend();
     byHand(simulation, 'remove', world.find('pgherd-lock-shop'));
     simulation.startDaemon(`daemon${String(between(random, 3, 99))}`);
@@ -173,7 +173,11 @@ function promoteLate(simulation: Simulation): void {
 }
 
 function isPromotion(args: readonly unknown[]): boolean {
-  return JSON.stringify(args[1]).includes('/promote"');
+  return JSON.stringify(args[1] ?? '').includes('/promote"');
+}
+
+function isRecord([, , entries]: readonly unknown[]): boolean {
+  return Array.isArray(entries) && JSON.stringify(entries).includes('records/record.');
 }
 
 /** Whether a leader that is silent takes connections is asked, and the answer is lost. */
@@ -458,7 +462,8 @@ const faults: readonly Fault[] = [
   { name: 'daemon dies', weight: 6, happen: killDaemon },
   { name: 'daemon suspended', weight: 6, happen: suspendDaemon },
   { name: 'daemon suspended, lock lost', weight: 3, happen: suspendAndTakeLock },
-  { name: 'promotion comes late', weight: 1, happen: promoteLate },
+  { name: 'promotion comes late', weight: 1, happen: (it) => comeLate(it, 'a promotion', isPromotion) },
+  { name: 'record comes late', weight: 1, happen: (it) => comeLate(it, 'a record', isRecord) },
   { name: 'reboot', weight: 4, isOutage: true, happen: reboot },
   { name: 'pause', weight: 6, happen: pauseForAWhile },
   { name: 'switchover', weight: 7, isOutage: true, happen: (it) => ask(it, 'switchover') },

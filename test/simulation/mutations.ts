@@ -407,6 +407,8 @@ export const mutations: readonly Mutation[] = [
         find: '(isEnoughKnown && slot !== asked.to)',
         replace: 'isEnoughKnown',
       },
+      // What was begun in vain for it is not begun again.
+      { file: decision, find: 'isLossy && isBegun && old.hasData;', replace: 'isLossy && isBegun && old.slot < 0;' },
     ],
   },
   {
@@ -538,27 +540,10 @@ export const mutations: readonly Mutation[] = [
     changes: [{ file: 'src/reconcile/reconcile.ts', find: 'this.#listenToStarted(outcome);', replace: '' }],
   },
   {
-    name: 'lost-lock-ends-nothing',
-    finds: standstill,
-    with: 'leader hangs + reboot + leader stopped',
-    changes: [
-      {
-        file: 'src/daemon/keeper.ts',
-        find: "this.#outdated.abort(new InterruptedError('the lock is lost'));",
-        replace: '',
-      },
-      {
-        file: 'src/daemon/keeper.ts',
-        find: '      this.#wake.fire();\n    }\n    this.#engine = engine;',
-        replace: '    }\n    this.#engine = engine;',
-      },
-    ],
-  },
-  {
     name: 'late-link-believed',
     finds: standstill,
     mode: 'required',
-    with: 'promoted by hand + daemon suspended, lock lost + leader killed',
+    with: 'switchover + record comes late',
     changes: [
       {
         file: 'src/reconcile/observe.ts',
