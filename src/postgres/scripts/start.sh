@@ -183,7 +183,7 @@ rejoin() {
   # Before 16, pg_rewind takes the timeline of the leader's last checkpoint for the one that it leads on: it leaves what must
   # be taken back, or has the server look for what it needs on the wrong timeline.
   is_checkpointed() {
-    [ "$(psql -XAtq -d "$conninfo dbname=postgres" -c "select timeline_id = $timeline or current_setting('server_version_num')::int >= 160000 from pg_control_checkpoint()")" = t ]
+    [ "$(psql -XAtq -d "$conninfo dbname=postgres" -c "select timeline_id >= $timeline or current_setting('server_version_num')::int >= 160000 from pg_control_checkpoint()")" = t ]
   }
   if ! is_checkpointed; then
     say "waiting until the leader has written a checkpoint of timeline $timeline"
