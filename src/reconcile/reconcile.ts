@@ -441,9 +441,14 @@ class Run {
     this.#round.abort(new InterruptedError('a clone has ended'));
   }
 
-  // Others wait for it to answer: that it hangs is noticed only if somebody listens.
+  // Everybody waits for who leads: that it hangs as it starts is noticed only if somebody listens. One that is to follow may
+  // take its time.
   #listenToStarted({ step: { action }, result }: Outcome): void {
     if ((action.do !== 'start' && action.do !== 'restart') || result !== 'done' || this.#snapshot === undefined) return;
+    const node = this.#snapshot.nodes.find(({ container }) => container.id === action.container);
+    if (node === undefined) return;
+    const record = this.#context.records.get(node.group) ?? node.facts.record;
+    if (record?.leader !== node.slot) return;
     this.#snapshot = withStarted(this.#snapshot, action.container);
     this.#listen(this.#snapshot);
   }
