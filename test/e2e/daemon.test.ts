@@ -32,6 +32,7 @@ async function write(replicas: number, more: Readonly<Record<string, unknown>> =
     cluster_name: cluster.name,
     network: { subnet: cluster.subnet, rw_subnet: cluster.rwSubnet },
     postgres: { parameters: { max_connections: 60 }, ...more },
+    failover: { delay: '60s' },
     balancers: [{ name: 'lb1', replicas, config: { num_init_children: 4, max_pool: 1 } }],
   });
 }

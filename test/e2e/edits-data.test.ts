@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { docker, dockerResult } from './support/engine.ts';
-import { Herd, untouched } from './support/edits.ts';
+import { Herd, patient, untouched } from './support/edits.ts';
 import { psql } from './support/psql.ts';
 import { until } from './support/until.ts';
 
@@ -8,7 +8,7 @@ import { until } from './support/until.ts';
 let herd: Herd;
 
 beforeAll(async () => {
-  herd = await Herd.prepare((file) => file);
+  herd = await Herd.prepare(patient);
   await herd.bringUp();
 });
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { docker } from './support/engine.ts';
-import { Herd, untouched } from './support/edits.ts';
+import { Herd, patient, untouched } from './support/edits.ts';
 
 /**
  * What is changed by hand shows in `plan` as drift with its reason, and one `reconcile --once` puts it right, with every
@@ -11,7 +11,7 @@ let network: string;
 let write: string;
 
 beforeAll(async () => {
-  herd = await Herd.prepare((file) => file);
+  herd = await Herd.prepare(patient);
   network = herd.cluster.name;
   write = `${network}_rw`;
   await herd.bringUp();

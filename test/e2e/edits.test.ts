@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { docker } from './support/engine.ts';
-import { Herd, untouched } from './support/edits.ts';
+import { Herd, patient, untouched } from './support/edits.ts';
 import { psql } from './support/psql.ts';
 
 /**
@@ -12,7 +12,7 @@ let herd: Herd;
 const nodes = ['lb1-primary', 'lb1-replica1', 'lb1-replica2'];
 
 beforeAll(async () => {
-  herd = await Herd.prepare((file) => file);
+  herd = await Herd.prepare(patient);
   await herd.bringUp();
 });
 

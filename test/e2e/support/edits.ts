@@ -39,6 +39,9 @@ export type PlanJson = {
 /** Nothing was touched. */
 export const untouched: Touched = { created: [], removed: [], recreated: [], restarted: [] };
 
+/** Who leads is brought back in place, however slow the machine: what is tested is not who takes over. */
+export const patient = (file: File): File => ({ ...file, failover: { delay: '60s' } });
+
 const password = 'only-a-test';
 
 /** A running cluster that is edited, broken and mended, with a table `kept` whose rows must outlive everything. */
