@@ -5,6 +5,7 @@ import { execute } from './execute.ts';
 import { takeLock, type Lock } from './lock.ts';
 import type { Result, WorkOptions, World } from './work.ts';
 import { nodeName } from './kinds/find-node.ts';
+import { planHalfRemoved } from './kinds/half-removed.ts';
 import { balancerStopSeconds } from './kinds/balancer-spec.ts';
 import { nodeStopSeconds } from './kinds/node-spec.ts';
 import { balancerResource, clusterLabels, networkResource, nodeResource, volumeResource } from './names.ts';
@@ -41,14 +42,15 @@ function planDestroy(snapshot: Snapshot, withVolumes: boolean): Plan {
   const followers = snapshot.nodes
     .filter((node) => !leads(node))
     .map((node) => remove(node, [...balancerIds, ...leaderIds]));
-  const containerIds = [...balancers, ...leaders, ...followers].map(({ id }) => id);
+  const halfRemoved = planHalfRemoved(snapshot).map((each) => each.step);
+  const containerIds = [...balancers, ...leaders, ...followers, ...halfRemoved].map(({ id }) => id);
   const networks = snapshot.networks.map(({ id, name }) =>
     step(networkResource(name), { do: 'remove-network', id, name }, containerIds),
   );
   const volumes = (withVolumes ? snapshot.volumes : []).map(({ volume }) =>
     step(volumeResource(volume.name), { do: 'remove-volume', name: volume.name }, containerIds),
   );
-  const steps = [...balancers, ...leaders, ...followers, ...networks, ...volumes];
+  const steps = [...balancers, ...leaders, ...followers, ...halfRemoved, ...networks, ...volumes];
   return {
     cluster: snapshot.cluster,
     steps,

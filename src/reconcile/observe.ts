@@ -49,8 +49,9 @@ export async function observe(engine: Engine, cluster: string, topology: Topolog
     networks,
     otherNetworks: otherNetworks.filter(({ id }) => !networks.some((network) => network.id === id)),
     volumes: volumes.flatMap(observeVolume),
-    nodes: await Promise.all(nodes.map((node) => readNames(engine, node, nodes))),
-    balancers,
+    nodes: await Promise.all(nodes.found.map((node) => readNames(engine, node, nodes.found))),
+    balancers: balancers.found,
+    halfRemoved: [...nodes.halfRemoved, ...balancers.halfRemoved],
     images,
     taken: [...taken, ...takenNetworks(topology, networks, otherNetworks)],
     inForce: {},
@@ -90,42 +91,58 @@ export async function observeInForce(
   return { ...snapshot, inForce: { ...snapshot.inForce, ...Object.fromEntries(read) } };
 }
 
+type Read<T> = { readonly found: readonly T[]; readonly halfRemoved: readonly Container[] };
+
 async function readEach<T>(
   engine: Engine,
   containers: readonly Container[],
   kind: string,
   read: (engine: Engine, container: Container) => Promise<T | undefined>,
-): Promise<readonly T[]> {
+): Promise<Read<T>> {
   const those = containers.filter(({ labels }) => labels[labelNames.kind] === kind);
-  const found = await Promise.all(those.map((each) => readUnlessRemoved(engine, each, () => read(engine, each))));
-  return found.filter((each) => each !== undefined);
+  const each = await Promise.all(
+    those.map((container) => readUnlessRemoved(engine, container, () => read(engine, container))),
+  );
+  return {
+    found: each.flatMap((one) => (one !== undefined && 'is' in one && one.is !== undefined ? [one.is] : [])),
+    halfRemoved: each.flatMap((one) => (one !== undefined && 'half' in one ? [one.half] : [])),
+  };
 }
 
 /**
  * What is read of a container, undefined where it is being removed: its files go first, and what is done to it by then
- * fails. Whoever plans is to see it gone.
+ * fails. Whoever plans is to see it gone. Of one whose removal does not come to its end nothing can be read any more.
  */
 async function readUnlessRemoved<T>(
   engine: Engine,
-  { id, state }: Container,
+  container: Container,
   read: () => Promise<T>,
-): Promise<T | undefined> {
-  if (state === 'removing' && (await isRemoved(engine, id))) return undefined;
+): Promise<{ readonly is: T } | { readonly half: Container } | undefined> {
+  const seen = isBeingRemoved(container) ? await awaitRemoval(engine, container.id) : container;
+  if (seen === undefined) return undefined;
+  if (isBeingRemoved(seen)) return { half: seen };
   try {
-    return await read();
+    return { is: await read() };
   } catch (error) {
-    if (!hasCode(error, 'engine-error') || !(await isRemoved(engine, id))) throw error;
-    return undefined;
+    if (!hasCode(error, 'engine-error')) throw error;
+    const left = await awaitRemoval(engine, container.id);
+    if (left === undefined) return undefined;
+    if (isBeingRemoved(left)) return { half: left };
+    throw error;
   }
 }
 
-// Waits for the end of a removal; false where none is under way, or it takes too long.
-async function isRemoved(engine: Engine, id: string): Promise<boolean> {
+/** `dead`: the engine has begun, and could not do it. */
+function isBeingRemoved({ state }: Container): boolean {
+  return state === 'removing' || state === 'dead';
+}
+
+// Waits for the end of a removal; gives the container where none is under way, it takes too long, or it has failed.
+async function awaitRemoval(engine: Engine, id: string): Promise<Container | undefined> {
   const until = performance.now() + removalTime;
   for (;;) {
     const container = await engine.inspectContainer(id);
-    if (container === undefined) return true;
-    if (container.state !== 'removing' || performance.now() >= until) return false;
+    if (container?.state !== 'removing' || performance.now() >= until) return container;
     await sleep(removalPause);
   }
 }

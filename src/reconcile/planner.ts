@@ -7,6 +7,7 @@ import { home as balancerHome } from '../balancer/revision.ts';
 import { wantedRevision as wantedBalancer } from './kinds/balancer-config.ts';
 import { balancerStopSeconds } from './kinds/balancer-spec.ts';
 import { planGroup } from './kinds/group.ts';
+import { planHalfRemoved, withHalfRemoved } from './kinds/half-removed.ts';
 import { nodeName } from './kinds/find-node.ts';
 import { planNetworks } from './kinds/network.ts';
 import { nodeStopSeconds } from './kinds/node-spec.ts';
@@ -29,7 +30,8 @@ export function planCluster(
 ): Plan {
   const contexts = groupContexts(topology, snapshot, fingerprints, failed);
   const networks = planNetworks(topology, snapshot);
-  const groups = mergeParts(contexts.map(planGroup));
+  const planned = mergeParts(contexts.map(planGroup));
+  const groups = { ...planned, ...withHalfRemoved(planned, planHalfRemoved(snapshot)) };
   const removed = planRemovedGroups(topology, snapshot);
   // What needs a network waits for it; a blocked network keeps containers from being made, not from being looked at.
   const networkSteps = networks.steps ?? [];
@@ -39,12 +41,13 @@ export function planCluster(
   const isAgain = ({ id, action }: Step, index: number): boolean =>
     action.do === 'pull-image' && groups.steps.findIndex((each) => each.id === id) < index;
   const givenUp = groups.steps.filter(({ action }) => action.do === 'disconnect').map(({ id }) => id);
-  const planned = groups.steps.filter((each, index) => !isAgain(each, index));
-  const steps = planned.map((each) => {
-    // A stopped container gets its addresses back when it starts: whoever holds one by mistake gives it up before.
-    const waits = needsNetwork(each.action.do) ? networkIds : each.action.do === 'start' ? givenUp : [];
-    return waits.length === 0 ? each : { ...each, after: [...new Set([...each.after, ...waits])] };
-  });
+  const steps = groups.steps
+    .filter((each, index) => !isAgain(each, index))
+    .map((each) => {
+      // A stopped container gets its addresses back when it starts: whoever holds one by mistake gives it up before.
+      const waits = needsNetwork(each.action.do) ? networkIds : each.action.do === 'start' ? givenUp : [];
+      return waits.length === 0 ? each : { ...each, after: [...new Set([...each.after, ...waits])] };
+    });
   const possible = isNetworkBlocked ? withoutNetwork(steps) : steps;
   const all = mergeParts([networks, { ...groups, steps: possible }, removed]);
   const open = contexts.flatMap((context) => findOpen(context, all.changes));

@@ -74,6 +74,11 @@ export type Snapshot = {
   readonly volumes: readonly ObservedVolume[];
   readonly nodes: readonly ObservedNode[];
   readonly balancers: readonly ObservedBalancer[];
+  /**
+   * Nodes and balancers whose removal the engine has begun and not brought to its end: they run no more, nothing can be read
+   * of them, and their names are taken until they are gone.
+   */
+  readonly halfRemoved: readonly Container[];
   /** By reference; undefined: not on the engine. */
   readonly images: Readonly<Record<string, Image | undefined>>;
   readonly taken: readonly Taken[];

@@ -36,6 +36,7 @@ export async function bringUpFloor(engine: Engine, topology: Topology): Promise<
     volumes: [],
     nodes: [],
     balancers: [],
+    halfRemoved: [],
     images,
     taken: [],
     inForce: {},

@@ -176,7 +176,6 @@ describe('what is left alone', () => {
     ['runs with another limit', withReplica({ memory: 1 })],
     ['is paused', withReplica({ state: 'paused' })],
     ['was never started', withReplica({ state: 'created' })],
-    ['is dead, and made anew', withReplica({ state: 'dead' })],
     ['is gone', looked(changeNode(converged, 'lb1', 1, () => undefined))],
   ])('is not what %s', (_, seen) => expect(find(seen)).toEqual([]));
 

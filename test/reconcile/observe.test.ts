@@ -49,6 +49,21 @@ describe('a container that is being removed', () => {
     expect(names(seen)).toEqual(['shop-lb1-primary']);
   });
 
+  it.each(['removing', 'dead'] as const)(
+    'and stays %s is apart from the others: nothing can be read of it',
+    async (state) => {
+      const seen = await lookWith((engine, id) => ({
+        readLink: (ref, path) => (ref === id ? Promise.reject(torn) : engine.readLink(ref, path)),
+        inspectContainer: async (ref) => {
+          const container = await engine.inspectContainer(ref);
+          return container === undefined || ref !== id ? container : { ...container, state };
+        },
+      }));
+      expect(names(seen)).toEqual(['shop-lb1-primary']);
+      expect(seen.halfRemoved.map(({ name }) => name)).toEqual([replica]);
+    },
+  );
+
   it('and one that is not, and cannot be read, is an error', async () => {
     const looking = lookWith((engine, id) => ({
       readLink: (ref, path) => (ref === id ? Promise.reject(torn) : engine.readLink(ref, path)),

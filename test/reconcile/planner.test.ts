@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Container } from '../../src/docker/types.ts';
 import type { NodeFacts, RecordName } from '../../src/postgres/layout.ts';
 import { newestRecord } from '../../src/reconcile/group.ts';
 import { formatSteps, without, type Plan } from '../../src/reconcile/plan.ts';
@@ -25,6 +26,14 @@ const topology = topologyOf(file);
 
 function plan(snapshot: Snapshot, text = file): Plan {
   return planCluster(topologyOf(text), snapshot, {});
+}
+
+/** A cluster of which the engine could not remove a container whole. */
+function withHalfRemoved(snapshot: Snapshot, group: string, slot: number): Snapshot {
+  const halfRemoved = snapshot.nodes
+    .filter((node) => node.group === group && node.slot === slot)
+    .map(({ container }): Container => ({ ...container, state: 'dead' }));
+  return { ...changeNode(snapshot, group, slot, () => undefined), halfRemoved };
 }
 
 /** Changes as `resource: actions (reason)`, one a line. */
@@ -528,9 +537,30 @@ describe('drift', () => {
     expect(steps).not.toContain('node/lb1-replica2: resume-streaming');
   });
 
-  it('a container that the engine could not remove whole is made anew', () => {
-    const dead = changeNode(converged, 'lb1', 1, (node) => withContainer(node, { state: 'dead' }));
-    expect(changes(plan(dead))).toContain('node/lb1-replica1: delete+create (changed)');
+  it('a container that the engine could not remove whole is removed, and made anew on its volume', () => {
+    const made = plan(withHalfRemoved(converged, 'lb1', 1));
+    expect(changes(made)).toBe('node/lb1-replica1: delete+create (half-removed)');
+    expect(formatSteps(made)).toBe(
+      lines(`
+        node/lb1-replica1: remove-container
+        node/lb1-replica1: create-container <- node/lb1-replica1: remove-container
+      `),
+    );
+  });
+
+  it('so is that of the leader, whose data nobody can read until then', () => {
+    const made = plan(withHalfRemoved(converged, 'lb1', 0));
+    expect(changes(made)).toContain('node/lb1-primary: delete+create (half-removed)');
+    expect(formatSteps(made)).toContain('node/lb1-primary: create-container <- node/lb1-primary: remove-container');
+  });
+
+  it('one that the file does not have is removed', () => {
+    const [half] = withHalfRemoved(converged, 'lb1', 2).halfRemoved;
+    if (half === undefined) throw new Error('it is there');
+    const labels = { ...half.labels, 'pgherd.node': '7', 'pgherd.spec': '{}' };
+    const made = plan({ ...converged, halfRemoved: [{ ...half, name: 'shop-lb1-replica7', labels }] });
+    expect(changes(made)).toBe('node/lb1-replica7: delete (half-removed)');
+    expect(formatSteps(made)).toBe('node/lb1-replica7: remove-container');
   });
 
   it('a replica that its servers say cannot go on is cloned anew, into the next generation', () => {

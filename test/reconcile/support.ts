@@ -50,6 +50,7 @@ export function emptySnapshot(topology: Topology): Snapshot {
     volumes: [],
     nodes: [],
     balancers: [],
+    halfRemoved: [],
     images: Object.fromEntries(images),
     taken: [],
     inForce: {},

@@ -24,7 +24,7 @@ export function planBalancer(context: GroupContext, starting: ReadonlySet<number
   const recreate = [...spec, ...limits.fields.filter(({ effect }) => effect === 'recreate')];
   if (recreate.length === 0) return planInPlace(context, observed, limits, starting);
   const isMissing = snapshot.images[group.balancer.image] === undefined;
-  if (isMissing && observed.container.state !== 'dead' && observed.started !== undefined) {
+  if (isMissing && observed.started !== undefined) {
     return {
       changes: [recreated(resource, recreate)],
       steps: [...planMeanwhile(context, observed, limits, starting), pullBeside(group.balancer.image)],

@@ -119,6 +119,8 @@ export async function stopForGood(
   const container = await inspectOurs(ref, context);
   if (container === undefined) return undefined;
   await context.verifyLock();
+  // One that the engine could not remove whole runs no more, and takes nothing but its removal.
+  if (container.state === 'dead' || container.state === 'removing') return container;
   // `always` would bring it back between the two.
   await context.engine.updateContainer(container.id, { restart: 'no' });
   await context.engine.stopContainer(container.id, stopSeconds);

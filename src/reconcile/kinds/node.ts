@@ -43,12 +43,10 @@ function planNode(context: GroupContext, node: Node): Part {
   if (second !== undefined) return second;
   const spec = compareSpec(nodeSpecLabel(context.topology, node, observed.volume), observed.container);
   const limits = compareLimits(node, observed.container);
-  const recreate = [...spec, ...limits.fields.filter(({ effect }) => effect === 'recreate'), ...deadFields(observed)];
+  const recreate = [...spec, ...limits.fields.filter(({ effect }) => effect === 'recreate')];
   if (recreate.length === 0) return planInPlace(context, node, observed, limits);
   const isMissing = context.snapshot.images[node.image] === undefined;
-  if (!isMissing || observed.container.state === 'dead' || observed.facts.started === undefined) {
-    return planRecreate(context, node, observed, recreate);
-  }
+  if (!isMissing || observed.facts.started === undefined) return planRecreate(context, node, observed, recreate);
   return {
     changes: [recreated(node, recreate)],
     steps: [...planMeanwhile(context, node, observed, limits), pullBeside(node.image)],
@@ -232,11 +230,6 @@ function planInPlace(
   }
   const refused = findRefused(context, node, observed);
   return { changes, steps: ordered, checks: config.checks, blocked: refused === undefined ? [] : [refused] };
-}
-
-// A removal that the engine could not finish leaves a container that nobody can start.
-function deadFields({ container }: ObservedNode): readonly FieldChange[] {
-  return container.state === 'dead' ? [{ path: 'state', before: 'dead', after: 'running', effect: 'recreate' }] : [];
 }
 
 // The write address moves to a new leader when that takes writes, everything else is in place before a start.
