@@ -5,9 +5,9 @@ export type Turn = {
   /**
    * `retry`: the same again may help, after a pause that grows; `human`: nothing helps until the file or the world
    * changes; `wait`: what goes on asks for a turn when it ends, and what failed before may fail then again; a number: look
-   * again after so many milliseconds at the latest.
+   * again after so many milliseconds at the latest; `retryWithin`: `retry`, and no later than that.
    */
-  readonly next: 'done' | 'retry' | 'human' | 'wait' | number;
+  readonly next: 'done' | 'retry' | 'human' | 'wait' | number | { readonly retryWithin: number };
   /** By the queue's clock: when its last look began. What was added before has been seen. */
   readonly seenUpTo: number;
 };
@@ -130,14 +130,17 @@ export class ClusterQueue {
     const { next, seenUpTo } = await this.#take(cluster);
     entry.isRunning = false;
     entry.endedAt = this.#options.clock.now();
-    if (next !== 'wait') entry.failures = next === 'retry' || next === 'human' ? entry.failures + 1 : 0;
+    const isAgain = next === 'retry' || typeof next === 'object';
+    if (next !== 'wait') entry.failures = isAgain || next === 'human' ? entry.failures + 1 : 0;
     if (this.#isStopped) {
       this.#tellIdle();
       return;
     }
     if (hasNews(entry, seenUpTo)) this.#schedule(cluster, entry, this.#pause(entry, this.#options.longestPauseForNews));
-    else if (next === 'retry') this.#schedule(cluster, entry, this.#pause(entry, this.#options.longestPause));
-    else if (typeof next === 'number') this.#schedule(cluster, entry, next);
+    else if (isAgain) {
+      const longest = typeof next === 'object' ? next.retryWithin : Infinity;
+      this.#schedule(cluster, entry, Math.min(longest, this.#pause(entry, this.#options.longestPause)));
+    } else if (typeof next === 'number') this.#schedule(cluster, entry, next);
   }
 
   async #take(cluster: string): Promise<Turn> {

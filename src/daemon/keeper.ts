@@ -260,8 +260,8 @@ export class ClusterKeeper {
   }
 
   #nextAfter({ converged, stopped, blocked, failures, recheck }: Result): Turn['next'] {
+    if (stopped === 'retry') return recheck === undefined ? 'retry' : { retryWithin: recheck };
     if (recheck !== undefined) return recheck;
-    if (stopped === 'retry') return 'retry';
     const { until } = this.#hold;
     if (until !== undefined) return Math.max(0, until - this.#options.now());
     if (converged || stopped !== undefined) {

@@ -66,6 +66,14 @@ export function viewGroup(group: Group, snapshot: Snapshot): GroupView {
   return { ...blocked, phase: 'lost', systemIdentifier, record, source: source.node };
 }
 
+/** Milliseconds until a leader whose volume no container reads counts as lost; undefined: there is none such. */
+export function unreadFor(group: Group, snapshot: Snapshot): number | undefined {
+  const lostFor = snapshot.lost.get(group.name);
+  if (lostFor === undefined || lostFor >= unreadPatience || viewGroup(group, snapshot).phase !== 'unread')
+    return undefined;
+  return unreadPatience - lostFor;
+}
+
 /** The slot of who leads. While a volume waits to be read nothing is decided, and who leads is known all the same. */
 export function findLeading(group: Group, snapshot: Snapshot): number | undefined {
   const view = viewGroup(group, snapshot);

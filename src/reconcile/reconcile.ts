@@ -63,6 +63,9 @@ const interrupting: ReadonlySet<Step['action']['do']> = new Set([
 /** What takes a node out of service, so that another one can lead: whatever else it fails at, this is done. */
 const takingOut: ReadonlySet<Step['action']['do']> = new Set(['fence', 'disconnect']);
 
+/** What a change of leaders consists of: where some of it is done, the rest follows at once. */
+const handsOver: ReadonlySet<Step['action']['do']> = new Set(['fence', 'detach', 'promote']);
+
 /** Milliseconds: a timer for longer would end at once. 25 days are as good as for ever. */
 const longestTimer = 2 ** 31 - 1;
 
@@ -133,6 +136,8 @@ class Run {
   readonly #attempts = new Attempts();
   #backoff = firstBackoff;
   #repeated = { steps: '', times: 0 };
+  /** Ids of the steps of a change of leaders that were done in the round before. */
+  #handedOver = '';
 
   constructor(engine: Engine, topology: Topology, passwords: Passwords, world: World, options: ReconcileOptions) {
     this.#engine = engine;
@@ -239,6 +244,7 @@ class Run {
       }
       if (this.#isCalledOff()) return this.#result(plan, false, outcomes);
       if (!isSettled) this.#refuseToSpin(steps, outcomes);
+      if (this.#hasHandedOver(outcomes)) continue;
       if (this.#endsTurn(outcomes)) return { ...this.#result(plan, false, outcomes), stopped: 'retry' };
       await this.#backOff(outcomes, signal);
     }
@@ -458,6 +464,15 @@ class Run {
     const isNode = (): boolean =>
       this.#topology.groups.some(({ nodes }) => nodes.some(({ name }) => resource === nodeResource(name)));
     return action.do !== 'finish-bootstrap' || isNode();
+  }
+
+  // A change of leaders that has come further does not wait for what failed beside it.
+  #hasHandedOver(outcomes: readonly Outcome[]): boolean {
+    const done = outcomes.filter(({ result, step: { action } }) => result === 'done' && handsOver.has(action.do));
+    const names = done.map(({ step: { id } }) => id).join('\n');
+    const isFurther = names !== '' && names !== this.#handedOver;
+    this.#handedOver = names;
+    return isFurther;
   }
 
   #isCalledOff(): boolean {

@@ -208,6 +208,18 @@ describe('after a failure', () => {
     expect(begun).toHaveLength(2);
   });
 
+  it('no later than it is told to, and the pause grows all the same', async () => {
+    const { clock, begun, end, failTimes } = start();
+    await failTimes(3);
+    await clock.pass(400);
+    await end({ retryWithin: 50 });
+    await clock.pass(50);
+    await end('retry');
+    await clock.pass(1000);
+    const [first = 0, second = 0, third = 0] = begun.map((each) => parseInt(each, 10));
+    expect([second - first, third - second]).toEqual([50, 1000]);
+  });
+
   it.each(['retry', 'human'] as const)('a turn that succeeds ends the count (%s)', async (next) => {
     const { clock, begun, queue, end, failTimes } = start();
     await failTimes(5, next);

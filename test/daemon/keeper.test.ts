@@ -58,7 +58,7 @@ function keep(world: FakeWorld, hooks: FakeHooks = {}, around = (engine: Engine)
       isAsked = false;
       const { next } = await keeper.turn();
       turns.push(next);
-      if (next !== 'retry') continue;
+      if (next !== 'retry' && typeof next !== 'object') continue;
       world.advance(500);
       isAsked = true;
     }

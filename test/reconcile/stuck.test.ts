@@ -46,6 +46,28 @@ describe('a leader that cannot be started', () => {
     expect(engine.find('shop-lb1-replica2')?.process).toMatchObject({ serves: 'follower' });
   });
 
+  it('is replaced without a pause, whatever goes on failing meanwhile in another group', async () => {
+    const twoGroups = { ...threeNodes, groups: [...threeNodes.groups, ...threeNodes.groups] };
+    const engine = new FakeWorld(1);
+    await run(engine, twoGroups);
+    const isReplaced = (): boolean => engine.find('shop-lb1-replica1')?.process?.serves === 'leader';
+    const hand = engine.connect().engine;
+    await Promise.all([hand.stopContainer('shop-lb1-primary', 0), hand.removeContainer('shop-lb2-replica1')]);
+    const { result, progress } = await run(engine, twoGroups, () => ({
+      before: ({ method, args }) => {
+        const isOther = method === 'createContainer' && JSON.stringify(args).includes('"name":"shop-lb2-replica1"');
+        if (isOther && !isReplaced()) throw new PgherdError('engine-error', 'it cannot be made', { retry: true });
+      },
+    }));
+    expect(result.converged).toBe(true);
+    const told = progress.flatMap((each) =>
+      each.type === 'retrying' ? ['pause'] : each.type === 'step-ended' ? [each.outcome.step.action.do] : [],
+    );
+    const [detached, promoted] = [told.indexOf('detach'), told.indexOf('promote')];
+    expect(promoted).toBeGreaterThan(detached);
+    expect(told.slice(detached, promoted)).not.toContain('pause');
+  });
+
   it('is given up after four starts', async () => {
     const engine = new FakeWorld(1);
     await run(engine, threeNodes);

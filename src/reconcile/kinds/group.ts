@@ -1,6 +1,6 @@
 import { revisionInPlaceOf } from '../../base/revision.ts';
 import type { GroupContext } from '../context.ts';
-import type { GroupView } from '../group.ts';
+import { unreadFor, type GroupView } from '../group.ts';
 import type { Decision } from '../situation.ts';
 import { groupResource, nodeResource } from '../names.ts';
 import { mergeParts, type Part, type Step } from '../plan.ts';
@@ -68,7 +68,7 @@ function planMembers(context: GroupContext, returning?: number): Part {
   );
   const balancer = planBalancer(context, new Set(starting.map(({ slot }) => slot)));
   if (view.phase !== 'led') {
-    return mergeParts([{ blocked }, nodes, balancer]);
+    return mergeParts([{ blocked, recheck: unreadFor(group, context.snapshot) }, nodes, balancer]);
   }
   const membership = planMembership(context, view, balancer);
   const resuming = planStreaming(context, view, nodes.steps);
