@@ -29,6 +29,8 @@ type Entry = {
   isQueued: boolean;
   /** When something was added last while it ran; undefined: nothing was. */
   addedAt: number | undefined;
+  /** What was added since its last turn began waits no longer for the end of a pause. */
+  longest: number;
   failures: number;
   endedAt: number;
   callOff: (() => void) | undefined;
@@ -48,11 +50,15 @@ export class ClusterQueue {
     this.#options = options;
   }
 
-  /** Something happened: the cluster gets a turn, at once unless it has just failed. */
-  add(cluster: string): void {
+  /**
+   * Something happened: the cluster gets a turn, at once unless it has just failed. What is urgent waits for no more than the
+   * first pause, however often something else has failed.
+   */
+  add(cluster: string, isUrgent = false): void {
     const entry = this.#entry(cluster);
+    if (isUrgent) entry.longest = this.#options.firstPause;
     if (entry.isRunning) entry.addedAt = this.#options.clock.now();
-    else this.#schedule(cluster, entry, this.#pause(entry, this.#options.longestPauseForNews));
+    else this.#schedule(cluster, entry, this.#pause(entry, entry.longest));
   }
 
   /** What failed before does not count any more: the cluster gets a turn at once. */
@@ -92,6 +98,7 @@ export class ClusterQueue {
       isRunning: false,
       isQueued: false,
       addedAt: undefined,
+      longest: this.#options.longestPauseForNews,
       failures: 0,
       endedAt: -Infinity,
       callOff: undefined,
@@ -127,6 +134,7 @@ export class ClusterQueue {
     entry.isQueued = false;
     entry.isRunning = true;
     entry.addedAt = undefined;
+    entry.longest = this.#options.longestPauseForNews;
     const { next, seenUpTo } = await this.#take(cluster);
     entry.isRunning = false;
     entry.endedAt = this.#options.clock.now();
@@ -136,7 +144,7 @@ export class ClusterQueue {
       this.#tellIdle();
       return;
     }
-    if (hasNews(entry, seenUpTo)) this.#schedule(cluster, entry, this.#pause(entry, this.#options.longestPauseForNews));
+    if (hasNews(entry, seenUpTo)) this.#schedule(cluster, entry, this.#pause(entry, entry.longest));
     else if (isAgain) {
       const longest = typeof next === 'object' ? next.retryWithin : Infinity;
       this.#schedule(cluster, entry, Math.min(longest, this.#pause(entry, this.#options.longestPause)));

@@ -173,8 +173,8 @@ export class Daemon {
       env,
       readText,
       signal,
-      ask: () => {
-        this.#queue.add(cluster);
+      ask: (isUrgent) => {
+        this.#queue.add(cluster, isUrgent);
       },
       onConditions: (conditions) => {
         this.#publish(cluster, conditions);

@@ -43,8 +43,8 @@ export type KeeperOptions = {
   readonly readText: (path: string) => Promise<string>;
   /** Calls off what has not begun. */
   readonly signal: AbortSignal;
-  /** Asks for a turn. */
-  readonly ask: () => void;
+  /** Asks for a turn; an urgent one hardly waits, whatever has failed before. */
+  readonly ask: (isUrgent?: boolean) => void;
   readonly onConditions: (conditions: readonly Condition[]) => void;
 };
 
@@ -394,7 +394,7 @@ export class ClusterKeeper {
     const isWorthATurn = this.#news.isWorthATurn(this.#source.topology, snapshot, this.#listeners, isLost);
     // Who waits for something else may wait for long.
     if (isUrgent || (isLost && isWorthATurn)) this.#wake.fire();
-    if (isWorthATurn) this.#options.ask();
+    if (isWorthATurn) this.#options.ask(isUrgent);
   }
 
   // ---- conditions

@@ -220,6 +220,21 @@ describe('after a failure', () => {
     expect([second - first, third - second]).toEqual([50, 1000]);
   });
 
+  it.each([
+    ['after the turn', false],
+    ['while the turn goes on', true],
+  ])('what is urgent waits for the first pause at most: added %s', async (_, isRunning) => {
+    const { clock, begun, queue, end, failTimes } = start();
+    await failTimes(4);
+    await clock.pass(800);
+    const ended = clock.now();
+    if (isRunning) queue.add('shop', true);
+    await end('retry', -Infinity);
+    if (!isRunning) queue.add('shop', true);
+    await clock.pass(100);
+    expect(begun.slice(1)).toEqual([`${ended + 100}: shop`]);
+  });
+
   it.each(['retry', 'human'] as const)('a turn that succeeds ends the count (%s)', async (next) => {
     const { clock, begun, queue, end, failTimes } = start();
     await failTimes(5, next);
