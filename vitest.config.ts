@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** Bring-up of a few servers on a small machine, with room for a slow disk. Milliseconds. */
-const scenario = 300_000;
+const scenario = 600_000;
 
 /** A unit test that waits for a state has room on a machine that does other things as well. Milliseconds. */
 const unit = 60_000;

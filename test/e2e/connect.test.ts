@@ -42,7 +42,7 @@ beforeAll(async () => {
     postgres: { user: 'owner', database: 'goods' },
     balancers: [{ name: 'lb1', replicas: 1, config: { num_init_children: 4, max_pool: 1 } }],
   });
-  expect(await pgherd(['reconcile', '--once', '--timeout', '60'])).toMatchObject(ok);
+  expect(await pgherd(['reconcile', '--once', '--timeout', '240'])).toMatchObject(ok);
 });
 
 afterAll(() => cluster.cleanup());
@@ -296,7 +296,7 @@ describe('logs', () => {
     await say('second');
     await tells('second');
     await docker('rm', '--force', replica);
-    expect(await pgherd(['reconcile', '--once', '--timeout', '60'])).toMatchObject(ok);
+    expect(await pgherd(['reconcile', '--once', '--timeout', '240'])).toMatchObject(ok);
     await say('third');
     await tells('third');
     following.child.kill('SIGINT');

@@ -124,7 +124,7 @@ it('ended in the middle of a bring-up it leaves what the next run finishes', asy
   expect(await psql(`${cluster.name}-lb1-primary`, 'SELECT count(*) FROM pg_stat_replication')).toBe('1');
 });
 
-it('keeps twenty clusters of one folder, and touches one where one is edited', async () => {
+it('keeps twenty clusters of one folder, and touches one where one is edited', { timeout: 1_200_000 }, async () => {
   const run = newRun();
   closing.push(() => sweep(run.label));
   const first = await newCluster(run);
@@ -151,7 +151,7 @@ it('keeps twenty clusters of one folder, and touches one where one is edited', a
       return names.filter((_, index) => found[index]?.status !== 'True');
     },
     (left) => left.length === 0,
-    240_000,
+    600_000,
   );
   const before = daemon.log().length;
   const [edited = ''] = names;

@@ -92,7 +92,7 @@ export class LedHerd {
   }
 
   async reconcile(): Promise<Result> {
-    return await this.run('reconcile', '--once', '--timeout', '60');
+    return await this.run('reconcile', '--once', '--timeout', '240');
   }
 
   /** What blocks the group, by `plan`. */

@@ -105,6 +105,8 @@ it('no empty database is begun beside the data of a group whose first node has l
   expect(stderr).toContain('may hold the data of lb1 [data-not-in-file]');
   expect(await cluster.volumes()).toEqual(kept);
   await group.herd.editBalancer({ replicas: 2 });
+  // However slow the machine: it starts from its kept volume.
+  await group.herd.edit((file) => ({ ...file, failover: { delay: '60s' } }));
   await group.reconcile();
   await group.becomeWhole(leader.name);
   expect((await dockerResult(['exec', group.container('lb1-primary'), 'true'])).code).toBe(0);

@@ -26,7 +26,7 @@ type Operation = {
   readonly rises: readonly number[];
 };
 
-const reconcile = ['reconcile', '--once', '--timeout', '60'];
+const reconcile = ['reconcile', '--once', '--timeout', '240'];
 
 const operations: readonly Operation[] = [
   {

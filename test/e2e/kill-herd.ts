@@ -162,7 +162,7 @@ export class Herd {
           `${follower} has all rows`,
           () => psql(follower, 'SELECT pg_is_in_recovery(), count(*), sum(n) FROM kept'),
           (seen) => seen === `t|${rows}`,
-          10_000,
+          60_000,
         ),
       ),
     );

@@ -5,7 +5,7 @@ import { psql } from './support/psql.ts';
 import { until } from './support/until.ts';
 import type { Running } from './support/cluster.ts';
 
-const RECONCILE = ['reconcile', '--once', '--timeout', '60'];
+const RECONCILE = ['reconcile', '--once', '--timeout', '240'];
 
 let herd: Herd;
 

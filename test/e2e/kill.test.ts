@@ -17,7 +17,7 @@ type Operation = {
   readonly newSlots: readonly number[];
 };
 
-const RECONCILE = ['reconcile', '--once', '--timeout', '60'];
+const RECONCILE = ['reconcile', '--once', '--timeout', '240'];
 
 const OPERATIONS: readonly Operation[] = [
   { name: 'bring-up', from: 'nothing', to: 'one', args: RECONCILE, newSlots: [0, 1] },
@@ -59,7 +59,7 @@ afterAll(async () => {
 
 test(
   'bring-up, scaling and destroy, struck at every call that changes something, are finished by the next run',
-  { timeout: isLong ? 3_600_000 : 900_000 },
+  { timeout: isLong ? 3_600_000 : 2_400_000 },
   async () => {
     const [first] = herds;
     if (first === undefined) throw new Error('no herd');

@@ -725,7 +725,7 @@ describe('an init script that fails', () => {
       postgres: { init_scripts: ['init.sql'] },
       balancers: [{ name: 'lb1', replicas: 0 }],
     });
-    const failed = await cluster.pgherd(['reconcile', '--once', '--timeout', '45']);
+    const failed = await cluster.pgherd(['reconcile', '--once', '--timeout', '180']);
     expect(failed.code).toBe(3);
     const [, summary = ''] = failed.stderr.split('not converged');
     expect(summary).toMatch(/node\/lb1-primary: .*init\.sql:2: ERROR: {2}relation "nowhere" does not exist/);

@@ -30,7 +30,7 @@ async function commit(): Promise<void> {
     'a commit is acknowledged',
     () => psql(group.container('lb1-primary'), 'UPDATE kept SET n = n'),
     () => true,
-    15_000,
+    60_000,
   );
 }
 
@@ -145,7 +145,7 @@ describe('in a group whose commits wait for a quorum', () => {
         'the record lists the one that has everything',
         () => group.listed('lb1-primary'),
         (list) => list?.includes('2') === true,
-        10_000,
+        60_000,
       );
     } finally {
       await docker('exec', replica, 'kill', '-CONT', pid);

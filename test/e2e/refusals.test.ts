@@ -249,7 +249,7 @@ describe('an image that is missing and cannot be pulled', () => {
       network: { subnet: cluster.subnet, rw_subnet: cluster.rwSubnet },
       balancers: [{ name: 'lb1', image: 'pgherd-no-such:1', replicas: 1 }],
     });
-    const { code, stderr } = await cluster.pgherd(['reconcile', '--once', '--timeout', '45']);
+    const { code, stderr } = await cluster.pgherd(['reconcile', '--once', '--timeout', '180']);
     expect(code).toBe(3);
     const [, summary = ''] = stderr.split('not converged');
     expect(about(summary, 'balancer/lb1')).toMatch(
@@ -281,7 +281,7 @@ describe('an image that is missing and cannot be pulled', () => {
       balancers: [{ name: 'lb1', replicas: 0 }],
     });
     await cluster.write(topology('pgherd-no-postgres:1'));
-    const { code, stderr } = await cluster.pgherd(['reconcile', '--once', '--timeout', '45']);
+    const { code, stderr } = await cluster.pgherd(['reconcile', '--once', '--timeout', '180']);
     expect(code).toBe(3);
     const [, summary = ''] = stderr.split('not converged');
     expect(about(summary, 'node/lb1-primary')).toMatch(
@@ -327,7 +327,7 @@ describe('two at once', () => {
   const lockState = (): Promise<readonly string[]> =>
     dockerLines('ps', '--all', '--filter', `name=^${lock}$`, '--format', '{{.State}}');
   /** The engine removes it when it has ended, after its holder has. */
-  const lockGoes = (): Promise<unknown> => until('the lock is gone', lockState, (states) => states.length === 0, 5_000);
+  const lockGoes = (): Promise<unknown> => until('the lock is gone', lockState, (states) => states.length === 0);
   const lockLike = (): readonly string[] => [
     '--interactive',
     '--rm',
@@ -412,7 +412,7 @@ describe('two at once', () => {
       holder.child.kill('SIGKILL');
       const killedAt = Date.now();
       expect(await waiting.done).toMatchObject(ok);
-      expect(Date.now() - killedAt).toBeLessThan(10_000);
+      expect(Date.now() - killedAt).toBeLessThan(30_000);
       expect(await workMem()).toBe(`${edits}MB`);
       await lockGoes();
     } finally {
@@ -449,7 +449,7 @@ describe('two at once', () => {
     } finally {
       holder.child.kill('SIGKILL');
     }
-    await until('the lock is gone', lockState, (states) => states.length === 0, 5_000);
+    await until('the lock is gone', lockState, (states) => states.length === 0);
     expect(await cluster.pgherd(['reconcile', '--once'])).toMatchObject(ok);
   });
 

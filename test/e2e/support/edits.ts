@@ -140,7 +140,7 @@ export class Herd {
   /** Reconciles, which must converge, after which there must be nothing left to do. Gives what was touched. */
   async converge(): Promise<Touched> {
     const before = await this.look();
-    const reconciled = await this.pgherd('reconcile', '--once', '--timeout', '60');
+    const reconciled = await this.pgherd('reconcile', '--once', '--timeout', '240');
     if (reconciled.code !== 0) throw new Error(show('reconcile --once', reconciled));
     const planned = await this.pgherd('plan', '--detailed-exitcode');
     if (planned.code !== 0) throw new Error(show('plan --detailed-exitcode, afterwards,', planned));

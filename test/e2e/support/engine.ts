@@ -72,7 +72,7 @@ export async function sweep(label: string): Promise<void> {
     `nothing with the label ${label} is left on the engine`,
     async () => await sweepOnce(label),
     (left) => left.length === 0,
-    60_000,
+    240_000,
   );
 }
 

@@ -68,7 +68,7 @@ export class Terminal {
 
   /** Waits until it shows something. */
   async shows(what: string, holds: (screen: string) => boolean): Promise<string> {
-    return until(`the terminal shows ${what}`, () => this.screen(), holds, 20_000);
+    return until(`the terminal shows ${what}`, () => this.screen(), holds);
   }
 
   /** Whether the cursor is shown, and the settings of the line but its size, as programs find them. */

@@ -16,7 +16,7 @@ export async function until<T>(
   what: string | (() => string),
   observe: () => Promise<T> | T,
   holds: (state: T) => boolean,
-  timeoutMs = 30_000,
+  timeoutMs = 120_000,
 ): Promise<T> {
   const over = new AbortController();
   const timeout = delay<Seen<T>>(timeoutMs, { kind: 'timeout' }, { signal: over.signal });
