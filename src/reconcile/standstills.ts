@@ -27,7 +27,8 @@ export type Standstill =
  */
 export const standstills: Readonly<Record<Standstill, WayOut>> = {
   'group unread': {
-    means: "a volume that decides has no container, so that nobody knows what is in it: the leader's, or too many",
+    means:
+      "a volume that decides has no container, or one that the engine could not remove whole, so that nobody knows what is in it: the leader's, or too many",
     ends: 'its container is made; for the leader, after 10 s it counts as lost, where a majority of volumes could be read. What keeps containers from being made fails, and is said',
   },
   'group fresh': { means: 'no volume holds data', ends: 'the first node bootstraps' },
