@@ -8,6 +8,9 @@ import { makeBase, type Base } from './simulation.ts';
 /** Milliseconds of the real clock. */
 const realNow = performance.now.bind(performance);
 
+/** Milliseconds after which it is told how far it has come. */
+const progressEvery = 60_000;
+
 const { values: options } = parseArgs({
   options: {
     seeds: { type: 'string', default: '1000' },
@@ -71,12 +74,17 @@ if (options.seed !== undefined) {
   let virtual = 0;
   let failures = 0;
   let done = 0;
+  let toldAt = start;
   const [job, jobs] = [Number(options.job), Number(options.jobs)];
   for (let seed = from + job; seed < from + count && failures < most; seed += jobs) {
     const run = await runSeed(clock, seed, await baseFor(seed), { theme: options.with });
     done += 1;
     virtual += run.milliseconds;
     ends[run.end] += 1;
+    if (realNow() - toldAt >= progressEvery) {
+      toldAt = realNow();
+      console.error(`${String(done)} seeds so far, up to ${String(seed)}, ${String(failures)} with a fault`);
+    }
     if (!run.violations.some((what) => matching.test(what))) continue;
     failures += 1;
     print(run);
