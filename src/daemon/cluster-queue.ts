@@ -31,6 +31,8 @@ type Entry = {
   addedAt: number | undefined;
   /** What was added since its last turn began waits no longer for the end of a pause. */
   longest: number;
+  /** When its next turn is due, whatever pause is left. */
+  dueAt: number;
   failures: number;
   endedAt: number;
   callOff: (() => void) | undefined;
@@ -99,6 +101,7 @@ export class ClusterQueue {
       isQueued: false,
       addedAt: undefined,
       longest: this.#options.longestPauseForNews,
+      dueAt: Infinity,
       failures: 0,
       endedAt: -Infinity,
       callOff: undefined,
@@ -108,10 +111,10 @@ export class ClusterQueue {
   }
 
   /** Milliseconds left of the pause after a failure. */
-  #pause({ failures, endedAt }: Entry, longest: number): number {
+  #pause({ failures, endedAt, dueAt }: Entry, longest: number): number {
     if (failures === 0) return 0;
     const pause = Math.min(this.#options.firstPause * 2 ** (failures - 1), longest, this.#options.longestPause);
-    return Math.max(0, endedAt + pause - this.#options.clock.now());
+    return Math.max(0, Math.min(endedAt + pause, dueAt) - this.#options.clock.now());
   }
 
   #schedule(cluster: string, entry: Entry, milliseconds: number): void {
@@ -138,6 +141,7 @@ export class ClusterQueue {
     const { next, seenUpTo } = await this.#take(cluster);
     entry.isRunning = false;
     entry.endedAt = this.#options.clock.now();
+    entry.dueAt = typeof next === 'object' ? entry.endedAt + next.retryWithin : Infinity;
     const isAgain = next === 'retry' || typeof next === 'object';
     if (next !== 'wait') entry.failures = isAgain || next === 'human' ? entry.failures + 1 : 0;
     if (this.#isStopped) {
@@ -145,10 +149,8 @@ export class ClusterQueue {
       return;
     }
     if (hasNews(entry, seenUpTo)) this.#schedule(cluster, entry, this.#pause(entry, entry.longest));
-    else if (isAgain) {
-      const longest = typeof next === 'object' ? next.retryWithin : Infinity;
-      this.#schedule(cluster, entry, Math.min(longest, this.#pause(entry, this.#options.longestPause)));
-    } else if (typeof next === 'number') this.#schedule(cluster, entry, next);
+    else if (isAgain) this.#schedule(cluster, entry, this.#pause(entry, this.#options.longestPause));
+    else if (typeof next === 'number') this.#schedule(cluster, entry, next);
   }
 
   async #take(cluster: string): Promise<Turn> {

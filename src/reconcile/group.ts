@@ -1,6 +1,7 @@
 import { compareRecords, isSameReign, type NodeState, type RecordName } from '../postgres/layout.ts';
 import type { Group } from '../topology/model.ts';
 import type { BlockReason, Reason } from './plan.ts';
+import { labelNames, readSlot } from './names.ts';
 import type { ObservedNode, ObservedVolume, Snapshot } from './snapshot.ts';
 
 /** How far a group has come, from what its volumes say. Nothing is decided from a part of them. */
@@ -92,7 +93,11 @@ export function isOfReign({ facts }: ObservedNode, record: RecordName): boolean 
 /** The volume a slot's data is in: its container's, else the newest generation. */
 export function currentVolume(group: string, slot: number, snapshot: Snapshot): ObservedVolume | undefined {
   const volumes = snapshot.volumes.filter((each) => each.group === group && each.slot === slot);
-  const mounted = snapshot.nodes.find((node) => node.group === group && node.slot === slot)?.volume;
+  const half = snapshot.halfRemoved.find(
+    ({ labels }) => labels[labelNames.group] === group && readSlot(labels) === slot,
+  );
+  const observed = snapshot.nodes.find((node) => node.group === group && node.slot === slot);
+  const mounted = observed?.volume ?? half?.volumes[0]?.name;
   return (
     volumes.find(({ volume }) => volume.name === mounted) ?? volumes.toSorted((a, b) => b.generation - a.generation)[0]
   );

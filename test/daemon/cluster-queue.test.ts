@@ -209,10 +209,12 @@ describe('after a failure', () => {
   });
 
   it('no later than it is told to, and the pause grows all the same', async () => {
-    const { clock, begun, end, failTimes } = start();
+    const { clock, begun, queue, end, failTimes } = start();
     await failTimes(3);
     await clock.pass(400);
     await end({ retryWithin: 50 });
+    // News brings it no later.
+    queue.add('shop');
     await clock.pass(50);
     await end('retry');
     await clock.pass(1000);

@@ -542,8 +542,8 @@ describe('drift', () => {
     expect(changes(made)).toBe('node/lb1-replica1: delete+create (half-removed)');
     expect(formatSteps(made)).toBe(
       lines(`
-        node/lb1-replica1: remove-container
-        node/lb1-replica1: create-container <- node/lb1-replica1: remove-container
+        node/lb1-replica1: remove-container shop-lb1-replica1
+        node/lb1-replica1: create-container <- node/lb1-replica1: remove-container shop-lb1-replica1
       `),
     );
   });
@@ -551,7 +551,9 @@ describe('drift', () => {
   it('so is that of the leader, whose data nobody can read until then', () => {
     const made = plan(withHalfRemoved(converged, 'lb1', 0));
     expect(changes(made)).toContain('node/lb1-primary: delete+create (half-removed)');
-    expect(formatSteps(made)).toContain('node/lb1-primary: create-container <- node/lb1-primary: remove-container');
+    expect(formatSteps(made)).toContain(
+      'node/lb1-primary: create-container <- node/lb1-primary: remove-container shop-lb1-primary',
+    );
   });
 
   it('one that the file does not have is removed', () => {
@@ -560,7 +562,7 @@ describe('drift', () => {
     const labels = { ...half.labels, 'pgherd.node': '7', 'pgherd.spec': '{}' };
     const made = plan({ ...converged, halfRemoved: [{ ...half, name: 'shop-lb1-replica7', labels }] });
     expect(changes(made)).toBe('node/lb1-replica7: delete (half-removed)');
-    expect(formatSteps(made)).toBe('node/lb1-replica7: remove-container');
+    expect(formatSteps(made)).toBe('node/lb1-replica7: remove-container shop-lb1-replica7');
   });
 
   it('a replica that its servers say cannot go on is cloned anew, into the next generation', () => {

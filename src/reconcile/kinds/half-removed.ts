@@ -3,6 +3,7 @@ import { balancerResource, labelNames, nodeResource, readSlot } from '../names.t
 import { step, type Change, type Step } from '../plan.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { nodeName } from './find-node.ts';
+import { nodeStopSeconds } from './node-spec.ts';
 
 export type HalfRemoved = {
   /** The name of the container that is in the way. */
@@ -17,11 +18,13 @@ export function planHalfRemoved({ halfRemoved }: Snapshot): readonly HalfRemoved
   return halfRemoved.map((container) => {
     const resource = resourceOf(container);
     const kind = container.labels[labelNames.kind] ?? '';
+    const remove = step(resource, { do: 'remove-container', container: container.id, stopSeconds: nodeStopSeconds });
     const detail = 'the engine could not remove its container whole; its volume is kept';
     return {
       name: container.name,
       change: { resource, kind, actions: ['delete'], reason: { code: 'half-removed', detail }, fields: [] },
-      step: step(resource, { do: 'remove-container', container: container.id, stopSeconds: 0 }),
+      // Another container of the same node may be removed in the same plan.
+      step: { ...remove, id: `${remove.id} ${container.name}` },
     };
   });
 }
