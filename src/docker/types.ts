@@ -2,6 +2,11 @@
 
 export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
 
+/** Whether its removal has begun; `dead`: the engine could not bring that to its end. It takes nothing but its removal. */
+export function isBeingRemoved({ state }: { readonly state: ContainerState }): boolean {
+  return state === 'removing' || state === 'dead';
+}
+
 export type Endpoint = {
   readonly networkId: string;
   /** The address asked for (IPAMConfig), which a stopped container keeps; undefined: the engine chooses. */

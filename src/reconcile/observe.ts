@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode } from '../base/error.ts';
 import type { Engine } from '../docker/engine.ts';
-import type { Container, Image, Network, Volume } from '../docker/types.ts';
+import { isBeingRemoved, type Container, type Image, type Network, type Volume } from '../docker/types.ts';
 import {
   compareRecords,
   factLinks,
@@ -130,11 +130,6 @@ async function readUnlessRemoved<T>(
     if (isBeingRemoved(left)) return { half: left };
     throw error;
   }
-}
-
-/** `dead`: the engine has begun, and could not do it. */
-function isBeingRemoved({ state }: Container): boolean {
-  return state === 'removing' || state === 'dead';
 }
 
 // Waits for the end of a removal; gives the container where none is under way, it takes too long, or it has failed.

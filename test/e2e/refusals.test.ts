@@ -449,7 +449,7 @@ describe('two at once', () => {
     } finally {
       holder.child.kill('SIGKILL');
     }
-    await until('the lock is gone', lockState, (states) => states.length === 0);
+    await lockGoes();
     expect(await cluster.pgherd(['reconcile', '--once'])).toMatchObject(ok);
   });
 

@@ -1,6 +1,6 @@
 import { PgherdError, hasCode } from '../../base/error.ts';
 import { parseJson } from '../../base/json.ts';
-import type { Container, ContainerSpec } from '../../docker/types.ts';
+import { isBeingRemoved, type Container, type ContainerSpec } from '../../docker/types.ts';
 import type { ActionContext } from '../actions.ts';
 import { clusterLabels, imageResource, labelNames } from '../names.ts';
 import { step, type FieldChange, type Step } from '../plan.ts';
@@ -119,8 +119,7 @@ export async function stopForGood(
   const container = await inspectOurs(ref, context);
   if (container === undefined) return undefined;
   await context.verifyLock();
-  // One that the engine could not remove whole runs no more, and takes nothing but its removal.
-  if (container.state === 'dead' || container.state === 'removing') return container;
+  if (isBeingRemoved(container)) return container;
   // `always` would bring it back between the two.
   await context.engine.updateContainer(container.id, { restart: 'no' });
   await context.engine.stopContainer(container.id, stopSeconds);
