@@ -9,6 +9,9 @@ import { deadlines, orUndefined, settled, toFilters, type Calls, type Run } from
 /** Milliseconds between two attempts at removing a container. */
 const removalInterval = 20;
 
+/** Milliseconds in which one that the engine is removing already should be gone: whoever asked does not wait any longer. */
+const removalTime = 5000;
+
 export function containerCalls(
   docker: Docker,
   run: Run,
@@ -73,7 +76,7 @@ export function containerCalls(
         run.tell(`remove container ${ref}`, deadlines.write, (abortSignal) =>
           settled(docker.getContainer(ref).remove({ force: true, abortSignal }), 404),
         );
-      const end = performance.now() + deadlines.write;
+      const end = performance.now() + removalTime;
       // The engine refuses what ends while it is about to kill it, and what it is removing already: both are gone soon.
       for (;;) {
         try {
