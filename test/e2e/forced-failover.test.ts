@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startProxy, type Call, type Injection, type Proxy } from '../bench/proxy.ts';
+import { LedHerd, mount, slotOf } from './failover-herd.ts';
+import { DaemonProcess } from './support/daemon.ts';
+import { docker, engineHost } from './support/engine.ts';
+import { psql } from './support/psql.ts';
+import { until } from './support/until.ts';
+
+/** A controller dies when it has marked a leader as fenced: whoever comes next goes on from that mark. */
+let group: LedHerd;
+let proxy: Proxy;
+
+beforeAll(async () => {
+  proxy = await startProxy({ upstream: await engineHost() });
+  const replication = { mode: 'quorum', sync_replicas: 1, durability: 'preferred' };
+  group = await LedHerd.prepare({ replication, failover: { delay: '0s' } });
+  await group.bringUp('once');
+  await group.untilListed('lb1-primary', '1-2');
+  await group.addRow('lb1-primary');
+});
+
+afterAll(async () => {
+  await proxy.close();
+  await group.end();
+});
+
+/** A call at which a controller dies, and whether the engine gets it. */
+type Moment = {
+  readonly is: (call: Call, leader: string) => boolean;
+  readonly act: 'kill-before' | 'kill-after';
+};
+
+const isDone = (path: string, { index }: Call): boolean =>
+  proxy.calls.some((call) => call.index < index && call.path === path && call.status === 200);
+
+/** The mark is in the leader's volume: it is the first that is written there after `restart: no`. */
+const marked: Moment = {
+  is: (call, leader) => {
+    const container = `/containers/${leader}`;
+    return call.method === 'PUT' && call.path === `${container}/archive` && isDone(`${container}/update`, call);
+  },
+  act: 'kill-after',
+};
+
+/** The others follow nobody, and the record, which is the next to be written into a volume, names no successor yet. */
+const detached: Moment = {
+  is: (call, leader) =>
+    call.method === 'PUT' &&
+    call.query['path'] === mount &&
+    proxy.calls.some((each) => each.index < call.index && each.status === 200 && marked.is(each, leader)),
+  act: 'kill-before',
+};
+
+/** The record names a successor, which is not promoted yet. */
+const recorded: Moment = {
+  is: ({ path, body }) => path.endsWith('/exec') && JSON.stringify(body ?? '').includes('/promote"'),
+  act: 'kill-before',
+};
+
+async function strikeAt({ is, act }: Moment, leader: string, onHit: () => Promise<void>): Promise<Injection> {
+  const id = await group.herd.inspect(leader, '{{.Id}}');
+  proxy.reset();
+  return proxy.inject({ when: (call) => is(call, id), act, onHit });
+}
+
+it('commits go on where a switchover that was cancelled left its mark on a leader that was not stopped', async () => {
+  const before = await group.becomeWhole('lb1-primary');
+  const link = (name: string): Promise<string> =>
+    docker('exec', group.container(before.name), 'readlink', `${mount}/pgherd/${name}`);
+  const daemon = await DaemonProcess.start(group.herd.cluster, { host: proxy.host });
+  await daemon.become('Ready', 'True');
+  const strike = await strikeAt(marked, before.name, async () => {
+    // Who requested it cancels it.
+    command.child.kill('SIGINT');
+    await command.done;
+    await daemon.kill();
+  });
+  const command = await group.spawnPgherd(['switchover', 'lb1', '--timeout', '120']);
+  const { stdout, stderr } = await command.done;
+  expect(strike.hits(), `${stdout}${stderr}`).toBe(1);
+  await strike.hit;
+  expect(await link('serves')).toMatch(/^fenced\.asked\.\d+$/);
+  expect(await link('handover')).toMatch(/^ended\./);
+  expect(await group.leaders()).toEqual([before]);
+
+  await group.break('lb1-replica1');
+  await group.break('lb1-replica2');
+  const committed = psql(group.container(before.name), 'INSERT INTO kept VALUES (1001)', { timeoutMs: 120_000 });
+  committed.catch(() => undefined);
+  await until(
+    'the commit waits',
+    () => group.waiting(before.name),
+    (count) => count === '1',
+  );
+  expect(await group.listed(before.name)).toBe('1-2');
+  await group.startDaemon();
+  await group.untilListed(before.name, '');
+  await committed;
+  await until(
+    'the mark is gone',
+    () => link('serves'),
+    (serves) => serves === 'lead',
+  );
+  expect(await group.leaders()).toEqual([before]);
+
+  await Promise.all([group.mend('lb1-replica1'), group.mend('lb1-replica2')]);
+  expect(await group.becomeWhole()).toEqual(before);
+  await group.untilListed(before.name, '1-2');
+  await group.stopDaemon();
+});
+
+it.each([
+  { n: 2001, moment: detached, of: 'the leader that is replaced' },
+  { n: 2002, moment: recorded, of: 'the one before it' },
+])('a forced failover keeps what was acknowledged by a leader that was fenced already: $of', async ({ n, moment }) => {
+  const leader = await group.becomeWhole();
+  const [lacking = '', other = ''] = (await group.followers(leader.name)).split(',');
+  await group.untilListed(leader.name, [lacking, other].map(slotOf).toSorted().join('-'));
+  await group.coolDown(leader.name);
+  await group.deafen(lacking);
+  await group.sql(leader.name, `INSERT INTO kept VALUES (${String(n)})`);
+  const volume = await group.volumeOf(leader.name);
+  await group.kill(leader.name);
+  const strike = await strikeAt(moment, leader.name, async () => {
+    reconcile.child.kill('SIGKILL');
+    await reconcile.done;
+  });
+  const reconcile = await group.spawnPgherd(['reconcile', '--once', '--timeout', '240'], { host: proxy.host });
+  const { stdout, stderr } = await reconcile.done;
+  expect(strike.hits(), `${stdout}${stderr}`).toBe(1);
+  await strike.hit;
+  expect(await group.inVolume(volume, 'readlink pgherd/serves')).toBe('fenced.ended');
+  const position = await docker('exec', group.container(lacking), 'readlink', `${mount}/pgherd/detached`);
+  expect(position, 'how far it came, for good').toMatch(/^\d+\.\d+\.(?:open|shut)$/);
+  expect(await group.leaders()).toEqual([]);
+  await group.removeWithVolume(other);
+
+  await group.run('failover', 'lb1', '--allow-data-loss', '--timeout', '120');
+  await group.reconcile();
+  expect(await group.becomeWhole()).toEqual({ name: lacking, timeline: leader.timeline + 1 });
+  const rows = `SELECT count(*) FROM kept WHERE n = ${String(n)}`;
+  expect(await group.sql(lacking, rows), 'what was at stake').toBe('0');
+  expect(await group.volumeOf(leader.name)).not.toBe(volume);
+  expect(await group.herd.cluster.volumes()).toContain(volume);
+  expect(await group.inVolume(volume, 'readlink pgherd/state')).toBe('diverged');
+  const kept = await group.inVolume(volume, `echo '${rows}' | postgres --single -D ${mount}/pgdata postgres`);
+  expect(kept).toContain('count = "1"');
+});
