@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LedHerd, mount, startupProcess } from './failover-herd.ts';
 import { docker, dockerResult } from './support/engine.ts';
 import { foreignOf } from './support/foreign.ts';
@@ -110,4 +110,106 @@ it('no empty database is begun beside the data of a group whose first node has l
   await group.reconcile();
   await group.becomeWhole(leader.name);
   expect((await dockerResult(['exec', group.container('lb1-primary'), 'true'])).code).toBe(0);
+});
+
+describe('a replica that sleeps, and has not read yet what it received last', () => {
+  let quorum: LedHerd;
+
+  beforeAll(async () => {
+    const replication = { mode: 'quorum', sync_replicas: 1 };
+    quorum = await LedHerd.prepare({ replication, failover: { delay: '0s' } });
+    await quorum.bringUp('daemon');
+    await quorum.untilListed('lb1-primary', '1-2');
+    await quorum.addRow('lb1-primary');
+  });
+
+  afterAll(async () => {
+    await quorum.end();
+  });
+
+  function inside(name: string, script: string): Promise<string> {
+    return docker('exec', quorum.container(name), 'sh', '-c', script);
+  }
+
+  /** Number of the process that receives, 0 where there is none. */
+  function receiverOf(name: string): Promise<string> {
+    return quorum.sql(name, "SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE backend_type = 'walreceiver'");
+  }
+
+  async function endReceiver(name: string): Promise<string> {
+    const ended = await receiverOf(name);
+    await inside(name, `kill -TERM ${ended}`);
+    return ended;
+  }
+
+  async function insert(leader: string, n: number, holder: string, column: 'flush_lsn' | 'replay_lsn'): Promise<void> {
+    await quorum.sql(leader, `INSERT INTO kept VALUES (${String(n)})`);
+    const holds = `SELECT ${column} >= pg_current_wal_insert_lsn() FROM pg_stat_replication WHERE application_name = '${holder}'`;
+    await until(
+      `${holder} has the row ${String(n)}`,
+      () => quorum.sql(leader, holds),
+      (found) => found === 't',
+    );
+  }
+
+  it('counts as far as it has received, with all that was acknowledged', async () => {
+    const before = await quorum.becomeWhole('lb1-primary');
+    const [deaf, slow] = ['lb1-replica1', 'lb1-replica2'] as const;
+    const { child } = quorum.daemon.running;
+    child.kill('SIGSTOP');
+    // Where it failed to receive a moment ago as well, it sleeps before it reads on, without having read all it has.
+    const ended = await endReceiver(slow);
+    await until(
+      `${slow} receives again`,
+      () => quorum.sql(slow, 'SELECT pid, status FROM pg_stat_wal_receiver'),
+      (found) => found.endsWith('|streaming') && !found.startsWith(`${ended}|`),
+    );
+    await quorum.sql(slow, "ALTER SYSTEM SET wal_retrieve_retry_interval = '1h'; SELECT pg_reload_conf()");
+    await inside(slow, `kill -STOP ${startupProcess}`);
+    // The other one has more than the sleeper has replayed, and less than that has received.
+    await insert(before.name, 2000, slow, 'flush_lsn');
+    await insert(before.name, 2001, deaf, 'replay_lsn');
+    await quorum.deafen(deaf);
+    await insert(before.name, 2002, slow, 'flush_lsn');
+    await endReceiver(slow);
+    await until(
+      `${slow} receives nothing`,
+      () => receiverOf(slow),
+      (pid) => pid === '0',
+    );
+    await inside(slow, `kill -CONT ${startupProcess}`);
+    await until(
+      `${slow} sleeps`,
+      () =>
+        quorum.sql(
+          slow,
+          `SELECT wait_event, pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn() FROM pg_stat_activity
+            WHERE backend_type = 'startup'`,
+        ),
+      (found) => found === 'RecoveryRetrieveRetryInterval|t',
+    );
+    await inside(slow, `kill -STOP ${startupProcess}`);
+    // It goes on when one and the same cut-off, which has seen it sleep, asks again: of all psql there, only its own has -F.
+    const goOn = `seen= mark=
+      while :; do
+        now=$(grep -lxz -e -F $(grep -l '^psql' /proc/[0-9]*/cmdline) </dev/null)
+        is=$(readlink ${mount}/pgherd/detached)
+        [ "$is" = "$mark" ] || seen=
+        mark=$is
+        [ -z "$seen" ] || [ -z "$now" ] || [ "$now" = "$seen" ] || break
+        seen=\${now:-$seen}
+        sleep 0.01
+      done
+      kill -CONT ${startupProcess}`;
+    await docker('exec', '--detach', quorum.container(slow), 'sh', '-c', goOn);
+    // It cannot come back in place, however long the others take.
+    await quorum.break(before.name);
+    child.kill('SIGCONT');
+    const next = await quorum.awaitSuccessor(before);
+    expect(next.name).toBe(slow);
+    expect(await quorum.sql(slow, 'SELECT count(*) FROM kept WHERE n >= 2000')).toBe('3');
+    await quorum.sql(slow, 'ALTER SYSTEM RESET wal_retrieve_retry_interval; SELECT pg_reload_conf()');
+    await quorum.heal(deaf);
+    await quorum.becomeWhole(slow);
+  });
 });
