@@ -317,6 +317,6 @@ function readSecretsName(name: string | undefined): SecretsName | undefined {
   return match === null ? undefined : { version: Number(match[1]), fingerprint: match[2] ?? '' };
 }
 
-function baseName(path: string | undefined): string | undefined {
+export function baseName(path: string | undefined): string | undefined {
   return path?.slice(path.lastIndexOf('/') + 1);
 }

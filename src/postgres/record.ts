@@ -31,6 +31,8 @@ export type GroupRecord = {
   readonly secrets: Secrets;
   /** Where the leader began to lead; absent: it led from the beginning. */
   readonly fork?: Fork | undefined;
+  /** The number of the timeline that the leader begins, of which nobody else was to begin one; absent: nobody took over yet. */
+  readonly timeline?: number | undefined;
   /** In quorum mode: who may hold what the leader has acknowledged. */
   readonly sync?: SyncList | undefined;
   /** The last changes of leaders, newest first. */

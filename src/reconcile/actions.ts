@@ -12,9 +12,10 @@ export type Action = NetworkAction | VolumeAction | ContainerAction | NodeAction
 
 /** What an action works with. */
 export type ActionContext = {
+  /** What changes something through it asks `verifyLock` right before. */
   readonly engine: Engine;
   readonly cluster: string;
-  /** Throws where the lock of the cluster is lost: asked before everything that destroys, or changes who may lead. */
+  /** Throws where the lock of the cluster is lost. */
   readonly verifyLock: () => Promise<void>;
   /**
    * The number of this holder of the lock: nodes that have seen a higher one refuse what it instructs them to do. Undefined

@@ -1,7 +1,8 @@
 import { compareRecords } from '../postgres/layout.ts';
 import { parseRecord, type GroupRecord } from '../postgres/record.ts';
+import type { Topology } from '../topology/model.ts';
 import type { ActionContext } from './actions.ts';
-import { newestRecord } from './group.ts';
+import { newestRecord, viewGroup } from './group.ts';
 import { keepInMind, writeRecord } from './kinds/group-record.ts';
 import { targetOf } from './kinds/find-node.ts';
 import type { Lock } from './lock.ts';
@@ -12,8 +13,8 @@ import type { ObservedNode, Snapshot } from './snapshot.ts';
 export type Tenure = { epoch: number | undefined };
 
 /** Whether the newest records of all groups are of this epoch: nobody else has held the lock since. */
-export function isClaimed(snapshot: Snapshot, { epoch }: Tenure): boolean {
-  return epoch !== undefined && recordedGroups(snapshot).every(({ newest }) => newest.epoch === epoch);
+export function isClaimed(topology: Topology, snapshot: Snapshot, { epoch }: Tenure): boolean {
+  return epoch !== undefined && recordedGroups(topology, snapshot).every(({ newest }) => newest.epoch === epoch);
 }
 
 /**
@@ -23,9 +24,15 @@ export function isClaimed(snapshot: Snapshot, { epoch }: Tenure): boolean {
  * afterwards where anything was written, which is returned: an earlier holder may have acted until then. Throws `lock-lost`
  * if the lock went meanwhile.
  */
-export async function claim(snapshot: Snapshot, tenure: Tenure, lock: Lock, context: ActionContext): Promise<boolean> {
+export async function claim(
+  topology: Topology,
+  snapshot: Snapshot,
+  tenure: Tenure,
+  lock: Lock,
+  context: ActionContext,
+): Promise<boolean> {
   const groups = await Promise.all(
-    recordedGroups(snapshot).map(async ({ group, nodes }) => {
+    recordedGroups(topology, snapshot).map(async ({ group, nodes }) => {
       const found = await Promise.all(nodes.map((node) => readRecords(node, context)));
       const newest = found.flat().toSorted((a, b) => compareRecords(b, a))[0];
       return newest === undefined ? [] : [{ group, nodes, newest }];
@@ -54,8 +61,12 @@ type Recorded = {
   readonly newest: { readonly epoch: number };
 };
 
-function recordedGroups({ nodes }: Snapshot): readonly Recorded[] {
-  return [...new Set(nodes.map(({ group }) => group))].flatMap((group) => {
+// Where too few volumes are read, one of the others may have a newer record, and an older one is not to outrank it.
+function recordedGroups(topology: Topology, snapshot: Snapshot): readonly Recorded[] {
+  const { nodes } = snapshot;
+  const unread = topology.groups.filter((each) => viewGroup(each, snapshot).phase === 'unread').map(({ name }) => name);
+  const groups = [...new Set(nodes.map(({ group }) => group))].filter((group) => !unread.includes(group));
+  return groups.flatMap((group) => {
     const own = nodes.filter((node) => node.group === group && node.facts.record !== undefined);
     const newest = newestRecord(own)?.record;
     return newest === undefined ? [] : [{ group, nodes: own, newest }];

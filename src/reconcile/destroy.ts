@@ -1,6 +1,7 @@
 import { PgherdError } from '../base/error.ts';
 import type { Engine } from '../docker/engine.ts';
 import type { ActionContext } from './actions.ts';
+import { guardedEngine } from './guarded-engine.ts';
 import { execute } from './execute.ts';
 import { takeLock, type Lock } from './lock.ts';
 import type { Result, WorkOptions, World } from './work.ts';
@@ -82,12 +83,13 @@ export async function destroy(
   world: World,
   options: WorkOptions,
 ): Promise<Result> {
+  const verifyLock = async (): Promise<void> => {
+    await lock?.verify();
+  };
   const context: ActionContext = {
-    engine,
+    engine: guardedEngine(engine, verifyLock),
     cluster,
-    verifyLock: async () => {
-      await lock?.verify();
-    },
+    verifyLock,
     // It writes no record, and instructs no server.
     epoch: () => undefined,
     records: new Map(),

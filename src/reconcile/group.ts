@@ -132,10 +132,12 @@ export function unreadVolumes(group: Group, { nodes, volumes }: Snapshot): reado
   return volumes.filter((each) => each.group === group.name && !isRead(each.slot));
 }
 
-// A promotion is written down in a majority of the volumes at least.
-function isReadEnough({ members }: RecordName, nodes: readonly ObservedNode[]): boolean {
-  const read = members.filter((slot) => nodes.some((node) => node.slot === slot && node.facts.record !== undefined));
-  return read.length * 2 > members.length;
+// With half of them read, one of those that a change of leaders was written into is among them. Where the leader's is not,
+// more are needed for another one to lead.
+function isReadEnough({ members, leader }: RecordName, nodes: readonly ObservedNode[]): boolean {
+  const isRead = (slot: number): boolean => nodes.some((node) => node.slot === slot && node.facts.record !== undefined);
+  const read = members.filter(isRead).length;
+  return read * 2 > members.length || (isRead(leader) && read * 2 === members.length);
 }
 
 /** The newest record that the volumes of a group's nodes hold. */

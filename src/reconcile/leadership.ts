@@ -70,7 +70,8 @@ export function decideLeadership(situation: Situation): Decision {
     return unable({ code: 'not-received', detail: `${why}, and ${lacks}`, remedy });
   }
   if (hindrance !== undefined || best.detached === undefined) return refuse(hindrance ?? unheard(best));
-  return { is: 'promote', cause, why, to: best.slot, position: best.detached, lostBytes: countLost(old, best) };
+  const lostBytes = countLost(situation, old, best);
+  return { is: 'promote', cause, why, to: best.slot, position: best.detached, lostBytes };
 }
 
 // Nobody is promoted while another node takes writes. Where the leader serves, that one is stopped before anything else;
@@ -144,8 +145,9 @@ function findReason(
   return policy.mode === 'manual' ? manual(why) : { cause: 'failover', why };
 }
 
-/** It led before who leads by the record, or was to: it is started only under a leader that answers, and cannot be asked. */
-function isOut({ isFenced, isStandby, container }: Member): boolean {
+/** It led before who leads by the record, or was to: it serves only under a leader that answers, and cannot be asked. */
+function isOut({ isFenced, isStandby, isReturning, container }: Member): boolean {
+  if (container === 'running') return isReturning && !isStandby;
   return container === 'down' && (isFenced || !isStandby);
 }
 
@@ -216,6 +218,7 @@ function findPending(
       each.slot !== leader &&
       each.detached === undefined &&
       !each.failed &&
+      !isOut(each) &&
       (each.slot === asked?.to || !isKnownBehind(each, others)),
   );
   // Who still replays is waited for no longer where a loss is accepted, or where the leader can lead on and nobody asks again.
@@ -232,7 +235,6 @@ function findPending(
     (each) =>
       !isEnough &&
       each.container === 'down' &&
-      !isOut(each) &&
       (sync === undefined ? mayBeAhead(each, others, old) : sync.listed.includes(each.slot)),
   );
   return { detach: [...running, ...down].map(({ slot }) => slot), start: down.map(({ slot }) => slot) };
@@ -261,7 +263,10 @@ function findHindrance(
   if (sync !== undefined) return findQuorumLost(sync, others, pending, remedy);
   const missing = others.filter(
     (each) =>
-      each.detached === undefined && (each.failed || each.container === 'missing') && mayBeAhead(each, others, old),
+      each.detached === undefined &&
+      !isOut(each) &&
+      (each.failed || each.container === 'missing') &&
+      mayBeAhead(each, others, old),
   );
   if (missing.length > 0) {
     const names = missing.map(({ name }) => name).join(', ');
@@ -273,7 +278,7 @@ function findHindrance(
     return { code: 'incomplete', detail: `${best.name} lacks some of what ${before.name} had`, remedy };
   }
   const { maxLag } = situation.policy;
-  const lag = isOutdated(situation, old) ? null : countLost(old, best);
+  const lag = countLost(situation, old, best);
   if (maxLag === undefined || (lag !== null && lag <= maxLag)) return undefined;
   const behind = lag === null ? 'nobody knows how far' : `${String(lag)} bytes`;
   const detail = `${best.name} is ${behind} behind, and failover.max_lag is ${String(maxLag)}`;
@@ -305,8 +310,9 @@ function isOutdated({ lostFor }: Situation, old: Member | undefined): boolean {
 }
 
 /** Bytes that the leader said it had written and this one has not; null: nobody knows. */
-function countLost(old: Member | undefined, best: Member): number | null {
+function countLost(situation: Situation, old: Member | undefined, best: Member): number | null {
   if (hasLastWord(old, best)) return 0;
+  if (isOutdated(situation, old)) return null;
   const [last, known] = [old?.said, best.detached ?? best.said];
   if (last === undefined || known === undefined) return null;
   return Math.max(0, last.lsn - known.lsn);

@@ -4,6 +4,7 @@ import type { GroupRecord } from '../postgres/record.ts';
 import type { Topology } from '../topology/model.ts';
 import type { ActionContext } from './actions.ts';
 import { Attempts } from './attempts.ts';
+import { guardedEngine } from './guarded-engine.ts';
 import { claim, isClaimed, type Tenure } from './claim.ts';
 import { execute, type Outcome } from './execute.ts';
 import { LockSeeker, isLock, lockPollMilliseconds, type Lock } from './lock.ts';
@@ -157,12 +158,13 @@ class Run {
     this.#deadline = world.now() + options.timeout;
     this.#signal = AbortSignal.any([options.signal, timeoutSignal(options.timeout)]);
     this.#tenure = options.daemon?.tenure ?? { epoch: undefined };
+    const verifyLock = async (): Promise<void> => {
+      await this.#lock?.verify();
+    };
     this.#context = {
-      engine,
+      engine: guardedEngine(engine, verifyLock),
       cluster: topology.cluster,
-      verifyLock: async () => {
-        await this.#lock?.verify();
-      },
+      verifyLock,
       epoch: () => this.#tenure.epoch,
       records: new Map(),
       remembered: options.daemon?.records ?? new Map<string, GroupRecord>(),
@@ -324,8 +326,9 @@ class Run {
   async #claims(snapshot: Snapshot, isSettled: boolean): Promise<boolean> {
     if (this.#lock === undefined || isPaused(snapshot) || this.#isCalledOff()) return false;
     if (isSettled && this.#options.daemon === undefined) return false;
-    if (isClaimed(snapshot, this.#tenure)) return false;
-    return claim(snapshot, this.#tenure, this.#lock, { ...this.#context, signal: this.#signal });
+    if (isClaimed(this.#topology, snapshot, this.#tenure)) return false;
+    const context = { ...this.#context, signal: this.#signal };
+    return claim(this.#topology, snapshot, this.#tenure, this.#lock, context);
   }
 
   async #giveUp({ steps }: Plan): Promise<void> {

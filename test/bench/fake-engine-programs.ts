@@ -527,7 +527,7 @@ function runScript(
   if (script === 'detach') return detach(node);
   if (script === 'promote') {
     if (record?.leader !== Number(node.number)) return failed(75, 'pgherd promote: the record names another leader\n');
-    return promote(node, args.slice(1));
+    return promote(node, Number(args[1]), args.slice(2));
   }
   if (script === 'caught-up') return isCaughtUp(node, args.slice(1), around) ? ok() : { waiting: 'not as far' };
   return script === 'bootstrap' ? finishBootstrap(node, input) : failed(2, `no such script: ${script}\n`);
@@ -555,23 +555,23 @@ function detach(node: OpenNode): Ran {
 }
 
 /** Has a standby take writes: `pg_promote()`, by whomever. */
-export function promoteServer({ process, volumes }: FakeContainer): void {
+export function promoteServer({ process, volumes }: FakeContainer, number = 0): void {
   const database = volumes[0]?.volume.database;
   if (process?.serves !== 'follower' || database === undefined) throw new Error('it is no standby');
   process.serves = 'leader';
   database.forks = [...database.forks, { timeline: database.timeline, lsn: lsnOf(database) }];
-  database.timeline += 1;
+  database.timeline = Math.max(database.timeline + 1, number);
   database.isStandby = false;
   database.isShut = false;
 }
 
 // src/postgres/scripts/promote.sh
-function promote(node: OpenNode, slots: readonly string[]): Ran {
+function promote(node: OpenNode, number: number, slots: readonly string[]): Ran {
   node.mark('config', node.revision);
   const { process } = node.container;
   const { database } = node.volume;
   if (process?.serves === undefined || database === undefined) return { waiting: 'no server' };
-  if (process.serves === 'follower') promoteServer(node.container);
+  if (process.serves === 'follower') promoteServer(node.container, number);
   for (const slot of slots) database.slots.add(slot);
   node.mark('serves', 'lead');
   node.unmark('detached');

@@ -99,6 +99,12 @@ describe('what a run does is written down', () => {
 });
 
 const placed = { container: 'c1', layout: { mount: '/m', home: '/m/pgherd', data: '/m/pgdata' } };
+const voted = {
+  group: 'lb1',
+  source: { ...placed, record: { epoch: 1, version: 2, leader: 1, members: [0, 1] } },
+  voters: [],
+  votes: 2,
+};
 
 describe('a change of leaders is written down', () => {
   const known = { kind: 'failover', cause: 'lb1-primary, which led, has ended', from: 'lb1-primary' } as const;
@@ -145,6 +151,7 @@ describe('a change of leaders is written down', () => {
     followers: [0],
     kind: 'switchover',
     fork: { timeline: 1, lsn: 0x3000148 },
+    ...voted,
   });
   /** What is written of it beside its steps. */
   const changes = (...progress: readonly Progress[]): readonly NewEntry[] =>
@@ -220,6 +227,7 @@ describe('a change of leaders is written down', () => {
       followers: [],
       kind: 'failover',
       fork: undefined,
+      ...voted,
     } as const;
     const undone = step('node/lb1-replica1', action);
     const error = new PgherdError('node-failed', 'no');

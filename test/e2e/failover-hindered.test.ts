@@ -213,3 +213,40 @@ describe('a replica that sleeps, and has not read yet what it received last', ()
     await quorum.becomeWhole(slow);
   });
 });
+
+describe('a group of two, one of which cannot be made', () => {
+  let pair: LedHerd;
+
+  beforeAll(async () => {
+    pair = await LedHerd.prepare({ failover: { delay: '0s' } });
+    await pair.herd.editBalancer({ replicas: 1 });
+    await pair.bringUp('daemon');
+    await pair.addRow('lb1-primary');
+  });
+
+  afterAll(async () => {
+    await pair.end();
+  });
+
+  it('has its leader started where it was', async () => {
+    const before = await pair.becomeWhole('lb1-primary');
+    await pair.stopDaemon();
+    const taken = pair.container('lb1-replica1');
+    await docker('rm', '--force', taken);
+    await foreignOf(pair.herd.cluster).container(taken);
+    await pair.startDaemon();
+    await pair.daemon.becomeStalledBy(`the container ${taken} exists and is not pgherd's`);
+    const look = async (): Promise<string | undefined> => (await pair.herd.look()).get(before.name)?.started;
+    const started = await look();
+    await pair.kill(before.name);
+    await until(
+      () => `${before.name} is started again; the daemon said\n${pair.daemon.running.stdout().slice(-3000)}`,
+      look,
+      (now) => now !== undefined && now !== started,
+    );
+    expect(await pair.awaitLeader('it leads again', () => true)).toEqual(before);
+    await pair.addRow(before.name);
+    await docker('rm', '--force', taken);
+    await pair.becomeWhole(before.name);
+  });
+});

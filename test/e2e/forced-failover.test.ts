@@ -63,6 +63,19 @@ async function strikeAt({ is, act }: Moment, leader: string, onHit: () => Promis
   return proxy.inject({ when: (call) => is(call, id), act, onHit });
 }
 
+/** The leader is killed, and whoever puts another one in its place dies then. */
+async function dieAt(moment: Moment, leader: string): Promise<void> {
+  await group.kill(leader);
+  const strike = await strikeAt(moment, leader, async () => {
+    reconcile.child.kill('SIGKILL');
+    await reconcile.done;
+  });
+  const reconcile = await group.spawnPgherd(['reconcile', '--once', '--timeout', '240'], { host: proxy.host });
+  const { stdout, stderr } = await reconcile.done;
+  expect(strike.hits(), `${stdout}${stderr}`).toBe(1);
+  await strike.hit;
+}
+
 it('commits go on where a switchover that was cancelled left its mark on a leader that was not stopped', async () => {
   const before = await group.becomeWhole('lb1-primary');
   const link = (name: string): Promise<string> =>
@@ -109,40 +122,62 @@ it('commits go on where a switchover that was cancelled left its mark on a leade
   await group.stopDaemon();
 });
 
-it.each([
-  { n: 2001, moment: detached, of: 'the leader that is replaced' },
-  { n: 2002, moment: recorded, of: 'the one before it' },
-])('a forced failover keeps what was acknowledged by a leader that was fenced already: $of', async ({ n, moment }) => {
+it('two that are to lead one after the other begin timelines of two numbers, and followers go on from one to the other', async () => {
   const leader = await group.becomeWhole();
-  const [lacking = '', other = ''] = (await group.followers(leader.name)).split(',');
-  await group.untilListed(leader.name, [lacking, other].map(slotOf).toSorted().join('-'));
   await group.coolDown(leader.name);
-  await group.deafen(lacking);
-  await group.sql(leader.name, `INSERT INTO kept VALUES (${String(n)})`);
-  const volume = await group.volumeOf(leader.name);
-  await group.kill(leader.name);
-  const strike = await strikeAt(moment, leader.name, async () => {
-    reconcile.child.kill('SIGKILL');
-    await reconcile.done;
-  });
-  const reconcile = await group.spawnPgherd(['reconcile', '--once', '--timeout', '240'], { host: proxy.host });
-  const { stdout, stderr } = await reconcile.done;
-  expect(strike.hits(), `${stdout}${stderr}`).toBe(1);
-  await strike.hit;
-  expect(await group.inVolume(volume, 'readlink pgherd/serves')).toBe('fenced.ended');
-  const position = await docker('exec', group.container(lacking), 'readlink', `${mount}/pgherd/detached`);
-  expect(position, 'how far it came, for good').toMatch(/^\d+\.\d+\.(?:open|shut)$/);
-  expect(await group.leaders()).toEqual([]);
-  await group.removeWithVolume(other);
-
-  await group.run('failover', 'lb1', '--allow-data-loss', '--timeout', '120');
+  const followers = (await group.followers(leader.name)).split(',');
+  await dieAt(recorded, leader.name);
+  const [, named = ''] = /\/record\.\d+\.\d+\.(\d+)\./.exec(await group.recordOf(followers[0] ?? '')) ?? [];
+  const [heir = '', other = ''] = followers.toSorted((a) => (slotOf(a) === named ? -1 : 1));
+  const volume = await group.volumeOf(heir);
+  await group.run('failover', 'lb1', '--to', other, '--timeout', '120');
   await group.reconcile();
-  expect(await group.becomeWhole()).toEqual({ name: lacking, timeline: leader.timeline + 1 });
-  const rows = `SELECT count(*) FROM kept WHERE n = ${String(n)}`;
-  expect(await group.sql(lacking, rows), 'what was at stake').toBe('0');
-  expect(await group.volumeOf(leader.name)).not.toBe(volume);
-  expect(await group.herd.cluster.volumes()).toContain(volume);
-  expect(await group.inVolume(volume, 'readlink pgherd/state')).toBe('diverged');
-  const kept = await group.inVolume(volume, `echo '${rows}' | postgres --single -D ${mount}/pgdata postgres`);
-  expect(kept).toContain('count = "1"');
+  const after = { name: other, timeline: leader.timeline + 2 };
+  expect(await group.becomeWhole()).toEqual(after);
+
+  // It has followed from the timeline before both, by the history of one that nobody began.
+  expect(await group.volumeOf(heir)).toBe(volume);
+  const history = (leader.timeline + 1).toString(16).toUpperCase().padStart(8, '0');
+  const lines = await docker('exec', group.container(heir), 'cat', `${mount}/pgdata/pg_wal/${history}.history`);
+  expect(lines).toBe('# the number was given to another node of the group');
+  // Nor does it keep a server from starting.
+  await docker('restart', '--time', '0', group.container(heir));
+  await docker('restart', '--time', '0', group.container(leader.name));
+  expect(await group.becomeWhole()).toEqual(after);
+  await group.run('switchover', 'lb1', '--to', heir, '--timeout', '120');
+  await group.reconcile();
+  expect(await group.becomeWhole()).toEqual({ name: heir, timeline: after.timeline + 1 });
 });
+
+it.each([
+  { n: 2001, moment: detached, of: 'the leader that is replaced', numbers: 1 },
+  { n: 2002, moment: recorded, of: 'the one before it', numbers: 2 },
+])(
+  'a forced failover keeps what was acknowledged by a leader that was fenced already: $of',
+  async ({ n, moment, numbers }) => {
+    const leader = await group.becomeWhole();
+    const [lacking = '', other = ''] = (await group.followers(leader.name)).split(',');
+    await group.untilListed(leader.name, [lacking, other].map(slotOf).toSorted().join('-'));
+    await group.coolDown(leader.name);
+    await group.deafen(lacking);
+    await group.sql(leader.name, `INSERT INTO kept VALUES (${String(n)})`);
+    const volume = await group.volumeOf(leader.name);
+    await dieAt(moment, leader.name);
+    expect(await group.inVolume(volume, 'readlink pgherd/serves')).toBe('fenced.ended');
+    const position = await docker('exec', group.container(lacking), 'readlink', `${mount}/pgherd/detached`);
+    expect(position, 'how far it came, for good').toMatch(/^\d+\.\d+\.(?:open|shut)$/);
+    expect(await group.leaders()).toEqual([]);
+    await group.removeWithVolume(other);
+
+    await group.run('failover', 'lb1', '--allow-data-loss', '--timeout', '120');
+    await group.reconcile();
+    expect(await group.becomeWhole()).toEqual({ name: lacking, timeline: leader.timeline + numbers });
+    const rows = `SELECT count(*) FROM kept WHERE n = ${String(n)}`;
+    expect(await group.sql(lacking, rows), 'what was at stake').toBe('0');
+    expect(await group.volumeOf(leader.name)).not.toBe(volume);
+    expect(await group.herd.cluster.volumes()).toContain(volume);
+    expect(await group.inVolume(volume, 'readlink pgherd/state')).toBe('diverged');
+    const kept = await group.inVolume(volume, `echo '${rows}' | postgres --single -D ${mount}/pgdata postgres`);
+    expect(kept).toContain('count = "1"');
+  },
+);

@@ -1,9 +1,20 @@
-import { expect, it } from 'vitest';
-import { InterruptedError } from '../../src/base/error.ts';
+import { describe, expect, it } from 'vitest';
+import { InterruptedError, PgherdError } from '../../src/base/error.ts';
 import type { Engine } from '../../src/docker/engine.ts';
-import { layoutOf } from '../../src/postgres/layout.ts';
+import { formatRecordName, layoutOf, type RecordName } from '../../src/postgres/layout.ts';
+import type { ActionContext } from '../../src/reconcile/actions.ts';
 import { leadershipActions } from '../../src/reconcile/kinds/leadership-actions.ts';
 import { FakeWorld } from '../bench/fake-engine.ts';
+
+function contextOf(engine: Engine, signal: AbortSignal): ActionContext {
+  return {
+    ...{ engine, cluster: 'shop', signal, epoch: () => 1 },
+    ...{ records: new Map(), remembered: new Map(), owners: new Map(), passwordOf: () => undefined },
+    verifyLock: () => Promise.resolve(),
+    readFile: () => Promise.reject(new Error('no files here')),
+    randomBytes: (size: number) => Buffer.alloc(size),
+  };
+}
 
 it('does not wait for a leader that hangs as it is told to hand over, and leaves it as it is', async () => {
   const { engine: real } = new FakeWorld().connect();
@@ -34,13 +45,7 @@ it('does not wait for a leader that hangs as it is told to hand over, and leaves
       done.push('stop');
     },
   };
-  const context = {
-    ...{ engine, cluster: 'shop', signal: controller.signal, epoch: () => 1 },
-    ...{ records: new Map(), remembered: new Map(), owners: new Map(), passwordOf: () => undefined },
-    verifyLock: () => Promise.resolve(),
-    readFile: () => Promise.reject(new Error('no files here')),
-    randomBytes: (size: number) => Buffer.alloc(size),
-  };
+  const context = contextOf(engine, controller.signal);
   const fence = leadershipActions.fence(
     {
       ...{ do: 'fence', image: 'postgres:17', name: 'leader', superuser: 'postgres' },
@@ -51,4 +56,71 @@ it('does not wait for a leader that hangs as it is told to hand over, and leaves
   );
   await expect(fence).rejects.toThrow('called off');
   expect(done).toEqual([]);
+});
+
+describe('a promotion', () => {
+  const layout = layoutOf([]);
+  const record = { epoch: 1, version: 4, leader: 1, members: [0, 1, 2] };
+  const written = { format: 2, ...record, secrets: {} };
+
+  /** Promotes slot 1 where the volumes of the slots have these records; gives how often they were looked at, and what was run. */
+  async function promote(
+    votes: number,
+    look: (slot: number, looks: number) => RecordName | undefined,
+    isCalledOff = false,
+  ) {
+    const { engine: real } = new FakeWorld().connect();
+    const ran: string[] = [];
+    let looks = 0;
+    const engine: Engine = {
+      ...real,
+      readLink: (container) => {
+        if (container === 'c0') looks += 1;
+        const name = look(Number(container.slice(1)), looks);
+        if (name === undefined) return Promise.reject(new PgherdError('engine-error', 'its volume cannot be read'));
+        return Promise.resolve(`records/${formatRecordName(name)}`);
+      },
+      readArchive: () => Promise.resolve(new Map([['record', JSON.stringify({ ...written, timeline: 7 })]])),
+      exec: (_, { command }) => {
+        ran.push(command.join(' '));
+        return Promise.resolve({ code: 0, stdout: '', stderr: '' });
+      },
+    };
+    const promotion = leadershipActions.promote(
+      {
+        ...{ do: 'promote', name: 'replica1', revision: 'rev.a.b', followers: [0, 2], kind: 'failover' },
+        ...{ node: { container: 'c1', layout }, fork: undefined, group: 'lb1', votes },
+        source: { container: 'c1', layout, record },
+        voters: ['c0', 'c1', 'c2'].map((container) => ({ container, layout })),
+      },
+      contextOf(engine, isCalledOff ? AbortSignal.abort() : new AbortController().signal),
+    );
+    return { promotion, ran: () => ran, looks: () => looks };
+  }
+
+  it('begins when more than half of the volumes name its node, whoever writes the last of them', async () => {
+    const { promotion, ran, looks } = await promote(3, (slot, seen) =>
+      slot === 1 || seen > 2 ? record : { ...record, version: 3, leader: 0 },
+    );
+    await promotion;
+    expect(ran()).toEqual([expect.stringMatching(/rev\.a\.b\/promote 15 7 pgherd_0 pgherd_2$/)]);
+    expect(looks()).toBe(3);
+  });
+
+  it('does not begin where they do not, one that nobody reads among them', async () => {
+    const { promotion, ran } = await promote(5, (slot) => (slot === 2 ? undefined : record), true);
+    await expect(promotion).rejects.toThrow(
+      'replica1 is not promoted: 2 of 5 volumes of its group say that it is to lead',
+    );
+    expect(ran()).toEqual([]);
+  });
+
+  it('counts a later record of the same leader, and none of another', async () => {
+    const later = (leader: number): RecordName => ({ ...record, version: 6, leader });
+    const ok = await promote(3, (slot) => (slot === 0 ? undefined : later(1)));
+    await ok.promotion;
+    expect(ok.ran()).toHaveLength(1);
+    const other = await promote(3, (slot) => later(slot === 1 ? 1 : 2), true);
+    await expect(other.promotion).rejects.toThrow('1 of 3');
+  });
 });

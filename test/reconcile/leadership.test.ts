@@ -281,12 +281,12 @@ describe('where another node takes writes', () => {
   it('that one leads where a human says so, compared by where it parted from the others', () => {
     const parted = { ...second, ...detached(1000) };
     expect(decide({ members: [dead, second, replica(2)], ...to(1) })).toMatchObject({ is: 'fence', detach: [1, 2] });
-    const done = decide({ members: [leader(fenced), parted, replica(2, detached(1000))], ...to(1) });
+    const done = decide({ members: [leader(fenced), parted, replica(2, detached(1000))], ...to(1), lostFor: 6000 });
     expect(done).toMatchObject({ is: 'promote', to: 1, lostBytes: 0 });
     const members = [leader(fenced), { ...second, ...detached(900) }, replica(2, detached(1000))];
     expect(hindrance(decide({ members, ...to(1) }))).toBe('not-the-most-advanced');
     const forced = [leader({ ...fenced, fencedFor: 'forced' }), ...members.slice(1)];
-    const lossy = decide({ members: forced, handover: { kind: 'failover-lossy', to: 1 } });
+    const lossy = decide({ members: forced, handover: { kind: 'failover-lossy', to: 1 }, lostFor: 6000 });
     expect(lossy).toMatchObject({ is: 'promote', to: 1, lostBytes: 100 });
   });
 });
@@ -613,6 +613,9 @@ describe('who is promoted', () => {
     expect(succeed([replica(1, detached(1010))])).toMatchObject({ lostBytes: 0 });
     const members = [leader({ ...fenced, said: undefined }), replica(1, detached(990))];
     expect(decide({ members, lostFor: 6000 })).toMatchObject({ lostBytes: null });
+    // It was silent for minutes before it ended.
+    const silent = [leader({ ...fenced, said: once(1000, 1, 200_000) }), replica(1, detached(1000))];
+    expect(decide({ members: silent, lostFor: 6000 })).toMatchObject({ is: 'promote', lostBytes: null });
   });
 });
 
@@ -631,6 +634,14 @@ describe('without a quorum, nobody is promoted while another one may have more',
     expect(successor(succeed([replica(1, detached(1000)), replica(2, { ...down, said: once(999, 1, 8000) })]))).toBe(1);
     const other = replica(2, { ...down, said: once(5000, 1) });
     expect(successor(succeed([replica(1, detached(1000, { timeline: 2 })), other]))).toBe(1);
+  });
+
+  it('and one that led before, and waits for its leader to answer, is not asked', () => {
+    const before = replica(2, { isStandby: false, isReturning: true, said: undefined, streams: undefined });
+    const fork = { timeline: 1, lsn: 900 };
+    const decision = decide({ members: [leader(fenced), replica(1, detached(1000)), before], fork, lostFor: 6000 });
+    expect(successor(decision)).toBe(1);
+    expect(hindrance(succeed([replica(1, detached(800)), { ...before, failed: true }], { fork }))).toBe('incomplete');
   });
 
   it('so one that cannot be asked blocks the group, from the beginning', () => {

@@ -699,6 +699,21 @@ describe('what a group had is never made up for by something empty', () => {
     expect(formatSteps(made)).toContain('node/lb1-primary: start');
   });
 
+  it('nor where there are no others: of two volumes, a change of leaders is in both', () => {
+    const two = topologyOf(file.replace('replicas: 2', 'replicas: 1'));
+    const both = convergedSnapshot(two);
+    const of = (slot: number, lost = new Map<string, number>()): Plan => {
+      const left = changeNode(both, 'lb1', slot, () => undefined);
+      const ended = changeNode(left, 'lb1', 1 - slot, (node) => withContainer(node, { state: 'exited' }));
+      const name = slot === 0 ? 'shop-lb1-primary' : 'shop-lb1-replica1';
+      const taken = [{ kind: 'container', name, by: 'image other' }] as const;
+      return planCluster(two, { ...ended, taken, lost }, {});
+    };
+    expect(formatSteps(of(1))).toContain('node/lb1-primary: start');
+    // The leader's may have a newer one, and nobody takes over without it.
+    expect(of(0, new Map([['lb1', 60_000]])).steps).toEqual([]);
+  });
+
   it('a leader whose container cannot be made is waited for, and then replaced by one that has no less', () => {
     const without = changeNode(converged, 'lb1', 0, () => undefined);
     const taken = [{ kind: 'container', name: 'shop-lb1-primary', by: 'image other' }] as const;
@@ -793,7 +808,7 @@ describe('what is not known yet', () => {
   it('is said: a volume without a container is not read, so that more may be to be done', () => {
     const topology = topologyOf('{ cluster_name: shop, balancers: [{ name: lb1, replicas: 1 }, { name: lb2 }] }');
     const converged = convergedSnapshot(topology);
-    const nodes = converged.nodes.filter(({ group, slot }) => group !== 'lb1' || slot !== 1);
+    const nodes = converged.nodes.filter(({ group, slot }) => group !== 'lb1' || slot !== 0);
     expect(planCluster(topology, { ...converged, nodes }, {}).open).toEqual([
       {
         resource: 'group/lb1',

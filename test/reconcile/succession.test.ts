@@ -851,11 +851,16 @@ describe('the list of those who may hold what was acknowledged is never less tha
     expect(plan(settledBack, preferred).steps).toEqual([]);
   });
 
-  it('one that the file no longer has is waited for no more while it goes, and struck off after that', () => {
+  it('one that the file no longer has is waited for no more, struck off when the others have all, and then goes', () => {
     const text = quorum.replace('replicas: 2', 'replicas: 1');
     const first = plan(listed(1, [1, 2]), text);
     expect(told(first)).toEqual({ num: 1, names: ['lb1-replica1'] });
-    expect(formatSteps(first)).toContain('node/lb1-replica2: remove-container');
+    expect(written(first)).toEqual({ num: 1, listed: [1] });
+    expect(formatSteps(first)).not.toContain('remove-container');
+    expect(formatSteps(plan(nowListed(listed(1, [1, 2]), 1, [1]), text))).toContain(
+      'node/lb1-replica2: remove-container',
+    );
+    // Whatever else took it away.
     const gone = changeNode(listed(1, [1, 2]), 'lb1', 2, () => undefined);
     const left = recorded(
       { ...gone, volumes: gone.volumes.filter(({ slot }) => slot !== 2) },

@@ -484,6 +484,19 @@ export const mutations: readonly Mutation[] = [
         find: '[leader, ...others].map(',
         replace: '[leader].map(',
       },
+      // The promotion looks at the volumes again.
+      { file: actions, find: 'if (held * 2 > votes) return;', replace: 'if (held > 0) return;' },
+    ],
+  },
+  {
+    name: 'numbers-of-timelines-left-to-chance',
+    finds: 'timeline of one number',
+    changes: [
+      {
+        file: 'src/reconcile/kinds/group-record.ts',
+        find: 'return Math.max(last, change.timeline) + 1;',
+        replace: 'return change.timeline + 1;',
+      },
     ],
   },
   {

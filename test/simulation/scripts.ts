@@ -198,7 +198,10 @@ async function free(process: Process, [seconds = '5']: readonly string[]): Promi
   throw new Failed(1, 'readers still keep it from replaying');
 }
 
-async function promote(process: Process, [seconds = '15', ...slots]: readonly string[]): Promise<string> {
+async function promote(
+  process: Process,
+  [seconds = '15', timeline = '0', ...slots]: readonly string[],
+): Promise<string> {
   const before = process.link('serves') ?? '';
   if (before !== 'lead') await process.mark('serves', 'promoting');
   try {
@@ -221,7 +224,7 @@ async function promote(process: Process, [seconds = '15', ...slots]: readonly st
   server.database.conninfo = undefined;
   await process.step();
   server.load();
-  if (server.database.isStandby) server.requestPromotion();
+  if (server.database.isStandby) server.requestPromotion(Number(timeline));
   while (server.database.isStandby || server.isHung) {
     assertAlive(server);
     if (process.now > end + 1000) throw new Failed(137, 'it was not promoted in time');

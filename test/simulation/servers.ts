@@ -98,7 +98,8 @@ export class Server {
   /** When it replays what it has. */
   #replay: Entry | undefined;
   #isConnecting = false;
-  #isPromoting = false;
+  /** The number of the timeline that it is to begin, at least; undefined: nobody asked for that. */
+  #promotesTo: number | undefined;
   /** Its start has come to its end, unless it was stopped by a signal meanwhile. */
   #isOpen = false;
   /** Grows whenever it is stopped by a signal. */
@@ -394,7 +395,7 @@ export class Server {
   #replayNow(): void {
     if (!this.isAlive || this.isHung || !this.database.isStandby || this.#replaysAt > this.servers.clock.now) return;
     this.database.replayed = this.database.wal.length;
-    if (this.#isPromoting) this.promote();
+    if (this.#promotesTo !== undefined) this.promote(this.#promotesTo);
   }
 
   /** Readers that hold up replay are cancelled. */
@@ -407,18 +408,18 @@ export class Server {
   }
 
   /** It replays all that it has, and leads then, whether or not anybody waits for that. */
-  requestPromotion(): void {
-    this.#isPromoting = true;
+  requestPromotion(timeline: number): void {
+    this.#promotesTo = timeline;
     this.#sleepsUntil = 0;
     this.endReceiver();
-    if (this.isReplayed) this.promote();
+    if (this.isReplayed) this.promote(timeline);
     else this.#replayNow();
   }
 
   /** Where everything it has is replayed; it leads then. */
-  promote(): void {
-    this.#isPromoting = false;
-    this.database.fork();
+  promote(timeline = 0): void {
+    this.#promotesTo = undefined;
+    this.database.fork(timeline);
     this.receiver?.drop(this.name, this);
     this.receiver = undefined;
     this.#tell();

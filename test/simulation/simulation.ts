@@ -274,12 +274,21 @@ export class Simulation {
   }
 
   // Whoever led is dead before anybody else does.
+  /** Who led first on each timeline. */
+  readonly #begun = new Map<number, string>();
+
   #noteLeads(server: Server): void {
     if (server.isOutlaw) return;
     const other = this.servers.all.find(
       (each) => each !== server && !each.isOutlaw && !each.database.isStandby && each.phase !== 'starting',
     );
     this.trace?.(`${server.container.name} takes writes`);
+    const { timeline } = server.database;
+    const first = this.#begun.get(timeline) ?? server.container.name;
+    this.#begun.set(timeline, first);
+    // Who is promoted by hand takes a number that nobody gave.
+    if (first !== server.container.name && !this.isHandPromoted)
+      this.violate(`${first} and ${server.container.name} lead on a timeline of one number, ${String(timeline)}`);
     if (other === undefined) return;
     this.violate(`${server.container.name} takes writes while ${other.container.name}, which led, still runs`);
   }

@@ -160,8 +160,8 @@ async function copy(
 }
 
 async function rejoin(process: Process, context: StartContext, system: string, renew: () => void): Promise<void> {
-  // One that followed was promoted by somebody else: what it wrote may count.
-  if (process.link('serves') === 'follow') await process.mark('serves', 'kept');
+  // One that followed was promoted by somebody else, and one that led was away: what it wrote may count.
+  if (['follow', 'lead', 'promoting'].includes(process.link('serves') ?? '')) await process.mark('serves', 'kept');
   const conninfo = process.read('conninfo');
   const own = databaseOf(process);
   if (own === undefined) refuse('there is no database');
@@ -179,7 +179,8 @@ async function rejoin(process: Process, context: StartContext, system: string, r
       await process.mark('state', 'diverged');
       refuse(`timeline ${String(other.timeline)} of the leader does not come from timeline ${String(own.timeline)}`);
     }
-    const isUnacknowledged = process.has('quorum') && process.link('serves') === 'ended';
+    const loaded = `${process.home}/${process.link('loaded') ?? ''}/quorum`;
+    const isUnacknowledged = process.container.view.read(loaded) !== undefined && process.link('serves') === 'ended';
     const kept = own.wal.filter(({ lsn, is }) => is === 'row' && lsn > fork.lsn).length;
     if (kept > 0 && !isUnacknowledged) {
       await process.mark('state', 'diverged');

@@ -76,10 +76,10 @@ export class Database {
     return record;
   }
 
-  /** Begins a timeline of its own where it has come to. */
-  fork(): void {
+  /** Begins a timeline of its own where it has come to, of this number at least. */
+  fork(number = 0): void {
     this.forks = [...this.forks, { timeline: this.timeline, lsn: this.lsn }];
-    this.timeline += 1;
+    this.timeline = Math.max(this.timeline + 1, number);
     this.isStandby = false;
     this.write('other', 48);
   }

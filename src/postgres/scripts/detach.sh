@@ -30,7 +30,8 @@ prepare look as select bool_or(wait_event = 'RecoveryRetrieveRetryInterval') is 
 question="execute look \\gset
 \\if :is_idle
 with history as (select ('x' || left(name, 8))::bit(32)::int as timeline, pg_read_file('pg_wal/' || name) as lines
-    from pg_ls_waldir() where name ~ '^[0-9A-F]{8}\.history\$' order by name desc limit 1),
+    from pg_ls_waldir() where name ~ '^[0-9A-F]{8}\.history\$' and pg_read_file('pg_wal/' || name) ~ '^[0-9]'
+    order by name desc limit 1),
   forks as (select split_part(line, E'\t', 1)::int as timeline, split_part(line, E'\t', 2)::pg_lsn as at
     from history, regexp_split_to_table(lines, E'\n') line where line ~ '^[0-9]+\t')
   select 'end', coalesce((select min(timeline) from forks where at > pg_last_wal_replay_lsn()), (select timeline from history),
@@ -93,11 +94,13 @@ until is_final; do
   if [ "$left" -le 0 ]; then
     case $found in
       'replaying f '[0-9]*)
-        newest=$(for file in "$data"/pg_wal/????????*[0-9A-Fy]; do echo "${file##*/}"; done | cut -c 1-8 | sort | tail -n 1)
+        newest=$(for file in "$data"/pg_wal/????????*[0-9A-F]; do echo "${file##*/}"; done | cut -c 1-8 | sort | tail -n 1)
         tell "$((0x$newest)).$bytes.replaying"
         ;;
+      'end '*) tell "$timeline.$received.replaying" ;;
+      '' | Killed*) found='it does not answer' ;;
     esac
-    say "${found:-it does not answer}"
+    say "$found"
     exit 1
   fi
   sleep 0.02

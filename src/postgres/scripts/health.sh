@@ -11,9 +11,16 @@ ask() {
 # A standby fetches the history of its leader's timeline before it streams. One whose data is beyond the end of its own
 # cannot go over to that: it streams its own to its end again and again, and is turned away.
 is_behind() {
+  line='????????'
   for file in "$data"/pg_wal/????????.history; do
-    line=${file##*/}
-    line=${line%.history}
+    # One without a line is of a number that was passed over.
+    first=
+    if [ -e "$file" ]; then read -r first <"$file" || :; fi
+    case $first in [0-9]*)
+      line=${file##*/}
+      line=${line%.history}
+      ;;
+    esac
   done
   [ "$line" != '????????' ] && [ "$1" -lt "$((0x$line))" ]
 }

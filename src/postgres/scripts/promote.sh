@@ -1,21 +1,22 @@
 # Puts its own revision in force on a server that is to lead, and has it lead: where it does already, nothing is left to do.
-# $1: seconds that it may take; then the slots of those who are to follow it.
+# $1: seconds that it may take; $2: the number of the timeline that it begins; then the slots of those who are to follow it.
 superuser=$(cat "$rev/superuser")
-number=$(cut -d ' ' -f 3 "$rev/role")
+slot=$(cut -d ' ' -f 3 "$rev/role")
 # Whoever claims the group from now on sees that this node may lead; who claimed it before is seen here.
 before=$(readlink "$home/serves" || :)
 [ "$before" = lead ] || mark serves promoting
 trap 'mark serves "$before"' EXIT
 guard
-if [ "${record##* }" != "$number" ]; then
-  say "the record names slot ${record##* } as the leader, and this is slot $number: refusing"
+if [ "${record##* }" != "$slot" ]; then
+  say "the record names slot ${record##* } as the leader, and this is slot $slot: refusing"
   exit 75
 fi
 trap - EXIT
 keep || :
 mark config "${rev##*/}"
 end=$(($(date +%s) + ${1:-15}))
-shift
+number=${2:-0}
+shift 2
 # One that starts says so (1), or has not come so far; one that is there and does not answer hangs, and another one may lead
 # sooner.
 answered=$(date +%s)
@@ -28,6 +29,14 @@ until pg_isready -q -h /var/run/postgresql -t 1; do
     exit 1
   fi
   sleep 0.05
+done
+# PostgreSQL takes the number after the last one that it has a history of. Those before may be another node's, whose history
+# has not come here, or who never led: a history without a line is of a timeline that this one does not come from.
+last=$(pg_controldata -D "$data" | sed -n "s/^Latest checkpoint's TimeLineID: *//p")
+while [ "${last:=$number}" -lt "$((number - 1))" ]; do
+  last=$((last + 1))
+  history=$data/pg_wal/$(printf %08X "$last").history
+  [ -e "$history" ] || echo '# the number was given to another node of the group' >"$history"
 done
 # Its own revision names nobody to follow. That it takes writes is seen by a write.
 slots=$(for slot; do

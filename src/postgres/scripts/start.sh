@@ -15,6 +15,12 @@ serve() {
   if [ "$role" = follow ]; then
     : >"$data/standby.signal"
     raised=$(raise)
+    # It looks for the newest timeline that it has a history of. What was to be passed over, by a promotion that came to nothing
+    # or by a leader whose own history did not come any more, is none.
+    for history in $(cd "$data/pg_wal" && ls -r ????????.history 2>/dev/null); do
+      if grep -q '^[0-9]' "$data/pg_wal/$history"; then break; fi
+      rm "$data/pg_wal/$history"
+    done
     # Nobody follows it any more: the slots of those that did would keep its WAL. Others may be a user's.
     for old in "$data"/pg_replslot/pgherd_*; do
       case ${old##*/pgherd_} in '' | *[!0-9]*) ;; *) rm -rf "$old" ;; esac
@@ -137,8 +143,9 @@ copy() {
 # among it: those are kept as they are, in a volume that is set aside.
 rejoin() {
   rm -f "$data/postmaster.pid"
-  # One that followed was promoted by somebody else. It takes no writes from now on, and what it wrote may count.
-  [ "$(readlink "$home/serves")" != follow ] || mark serves kept
+  # One that followed was promoted by somebody else, and one that led was away when another one took over. It takes no writes
+  # from now on, and what it wrote may count.
+  case $(readlink "$home/serves") in follow | lead | promoting) mark serves kept ;; esac
   conninfo=$(cat "$rev/conninfo")
   ask() { psql -XAtq -F ' ' -d "$conninfo replication=true dbname=replication" -c "$1"; }
   # Where it had just been promoted, only the history tells which timeline it began.
@@ -171,9 +178,10 @@ rejoin() {
     mark state diverged
     refuse "timeline $timeline of the leader does not come from timeline $own of this one: the volume is set aside"
   fi
-  # Where commits wait for a quorum, what its successor lacks was never acknowledged, unless somebody forced the change.
+  # Where commits waited for a quorum, what its successor lacks was never acknowledged, unless somebody forced the change. What
+  # it had loaded says so: the file may want something else by now.
   kept=0
-  if [ ! -e "$rev/quorum" ] || [ "$(readlink "$home/serves")" != ended ]; then
+  if [ ! -e "$home/$(readlink "$home/loaded")/quorum" ] || [ "$(readlink "$home/serves")" != ended ]; then
     kept=$(pg_waldump -p "$data/pg_wal" -t "$own" -s "$fork" -r Transaction 2>/dev/null | grep -cE 'desc: (COMMIT|PREPARE)' || :)
   fi
   if [ "$kept" != 0 ]; then

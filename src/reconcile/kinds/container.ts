@@ -49,11 +49,9 @@ export const containerActions = {
     // `start` does nothing for a container that waits for its next automatic restart: stopping skips the wait.
     if (container?.state === 'restarting') await context.engine.stopContainer(container.id, 0);
     if (container?.state === 'running') return;
-    await context.verifyLock();
     await start(action.container, context, container?.name).catch(async (error: unknown) => {
       // No start helps it any more. A server that the engine forgot keeps its volume to itself by a lock in it.
       if (hasCode(error, 'task-stuck') && container !== undefined) {
-        await context.verifyLock();
         await context.engine.removeContainer(container.id);
       }
       throw error;
@@ -62,7 +60,6 @@ export const containerActions = {
   restart: async (action: Of<'restart'>, context: ActionContext) => {
     const container = await inspectOurs(action.container, context);
     if (container === undefined) throw gone(action.container);
-    await context.verifyLock();
     await context.engine.stopContainer(container.id, action.stopSeconds);
     await start(container.id, context, container.name);
   },
@@ -78,7 +75,6 @@ export const containerActions = {
       engine.inspectNetwork(action.network),
     ]);
     if (container === undefined) throw gone(action.container);
-    await context.verifyLock();
     const endpoint = container.networks[action.network];
     // A running container whose connection was refused keeps the name of the network, and is not on it.
     const isHalf = container.state === 'running' && endpoint?.networkId === '';
@@ -105,7 +101,6 @@ export const containerActions = {
   disconnect: async (action: Of<'disconnect'>, context: ActionContext) => {
     const container = await inspectOurs(action.container, context);
     if (container?.networks[action.network] === undefined) return;
-    await context.verifyLock();
     await context.engine.disconnectNetwork(action.network, container.id);
   },
 };
@@ -118,7 +113,6 @@ export async function stopForGood(
 ): Promise<Container | undefined> {
   const container = await inspectOurs(ref, context);
   if (container === undefined) return undefined;
-  await context.verifyLock();
   if (isBeingRemoved(container)) return container;
   // `always` would bring it back between the two.
   await context.engine.updateContainer(container.id, { restart: 'no' });

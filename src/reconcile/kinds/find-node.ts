@@ -1,5 +1,6 @@
 import { formatRecordName, type RecordName } from '../../postgres/layout.ts';
 import type { GroupContext } from '../context.ts';
+import { unreadVolumes } from '../group.ts';
 import type { ObservedNode } from '../snapshot.ts';
 import { readSpecField } from './container.ts';
 import type { Placed } from './node-folder.ts';
@@ -43,4 +44,16 @@ export function findSource(
       formatRecordName(facts.record) === formatRecordName(record),
   );
   return placed(running ?? source);
+}
+
+/** The volumes that can say who leads: those that are read, and how many there are with those that nobody reads. */
+export function votersOf(
+  { group, snapshot }: GroupContext,
+  { members }: RecordName,
+): { readonly voters: readonly Placed[]; readonly votes: number } {
+  const read = snapshot.nodes.filter(
+    (node) => node.group === group.name && node.facts.record !== undefined && members.includes(node.slot),
+  );
+  const unread = new Set(unreadVolumes(group, snapshot).map(({ slot }) => slot));
+  return { voters: read.map(placed), votes: read.length + members.filter((slot) => unread.has(slot)).length };
 }

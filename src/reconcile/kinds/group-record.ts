@@ -105,6 +105,15 @@ export function remember({ changes = [] }: GroupRecord, change: Omit<LeaderChang
   return [{ at: new Date().toISOString(), ...change }, ...changes].slice(0, keptChanges);
 }
 
+/**
+ * The number of the timeline that begins with a change of leaders. By themselves, two that take over one after the other
+ * begin two of the same number where the second has not heard of the first: nothing could tell their WAL apart.
+ */
+export function nextTimeline({ timeline, fork }: GroupRecord, change: Pick<LeaderChange, 'timeline'>): number {
+  const last = timeline ?? (fork === undefined ? 1 : fork.timeline + 1);
+  return Math.max(last, change.timeline) + 1;
+}
+
 /** Has the record not be read again. */
 export function keepInMind(group: string, record: GroupRecord, { records, remembered }: ActionContext): void {
   records.set(group, record);

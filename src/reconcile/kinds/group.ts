@@ -74,13 +74,16 @@ function planMembers(context: GroupContext, returning?: number): Part {
   const resuming = planStreaming(context, view, nodes.steps);
   const freed = freeReplays(context, view);
   const ordered = [...membership.before, ...nodes.steps, ...resuming];
+  // A record is written once a round. Who leaves and may hold what was acknowledged stays until the others have it.
+  const isListed = view.record.sync?.listed.some((slot) => !group.nodes.some((node) => node.slot === slot)) === true;
   const isRecorded =
-    membership.before.some(({ action }) => action.do === 'write-record') || membership.after.length > 0;
+    membership.before.some(({ action }) => action.do === 'write-record') || (membership.after.length > 0 && !isListed);
   const commits: Part = isRecorded ? {} : planCommits(context, view, findLoaded(context, view, nodes.steps));
+  const after = isListed && (commits.steps ?? []).length > 0 ? [] : membership.after;
   const all = [...ordered, ...(commits.steps ?? [])];
   const steps = orderSteps(context, view, all, balancer.steps ?? [], nodes.checks);
   return mergeParts([
-    { changes: membership.changes, steps: [...steps, ...membership.after] },
+    { changes: membership.changes, steps: [...steps, ...after] },
     { blocked: findHeldRestarts(context, steps) },
     freed,
     { changes: commits.changes ?? [], recheck: commits.recheck },

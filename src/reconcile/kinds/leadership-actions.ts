@@ -1,8 +1,18 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode, PgherdError } from '../../base/error.ts';
 import { slotName, standbyNames, type Commits } from '../../postgres/config.ts';
 import type { Container } from '../../docker/types.ts';
-import { formatFence, formatHandover, type FenceCause, type Fork } from '../../postgres/layout.ts';
+import {
+  baseName,
+  compareRecords,
+  formatFence,
+  formatHandover,
+  readRecordName,
+  type FenceCause,
+  type Fork,
+} from '../../postgres/layout.ts';
 import type { ActionContext } from '../actions.ts';
+import { readRecord, type RecordSource } from './group-record.ts';
 import { writeFolder, type Placed } from './node-folder.ts';
 import { runScript, runSql } from './inside-node.ts';
 
@@ -52,6 +62,13 @@ export type LeadershipAction =
       readonly kind: 'failover' | 'switchover';
       /** Where its predecessor ended. */
       readonly fork: Fork | undefined;
+      readonly group: string;
+      /** Of the record by which it leads. */
+      readonly source: RecordSource;
+      /** Volumes of members that had a record. */
+      readonly voters: readonly Placed[];
+      /** How many volumes can say who leads, with those that nobody reads: more than half of them must name it. */
+      readonly votes: number;
     }
   /** So many of these nodes have all that the leader has written. */
   | {
@@ -65,6 +82,12 @@ export type LeadershipAction =
       readonly seconds: number;
     };
 
+/** Milliseconds in which enough volumes have the record that a node is promoted by: other steps may be writing it. */
+const recordedTime = 5000;
+
+/** Milliseconds between two looks at that. */
+const recordedPause = 50;
+
 /** Seconds that a promotion may take; a hung server does not hold up another one for longer. */
 const promoteSeconds = 15;
 
@@ -75,11 +98,9 @@ export const leadershipActions = {
     const { engine } = context;
     const seen = await engine.inspectContainer(action.node.container);
     if (seen === undefined) return;
-    await context.verifyLock();
     const isOrderly = action.stopSeconds !== undefined && seen.state === 'running';
     // A shutdown waits for its checkpoint, and sessions are cut meanwhile: what can be written before is.
     if (isOrderly) await runSql(context, action.node, action.superuser, { statements: ['CHECKPOINT'] });
-    await context.verifyLock();
     await engine.updateContainer(seen.id, { restart: 'no' });
     if (isOrderly) {
       // Whoever takes over must have at least this, and its leader's last word.
@@ -96,7 +117,6 @@ export const leadershipActions = {
     await proveDead(action, context);
   },
   unfence: async ({ node, image, runs }: Of<'unfence'>, context: ActionContext) => {
-    await context.verifyLock();
     await writeFolder(node, image, context, [{ type: 'link', path: 'serves', target: runs ? 'lead' : 'ended' }]);
   },
   'end-request': async ({ at, targets }: Of<'end-request'>, context: ActionContext) => {
@@ -108,7 +128,6 @@ export const leadershipActions = {
     );
   },
   detach: async (action: Of<'detach'>, context: ActionContext) => {
-    await context.verifyLock();
     await runScript(context, action.node, 'config/detach', [String(action.seconds)]).catch((error: unknown) => {
       const isOfEngine = hasCode(error, 'engine-unreachable', 'engine-permission', 'interrupted', 'reply-lost');
       if (!(error instanceof PgherdError) || isOfEngine) throw error;
@@ -120,9 +139,11 @@ export const leadershipActions = {
     });
   },
   promote: async (action: Of<'promote'>, context: ActionContext) => {
-    await context.verifyLock();
+    const { timeline = 0 } = await readRecord(action.group, action.source, context);
+    await proveRecorded(action, context);
     await runScript(context, action.node, `${action.revision}/promote`, [
       String(promoteSeconds),
+      String(timeline),
       ...action.followers.map(slotName),
     ]);
   },
@@ -139,6 +160,36 @@ export const leadershipActions = {
 /** Nothing of it runs: `dead` is one that the engine could not remove whole. */
 export function isDead(state: Container['state']): boolean {
   return state === 'exited' || state === 'created' || state === 'dead';
+}
+
+/**
+ * Nobody is promoted by a record that could be forgotten: of any half of the volumes, one has it. Throws where they do not.
+ */
+async function proveRecorded(
+  { name, source: { record }, voters, votes }: Of<'promote'>,
+  { engine, signal }: ActionContext,
+): Promise<void> {
+  const holds = async ({ container, layout }: Placed): Promise<boolean> => {
+    const target = await engine.readLink(container, `${layout.home}/record`).catch((error: unknown) => {
+      if (error instanceof PgherdError) return undefined;
+      throw error;
+    });
+    const seen = readRecordName(baseName(target));
+    return seen?.leader === record.leader && compareRecords(seen, record) >= 0;
+  };
+  const end = performance.now() + recordedTime;
+  for (;;) {
+    const held = (await Promise.all(voters.map(holds))).filter(Boolean).length;
+    if (held * 2 > votes) return;
+    if (performance.now() >= end || signal.aborted) {
+      const message = `${name} is not promoted: ${String(held)} of ${String(votes)} volumes of its group say that it is to lead`;
+      throw new PgherdError('node-failed', message, {
+        remedy: 'bring back the containers of the others, so that more than half of the volumes can be written',
+        retry: true,
+      });
+    }
+    await sleep(recordedPause);
+  }
 }
 
 async function mark(

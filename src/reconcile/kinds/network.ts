@@ -140,7 +140,6 @@ export const networkActions = {
     const network = await context.engine.inspectNetwork(action.id);
     if (network === undefined) return;
     assertOurs(network, context);
-    await context.verifyLock();
     await context.engine.removeNetwork(action.id);
   },
 };

@@ -9,6 +9,7 @@ import {
   keepInMind,
   ownEpoch,
   readRecord,
+  nextTimeline,
   remember,
   renewSecrets,
   writeRecord,
@@ -136,7 +137,6 @@ export const nodeActions = {
   'write-config': async (action: Of<'write-config'>, context: ActionContext) => {
     const record = action.record === undefined ? undefined : await readRecord(action.group, action.record, context);
     const revision = nodeRevision({ ...action.settings, role: action.role }, action.node.layout);
-    if (action.role.is === 'lead' || action.unfence !== undefined) await context.verifyLock();
     await writeFolder(action.node, action.image, context, [
       ...(record === undefined ? [] : recordEntries(record)),
       ...revisionEntries(revision, action.atStart),
@@ -161,9 +161,10 @@ export const nodeActions = {
       systemIdentifier: action.systemIdentifier,
       secrets: action.renewPassword ? renewSecrets(action.group, old, context) : old.secrets,
       ...action.known,
-      ...(action.change === undefined ? {} : { changes: remember(old, action.change) }),
+      ...(action.change === undefined
+        ? {}
+        : { changes: remember(old, action.change), timeline: nextTimeline(old, action.change) }),
     };
-    await context.verifyLock();
     await writeRecord(record, action.targets, context);
     keepInMind(action.group, record, context);
   },

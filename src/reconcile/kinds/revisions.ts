@@ -12,6 +12,7 @@ import { nodeResource } from '../names.ts';
 import { step, type Blocked, type Check, type FieldChange, type Reason, type Step, type Verb } from '../plan.ts';
 import type { ObservedNode } from '../snapshot.ts';
 import { bootstrapSteps } from './bootstrap.ts';
+import { votersOf } from './find-node.ts';
 import { nodeSettings, roleOf, wantedRevision } from './node-config.ts';
 import { nodeStopSeconds } from './node-spec.ts';
 
@@ -127,6 +128,9 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
       followers,
       kind,
       fork,
+      group: context.group.name,
+      source: { container: view.source.container.id, layout: view.source.layout, record: view.record },
+      ...votersOf(context, view.record),
     } as const;
     steps.push(step(resource, action));
   }

@@ -51,7 +51,6 @@ export const volumeActions = {
         retry: true,
       });
     }
-    await context.verifyLock();
     await engine.removeContainer(container.id);
     // One that the engine made up for a volume that went away meanwhile has no labels: it is not pgherd's to remove.
     const volume = await engine.inspectVolume(name);
@@ -67,6 +66,5 @@ async function removeVolume(name: string, context: ActionContext): Promise<void>
       remedy: 'remove it by hand if nobody needs it; the node it had belonged to is out of the file already',
     });
   }
-  await context.verifyLock();
   await context.engine.removeVolume(name);
 }
