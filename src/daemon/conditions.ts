@@ -136,7 +136,7 @@ function describe({ message, remedy }: PgherdError): string {
   return `${message} (${remedy})`;
 }
 
-function servers({ source, snapshot, reports, isAwaited }: Facts): readonly Finding[] {
+function servers({ source, snapshot, reports, isAwaited, isWorking }: Facts): readonly Finding[] {
   if (snapshot === undefined) {
     const unknown = { holds: undefined, reason: 'NotLookedYet', message: '' };
     return ['LeaderAvailable', 'ReplicasReady', 'BalancerReady'].map((type) => ({ type, ...unknown }));
@@ -155,6 +155,8 @@ function servers({ source, snapshot, reports, isAwaited }: Facts): readonly Find
       const report = observed === undefined ? undefined : reports.get(observed.container.id);
       const state = observed?.container.state ?? 'missing';
       const isLeader = node.slot === leading;
+      // What it says since the last look may be what was done since: it leads now, and the next look sees that it is to.
+      if (isWorking && report?.recovery === false && !isLeader && report.at > snapshot.heardUntil) continue;
       if (observed !== undefined && isSecondWriter(observed, { nodes: snapshot.nodes, reports })) {
         replicas.push(`${node.name} ${takesWritesText}`);
       } else if (report === undefined && observed !== undefined && isAwaited(observed.container.id)) {

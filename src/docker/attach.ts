@@ -17,5 +17,11 @@ export async function attachInput(docker: Docker, ref: string, abortSignal: Abor
   // A reset tells the same as a close, and 'close' follows it.
   stream.on('error', () => undefined);
   stream.resume();
-  return { close: () => void stream.destroy(), closed };
+  return {
+    write: (text) => {
+      if (stream.writable) stream.write(text);
+    },
+    close: () => void stream.destroy(),
+    closed,
+  };
 }

@@ -55,7 +55,12 @@ export type EngineEvent = {
 };
 
 /** An attached standard input; the container's `cat` ends when it closes, also by the death of this process. */
-export type Attachment = { readonly close: () => void; readonly closed: Promise<void> };
+export type Attachment = {
+  /** What is written to a container that has ended is lost. */
+  readonly write: (text: string) => void;
+  readonly close: () => void;
+  readonly closed: Promise<void>;
+};
 
 /**
  * What pgherd asks of a Docker engine. Every call has a deadline of its own, fails with a PgherdError, and takes

@@ -57,7 +57,8 @@ export function findCommitState(
   );
   if (streaming.length < num) {
     const whom = names.length === 0 ? `${String(num)} ${num === 1 ? 'replica' : 'replicas'}` : of;
-    return { state: 'waiting', listed, message: `commits wait: too few replicas stream, they need ${whom}` };
+    const remedy = 'bring them back, or have commits go on without them: `durability: preferred` in the file';
+    return { state: 'waiting', listed, message: `commits wait: too few replicas stream, they need ${whom}; ${remedy}` };
   }
   if (listed.length > 0) return { state: 'durable', listed, message: `commits wait for ${of}` };
   const message = `commits wait for ${of}, which may still lack what was acknowledged before`;

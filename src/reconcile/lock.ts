@@ -35,7 +35,7 @@ export type Holder = {
 
 export type LockSeekerOptions = {
   readonly cluster: string;
-  /** Any image of the cluster with `cat` in it. */
+  /** Any image of the cluster with a shell in it. */
   readonly image: string;
   /** What the holder is to be called beside its user, host and process, e.g. `daemon`. */
   readonly title?: string | undefined;
@@ -50,12 +50,25 @@ export type LockOptions = LockSeekerOptions & {
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 };
 
+/** Milliseconds between two lines by which the holder shows that it lives. */
+const beatInterval = 5000;
+
+/** Seconds without one after which the lock ends: its holder was suspended, or its machine is gone without a word. */
+const silentSeconds = 30;
+
+/** Reads lines until there are none for so long, or no more. `read -t` is not in every sh: without it a lock ends with its holder only. */
+const lockScript = `for sh in bash sh; do
+  echo | "$sh" -c 'read -r -t 1 _' 2>/dev/null && exec "$sh" -c 'while read -r -t ${String(silentSeconds)} _; do :; done'
+done
+exec cat >/dev/null`;
+
 /** Milliseconds between two attempts at a lock that is held. */
 export const lockPollMilliseconds = 200;
 
 /**
- * Takes the lock of a cluster where it is free: a container of a name that only one can have, running `cat` on an input
- * that this process holds open. When this process dies, the input closes, `cat` ends and the engine removes the container.
+ * Takes the lock of a cluster where it is free: a container of a name that only one can have, which reads an input that this
+ * process holds open. When this process dies, the input closes; when it is suspended, nothing comes: either way the reader
+ * ends, and the engine removes the container.
  */
 export class LockSeeker {
   readonly #engine: Engine;
@@ -138,10 +151,10 @@ async function create(
     .createContainer({
       name,
       image,
-      entrypoint: ['cat'],
+      entrypoint: ['sh', '-c', lockScript],
       labels: { ...formatLabels({ cluster, kind: 'lock' }), [holderLabel]: who },
       network: 'none',
-      // As the first process of its container `cat` minds no other: an engine that stops would wait for it for 10 s.
+      // As the first process of its container a shell minds no other: an engine that stops would wait for it for 10 s.
       stopSignal: 'SIGKILL',
       stdinOnce: true,
       autoRemove: true,
@@ -174,6 +187,13 @@ async function hold(engine: Engine, id: string, name: string): Promise<Lock | un
     throw error;
   }
   const held = attachment;
+  const beat = setInterval(() => {
+    held.write('\n');
+  }, beatInterval);
+  beat.unref();
+  void held.closed.then(() => {
+    clearInterval(beat);
+  });
   return {
     since,
     lost: held.closed,

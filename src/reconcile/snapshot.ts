@@ -86,10 +86,16 @@ export type Snapshot = {
   readonly inForce: Readonly<Record<string, Readonly<Record<string, string>>>>;
 };
 
-/** What was seen, with a container that was started since. */
+/** What was seen, with a container that was started since: as what, its volume says by now. */
 export function withStarted(snapshot: Snapshot, container: string): Snapshot {
   const nodes = snapshot.nodes.map((node) =>
-    node.container.id === container ? { ...node, container: { ...node.container, state: 'running' as const } } : node,
+    node.container.id === container
+      ? {
+          ...node,
+          container: { ...node.container, state: 'running' as const },
+          facts: { ...node.facts, serves: undefined },
+        }
+      : node,
   );
   return { ...snapshot, nodes };
 }

@@ -131,11 +131,11 @@ export const standstills: Readonly<Record<Standstill, WayOut>> = {
   },
   'commits listed': {
     means: 'they wait for replicas of the list',
-    ends: 'one that has lost its connection is left out after 3 s, one that has ended at once, as long as enough stream; with too few, `required` waits for them, which `CommitsDurable` says, and `preferred` goes on',
+    ends: 'one that has lost its connection is left out after 3 s, one that has ended at once, as long as enough stream; with too few, `required` waits for them, which `CommitsDurable` says, with what to do, and `preferred` goes on',
   },
   'commits held': {
     means: 'after a promotion nobody is listed: no replica was known to have all that the new leader has',
-    ends: 'the list names those that have reached it, as soon as they are enough',
+    ends: 'the list names those that have reached it, as soon as they are enough; until then `CommitsDurable` says what to do, and `preferred` goes on',
   },
   'commits local': {
     means: 'they wait for nobody, as `preferred` allows with too few replicas',

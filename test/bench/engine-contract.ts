@@ -551,6 +551,21 @@ export function describeEngine(name: string, open: () => Promise<ContractBench>)
         );
       });
 
+      it('is what is written to it', async () => {
+        const id = await create({ ...held, entrypoint: ['head', '-n', '1'] });
+        const attachment = await engine.attachInput(id);
+        await engine.startContainer(id);
+        expect((await inspect(id)).state).toBe('running');
+        attachment.write('a line\n');
+        await attachment.closed;
+        await until(
+          'it is gone',
+          () => engine.inspectContainer(id),
+          (container) => container === undefined,
+        );
+        attachment.write('another one\n');
+      });
+
       it('held by someone does not keep the container from being removed', async () => {
         const id = await create(held);
         const attachment = await engine.attachInput(id);

@@ -32,13 +32,14 @@ export function startProcess(container: FakeContainer, around: Surroundings): Fa
   const [program = '', first = '', ...rest] = [...entrypoint, ...command];
   if (program === 'sh' && first.endsWith('/pgherd/config/start')) return startNode(container, first, around);
   if (program === 'sh' && first === '/etc/pgbalancer/config/start') return startBalancer(container, first, around);
+  // What reads its standard input ends with it.
+  if (container.spec.stdinOnce === true && !container.inputEnded) return { stopCode: 137 };
   if (program === 'sh' && first === '-c') return startShell(container, rest[0] ?? '', around);
   if (program === 'sh') {
     cannotOpen(container, first, around);
     return;
   }
   if (program === 'cat') {
-    if (container.spec.stdinOnce === true && !container.inputEnded) return { stopCode: 137 };
     around.exit(container, 0);
     return undefined;
   }

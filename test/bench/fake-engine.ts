@@ -672,13 +672,15 @@ export class FakeWorld {
         container.attached.delete(close);
         resolve();
         container.inputEnded = true;
-        const isCat = container.spec.entrypoint?.[0] === 'cat' && container.spec.stdinOnce === true;
-        if (isCat && container.isUp) this.#end(container, 0, true);
+        if (container.spec.stdinOnce === true && container.isUp) this.#end(container, 0, true);
       };
     });
     attachments.add(close);
     container.attached.add(close);
     return {
+      write: () => {
+        if (container.spec.entrypoint?.[0] === 'head' && container.isUp) this.#end(container, 0, true);
+      },
       close: () => {
         close();
       },

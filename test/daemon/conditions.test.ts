@@ -280,6 +280,13 @@ describe('ReplicasReady', () => {
     );
   });
 
+  it('is not asked of one that a run has just promoted, until it is looked at again', () => {
+    const promoted = { isWorking: true, reports: heard({ ...well, replica2: { ...leads, at: 1 } }) };
+    expect(conditionOf('ReplicasReady', promoted)).toBe('ReplicasReady True AsExpected');
+    const seen = { ...promoted, snapshot: { ...converged, heardUntil: 1 } };
+    expect(conditionOf('ReplicasReady', seen)).toContain('lb1-replica2 takes writes, and does not lead');
+  });
+
   it.each<readonly [string, Partial<Facts>, string]>([
     ['one does not answer', { reports: heard({ primary: leads, replica2: streams }) }, 'lb1-replica1 does not answer'],
     [

@@ -74,6 +74,28 @@ it('of two daemons one works; when it is killed the other takes over', async () 
   expect(changes(one)).toEqual([]);
 });
 
+it('one that is suspended loses its turn, and does no harm when it goes on', async () => {
+  const cluster = await prepare();
+  const first = await DaemonProcess.start(cluster, { stateDir: join(cluster.directory, 'first') });
+  await first.become('Ready', 'True');
+  const second = await DaemonProcess.start(cluster, { stateDir: join(cluster.directory, 'second') });
+  await second.say('that it stands by', ({ msg }) => msg === 'standing by');
+
+  first.running.child.kill('SIGSTOP');
+  try {
+    await docker('kill', `${cluster.name}-lb1-primary`);
+    await second.become('Ready', 'True');
+  } finally {
+    first.running.child.kill('SIGCONT');
+  }
+  await first.say('that it stands by', ({ msg }) => msg === 'standing by');
+  await second.become('Ready', 'True');
+  const leads = ['lb1-primary', 'lb1-replica1'].map((name) =>
+    psql(`${cluster.name}-${name}`, 'SELECT pg_is_in_recovery()'),
+  );
+  expect((await Promise.all(leads)).toSorted()).toEqual(['f', 't']);
+});
+
 it('a one-shot run beside a daemon waits, and finds that the daemon has done it', async () => {
   const cluster = await prepare();
   const daemon = await DaemonProcess.start(cluster);

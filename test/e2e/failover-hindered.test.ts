@@ -55,6 +55,24 @@ it('a container of somebody else in the place of a replica keeps nobody from lea
   await group.becomeWhole(next.name);
 });
 
+it('one in the place of the leader has another one lead, and the former leader follows that with its data when it is back', async () => {
+  const before = await group.becomeWhole();
+  await group.coolDown(before.name);
+  await group.stopDaemon();
+  const volume = await group.volumeOf(before.name);
+  const taken = group.container(before.name);
+  await docker('rm', '--force', taken);
+  await foreignOf(group.herd.cluster).container(taken);
+  await group.startDaemon();
+  const next = await group.awaitSuccessor(before);
+  await group.addRow(next.name);
+  await docker('rm', '--force', taken);
+  await group.becomeWhole(next.name);
+  // It was not marked before, and never took writes since.
+  expect(await group.volumeOf(before.name)).toBe(volume);
+  expect(group.daemon.running.stdout()).not.toContain(`${before.name} takes writes`);
+});
+
 it('who has received what it has not replayed yet is waited for: it counts as far as it has received', async () => {
   const before = await group.becomeWhole();
   await group.coolDown(before.name);

@@ -27,6 +27,7 @@ const leads: Report = {
   unsafe: [],
 };
 const streams: Report = { ...leads, recovery: true, receiver: 'streaming', senders: null };
+const remedy = 'bring them back, or have commits go on without them: `durability: preferred` in the file';
 
 /** State and message where the record lists these, and the leader says this; null: it says nothing. */
 function stateOf(sync: SyncList, leader: Partial<Report> | null, replica2: Partial<Report> = {}): string {
@@ -61,19 +62,19 @@ describe('commits are', () => {
       'waiting where none of those streams by its leader',
       both,
       { senders: {} },
-      'waiting: commits wait: too few replicas stream, they need 1 of lb1-replica1, lb1-replica2',
+      `waiting: commits wait: too few replicas stream, they need 1 of lb1-replica1, lb1-replica2; ${remedy}`,
     ],
     [
       'waiting where the leader waits for somebody who never comes',
       { num: 1, listed: [] },
       { waitsFor: 'ANY 1 ("pgherd_nobody")' },
-      'waiting: commits wait: too few replicas stream, they need 1 replica',
+      `waiting: commits wait: too few replicas stream, they need 1 replica; ${remedy}`,
     ],
     [
       'waiting still where the record is ahead of the leader, though the file prefers to go on',
       { num: 0, listed: [] },
       { waitsFor: 'ANY 1 ("lb1-replica1")', senders: {} },
-      'waiting: commits wait: too few replicas stream, they need 1 of lb1-replica1',
+      `waiting: commits wait: too few replicas stream, they need 1 of lb1-replica1; ${remedy}`,
     ],
     [
       'degraded where the leader waits for nobody',

@@ -504,6 +504,14 @@ describe('when it is known who has most', () => {
   });
 });
 
+it('a former leader that was away at the change starts as one whose last words may count', () => {
+  const away = on(ledBy(2), 0, (node) => withFacts(ended(node), { serves: 'lead' }));
+  expect(find(plan(away), 'node/lb1-primary: write-config', 'write-config')).toMatchObject({
+    role: { is: 'follow' },
+    unfence: 'kept',
+  });
+});
+
 describe('what was cut short is gone on with', () => {
   const named = recorded(heirs(), { version: 4, leader: 2 });
   const promoted: Change = (node) => withFacts(node, { serves: 'lead', detached: undefined });

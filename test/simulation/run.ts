@@ -2,7 +2,11 @@ import { between, seeded, type Random } from '../chaos/random.ts';
 import type { VirtualClock } from './clock.ts';
 import { endDisturbance, endFaults, faultOf, pickFault, pickOutage, type Fault } from './faults.ts';
 import { nameOf } from './modes.ts';
+import { newestRecordIn } from './process.ts';
+import { homeOf } from './programs.ts';
 import { Simulation, type Base } from './simulation.ts';
+import { formatRecordName } from '../../src/postgres/layout.ts';
+import { parseRecord, recordsFolder } from '../../src/postgres/record.ts';
 import { labelNames, readGeneration } from '../../src/reconcile/names.ts';
 
 export type Run = {
@@ -25,6 +29,9 @@ const serveAtLast = 90_000;
 
 /** Milliseconds in which somebody could take over again from one that serves. */
 const coverWithin = 20_000;
+
+/** Milliseconds of the end of a leader that may be lost without a word: it reports twice a second, and is asked again after 3 s. */
+const unheard = 4000;
 
 /** Milliseconds in which everything is as its file says when nothing is wrong any more. */
 const convergeWithin = 150_000;
@@ -250,6 +257,16 @@ function newestVolume({ servers, world }: Simulation, slot: number): string {
   return ofSlot.toSorted((a, b) => readGeneration(b) - readGeneration(a))[0] ?? '';
 }
 
+/** Whether a change of leaders that the group remembers was said to lose something, or not to know. */
+function isLossReported({ nodes }: Simulation): boolean {
+  const records = nodes.flatMap((node) => {
+    const newest = newestRecordIn(node, homeOf(node));
+    const text = newest && node.view.read(`${homeOf(node)}/${recordsFolder}/${formatRecordName(newest)}`);
+    return text === undefined ? [] : (parseRecord(text) ?? []);
+  });
+  return records.some(({ changes = [] }) => changes.some(({ lostBytes }) => lostBytes !== 0));
+}
+
 function checkLosses(simulation: Simulation): void {
   const { servers, world, setting, isLossy, acknowledged } = simulation;
   const recorded = simulation.node(simulation.record?.leader ?? 0);
@@ -268,6 +285,12 @@ function checkLosses(simulation: Simulation): void {
   const erased = lost.filter(({ id }) => !kept.has(id));
   const describe = (rows: typeof lost): string =>
     `${String(rows.length)} rows, the first acknowledged by ${rows[0]?.by ?? ''} at ${((rows[0]?.at ?? 0) / 1000).toFixed(3)} s`;
+  // What the leader had said half a second before its end is known; of one that nobody heard for long, that is told.
+  const [oldest] = lost.toSorted((a, b) => a.at - b.at);
+  const last = Math.max(...acknowledged.filter(({ by }) => by === oldest?.by).map(({ at }) => at));
+  const isLong = oldest !== undefined && oldest.at < last - unheard;
+  if (setting.mode === 'async' && isLong && !simulation.isHandPromoted && !isLossReported(simulation))
+    simulation.violate(`acknowledged and lost, and no failover said so: ${describe(lost)}`);
   if (setting.mode === 'required' && !isLossy) simulation.violate(`acknowledged and lost: ${describe(lost)}`);
   else if (erased.length > 0) simulation.violate(`acknowledged, and kept nowhere: ${describe(erased)}`);
 }

@@ -31,7 +31,13 @@ full() {
 }
 is=$(ask -h 127.0.0.1 -U pgherd_monitor) || is=$(full)
 case $is in 'streaming '*) if is_behind "${is#* }"; then is=waiting; else is=streaming; fi ;; esac
-read -r role _ <"$rev/role"
-if [ "$role $is" = 'follow leader' ]; then is='takes writes, and does not lead'; fi
+read -r role _ number <"$rev/role"
+case "$role $is" in
+  'follow leader') is='takes writes, and does not lead' ;;
+  'lead leader')
+    record=$(newest)
+    [ -z "$record" ] || [ "${record##* }" = "$number" ] || is='takes writes, and does not lead'
+    ;;
+esac
 echo "$is"
 [ "$is" = leader ] || [ "$is" = streaming ]

@@ -73,6 +73,8 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   const inForce = container.state === 'created' ? wanted.name : revisionInPlaceOf(wanted.name, facts.config);
   const differs = facts.config !== inForce;
   const isFenced = facts.serves === 'fenced';
+  // It was away when another one took over. Before it starts, it is not to be taken for one that takes writes.
+  const hasLed = !isRunning && role.is === 'follow' && (facts.serves === 'lead' || facts.serves === 'promoting');
   const promotes = role.is === 'lead' && mustPromote(observed);
   const lacksRecord =
     facts.record === undefined || observed.isLinkLate === true || compareRecords(facts.record, view.record) !== 0;
@@ -87,7 +89,7 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   // that does not answer may do so after its restart only.
   const loads = container.state === 'running' && !promotes && !isHung && mustLoad && !(restart && isSilent);
   const steps: Step[] = [];
-  if (differs || lacksRecord || isFenced) {
+  if (differs || lacksRecord || isFenced || hasLed) {
     steps.push(
       step(resource, {
         do: 'write-config',
@@ -98,7 +100,7 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
         role,
         // Whoever was fenced may be started by anybody as soon as it is no more.
         atStart: !isRunning || (restart && !loads) || isFenced || !hasServed,
-        unfence: isFenced ? unfencedAs(role, observed) : undefined,
+        unfence: hasLed ? 'kept' : isFenced ? unfencedAs(role, observed) : undefined,
         record: lacksRecord
           ? { container: view.source.container.id, layout: view.source.layout, record: view.record }
           : undefined,
