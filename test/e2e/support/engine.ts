@@ -79,7 +79,12 @@ export async function sweep(label: string): Promise<void> {
 /** Removes what is there, and gives what it has found and why a removal failed. */
 async function sweepOnce(label: string): Promise<readonly string[]> {
   const filter = ['--quiet', '--filter', `label=${label}`];
-  const containers = await dockerLines('ps', '--all', '--no-trunc', ...filter);
+  // An engine that was killed at the wrong moment may list a container for ever that it does not have any more.
+  const listed = await dockerLines('ps', '--all', '--no-trunc', ...filter);
+  const known = await Promise.all(
+    listed.map((id) => dockerResult(['container', 'inspect', '--format', '{{.Id}}', id])),
+  );
+  const containers = listed.filter((_, index) => known[index]?.code === 0);
   const reports = await removeEach(containers, (id) => ['rm', '--force', '--volumes', id]);
   const [networks, volumes] = await Promise.all([
     dockerLines('network', 'ls', '--no-trunc', ...filter),
