@@ -155,9 +155,11 @@ function servers({ source, snapshot, reports, isAwaited, isWorking }: Facts): re
       const report = observed === undefined ? undefined : reports.get(observed.container.id);
       const state = observed?.container.state ?? 'missing';
       const isLeader = node.slot === leading;
-      // What it says since the last look may be what was done since: it leads now, and the next look sees that it is to.
-      if (isWorking && report?.recovery === false && !isLeader && report.at > snapshot.heardUntil) continue;
-      if (observed !== undefined && isSecondWriter(observed, { nodes: snapshot.nodes, reports })) {
+      const takesWrites = (heard: Reports): boolean =>
+        observed !== undefined && isSecondWriter(observed, { nodes: snapshot.nodes, reports: heard });
+      if (takesWrites(reports)) {
+        // What it says since the last look may be what was done since: it leads then, and the next look sees that it is to.
+        if (isWorking && !takesWrites(snapshot.reports)) continue;
         replicas.push(`${node.name} ${takesWritesText}`);
       } else if (report === undefined && observed !== undefined && isAwaited(observed.container.id)) {
         awaited[isLeader ? 'leaders' : 'replicas'] += 1;

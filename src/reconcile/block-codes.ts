@@ -71,6 +71,11 @@ export const blockCodes = {
     means: 'nodes are to be restarted for a change of the file, and another node of their group does not come up',
     remedy: 'put right what keeps that one from starting, or take the change back',
   },
+  'removal-waits': {
+    means:
+      'a replica that leaves the file may hold what was acknowledged, and too few others stream to have it as well',
+    remedy: 'bring the other replicas back, or put it back into the file',
+  },
 } as const satisfies Readonly<Record<string, Explanation>>;
 
 export type BlockCode = keyof typeof blockCodes;

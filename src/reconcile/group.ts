@@ -132,12 +132,11 @@ export function unreadVolumes(group: Group, { nodes, volumes }: Snapshot): reado
   return volumes.filter((each) => each.group === group.name && !isRead(each.slot));
 }
 
-// With half of them read, one of those that a change of leaders was written into is among them. Where the leader's is not,
-// more are needed for another one to lead.
+// A promotion is written down in a majority of the volumes at least: of two in both, so that the leader's own is enough.
 function isReadEnough({ members, leader }: RecordName, nodes: readonly ObservedNode[]): boolean {
   const isRead = (slot: number): boolean => nodes.some((node) => node.slot === slot && node.facts.record !== undefined);
   const read = members.filter(isRead).length;
-  return read * 2 > members.length || (isRead(leader) && read * 2 === members.length);
+  return read * 2 > members.length || (members.length === 2 && isRead(leader));
 }
 
 /** The newest record that the volumes of a group's nodes hold. */

@@ -58,7 +58,7 @@ const silentSeconds = 30;
 
 /** Reads lines until there are none for so long, or no more. `read -t` is not in every sh: without it a lock ends with its holder only. */
 const lockScript = `for sh in bash sh; do
-  echo | "$sh" -c 'read -r -t 1 _' 2>/dev/null && exec "$sh" -c 'while read -r -t ${String(silentSeconds)} _; do :; done'
+  echo | "$sh" -c 'read -r -t 10 _' 2>/dev/null && exec "$sh" -c 'while read -r -t ${String(silentSeconds)} _; do :; done'
 done
 exec cat >/dev/null`;
 

@@ -283,7 +283,7 @@ describe('ReplicasReady', () => {
   it('is not asked of one that a run has just promoted, until it is looked at again', () => {
     const promoted = { isWorking: true, reports: heard({ ...well, replica2: { ...leads, at: 1 } }) };
     expect(conditionOf('ReplicasReady', promoted)).toBe('ReplicasReady True AsExpected');
-    const seen = { ...promoted, snapshot: { ...converged, heardUntil: 1 } };
+    const seen = { ...promoted, snapshot: { ...converged, reports: promoted.reports } };
     expect(conditionOf('ReplicasReady', seen)).toContain('lb1-replica2 takes writes, and does not lead');
   });
 

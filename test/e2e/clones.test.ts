@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { LedHerd, slotOf, mount } from './failover-herd.ts';
-import { docker } from './support/engine.ts';
+import { docker, dockerResult } from './support/engine.ts';
 import { psql } from './support/psql.ts';
 import { until } from './support/until.ts';
 
@@ -221,9 +221,23 @@ it('a replica that followed another leader on a timeline of the same number is c
   await group.break(leader);
   await group.break(first.name);
   await group.mend(left);
+  // A promotion by hand takes the next number that its node knows of.
+  await until(
+    `${left} answers`,
+    async () => (await dockerResult(['exec', group.container(left), 'pg_isready', '-q'])).code,
+    (code) => code === 0,
+    120_000,
+  );
+  await group.sql(left, 'SELECT pg_promote()');
   // It would wait for those that follow as well, which cannot yet.
   const failover = await group.spawnPgherd(['failover', 'lb1', '--allow-data-loss', '--to', left, '--timeout', '60']);
   const second = await group.awaitLeader(`${left} leads`, ({ name }) => name === left);
+  await until(
+    `${left} leads by the record`,
+    () => group.recordOf(left),
+    (record) => new RegExp(`/record\\.\\d+\\.\\d+\\.${slotOf(left)}\\.`).test(record),
+    120_000,
+  );
   failover.child.kill('SIGKILL');
   await failover.done;
   expect(second.timeline).toBe(first.timeline);

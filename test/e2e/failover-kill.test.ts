@@ -186,7 +186,7 @@ class Work {
     );
     await group.run('failover', 'lb1', '--allow-data-loss', '--to', name, '--timeout', '60');
     const third = await group.becomeWhole();
-    expect(third).toEqual({ name, timeline: second.timeline });
+    expect(third).toEqual({ name, timeline: second.timeline + 1 });
     expect(await group.sql(third.name, 'SELECT count(*) FROM kept WHERE n > 1000')).toBe('0');
     expect(await group.volumeOf(second.name)).not.toBe(volume);
     expect(await group.herd.cluster.volumes()).toContain(volume);

@@ -122,6 +122,29 @@ it('commits go on where a switchover that was cancelled left its mark on a leade
   await group.stopDaemon();
 });
 
+it('what a former leader wrote and never acknowledged is taken back: it is rewound, and keeps its volume', async () => {
+  const leader = await group.becomeWhole();
+  await group.coolDown(leader.name);
+  const followers = (await group.followers(leader.name)).split(',');
+  for (const name of followers) await group.deafen(name);
+  const committed = psql(group.container(leader.name), 'INSERT INTO kept VALUES (1500)', { timeoutMs: 120_000 });
+  committed.catch(() => undefined);
+  await until(
+    'the commit waits',
+    () => group.waiting(leader.name),
+    (count) => count === '1',
+  );
+  const volume = await group.volumeOf(leader.name);
+  await group.kill(leader.name);
+  await expect(committed).rejects.toThrow();
+  await group.reconcile();
+  const next = await group.becomeWhole();
+  expect(followers).toContain(next.name);
+  expect(await group.volumeOf(leader.name)).toBe(volume);
+  expect(await group.logOf(leader.name)).toMatch(/pgherd start: rewound to /);
+  expect(await group.sql(next.name, 'SELECT count(*) FROM kept WHERE n = 1500')).toBe('0');
+});
+
 it('two that are to lead one after the other begin timelines of two numbers, and followers go on from one to the other', async () => {
   const leader = await group.becomeWhole();
   await group.coolDown(leader.name);

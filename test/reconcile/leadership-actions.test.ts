@@ -64,11 +64,7 @@ describe('a promotion', () => {
   const written = { format: 2, ...record, secrets: {} };
 
   /** Promotes slot 1 where the volumes of the slots have these records; gives how often they were looked at, and what was run. */
-  async function promote(
-    votes: number,
-    look: (slot: number, looks: number) => RecordName | undefined,
-    isCalledOff = false,
-  ) {
+  async function promote(votes: number, look: (slot: number, looks: number) => RecordName | undefined) {
     const { engine: real } = new FakeWorld().connect();
     const ran: string[] = [];
     let looks = 0;
@@ -93,7 +89,7 @@ describe('a promotion', () => {
         source: { container: 'c1', layout, record },
         voters: ['c0', 'c1', 'c2'].map((container) => ({ container, layout })),
       },
-      contextOf(engine, isCalledOff ? AbortSignal.abort() : new AbortController().signal),
+      contextOf(engine, new AbortController().signal),
     );
     return { promotion, ran: () => ran, looks: () => looks };
   }
@@ -108,7 +104,7 @@ describe('a promotion', () => {
   });
 
   it('does not begin where they do not, one that nobody reads among them', async () => {
-    const { promotion, ran } = await promote(5, (slot) => (slot === 2 ? undefined : record), true);
+    const { promotion, ran } = await promote(5, (slot) => (slot === 2 ? undefined : record));
     await expect(promotion).rejects.toThrow(
       'replica1 is not promoted: 2 of 5 volumes of its group say that it is to lead',
     );
@@ -120,7 +116,7 @@ describe('a promotion', () => {
     const ok = await promote(3, (slot) => (slot === 0 ? undefined : later(1)));
     await ok.promotion;
     expect(ok.ran()).toHaveLength(1);
-    const other = await promote(3, (slot) => later(slot === 1 ? 1 : 2), true);
+    const other = await promote(3, (slot) => later(slot === 1 ? 1 : 2));
     await expect(other.promotion).rejects.toThrow('1 of 3');
   });
 });

@@ -346,10 +346,10 @@ describe('when it is known who has most', () => {
         balancer/lb1: write-readers <- group/lb1: write-leader
         group/lb1: set-slots <- node/lb1-replica2: promote, node/lb1-replica2: await-node
         node/lb1-primary: update-limits <- node/lb1-replica2: await-node
-        node/lb1-primary: write-config <- node/lb1-primary: update-limits, group/lb1: set-slots
+        node/lb1-primary: write-config <- node/lb1-primary: update-limits
         node/lb1-primary: start <- node/lb1-primary: write-config, group/lb1: set-slots, node/lb1-replica2: promote
         node/lb1-primary: await-node <- node/lb1-primary: start
-        node/lb1-replica1: write-config <- group/lb1: set-slots
+        node/lb1-replica1: write-config <- node/lb1-replica2: await-node
         node/lb1-replica1: reload <- node/lb1-replica1: write-config, node/lb1-replica2: promote
       `),
     );
@@ -410,7 +410,7 @@ describe('when it is known who has most', () => {
         balancer/lb1: write-readers <- group/lb1: write-leader
         group/lb1: set-slots <- node/lb1-replica2: promote, node/lb1-replica2: await-node
         node/lb1-primary: update-limits <- node/lb1-replica2: await-node
-        node/lb1-primary: write-config <- node/lb1-primary: update-limits, group/lb1: set-slots
+        node/lb1-primary: write-config <- node/lb1-primary: update-limits
         node/lb1-primary: start <- node/lb1-primary: write-config, group/lb1: set-slots, node/lb1-replica2: promote
         node/lb1-primary: await-node <- node/lb1-primary: start
         group/lb1: await-caught-up <- node/lb1-replica2: promote
@@ -505,7 +505,7 @@ describe('when it is known who has most', () => {
 });
 
 it('a former leader that was away at the change starts as one whose last words may count', () => {
-  const away = on(ledBy(2), 0, (node) => withFacts(ended(node), { serves: 'lead' }));
+  const away = on(ledBy(2), 0, (node) => ({ ...withFacts(ended(node), { serves: 'lead' }), isStandby: false }));
   expect(find(plan(away), 'node/lb1-primary: write-config', 'write-config')).toMatchObject({
     role: { is: 'follow' },
     unfence: 'kept',
@@ -546,6 +546,10 @@ describe('what was cut short is gone on with', () => {
       expect.arrayContaining(['node/lb1-replica1: write-config', 'node/lb1-replica2: promote']),
     );
     expect([...waitsOf(made, 'node/lb1-primary: start')]).toContain('node/lb1-primary: write-config');
+    // The promotion waits for the record to be in more than half of the volumes.
+    for (const name of ['lb1-primary', 'lb1-replica1']) {
+      expect([...waitsOf(made, `node/${name}: write-config`)]).not.toContain('node/lb1-replica2: promote');
+    }
     for (const name of ['lb1-primary', 'lb1-replica1']) {
       expect(find(made, `node/${name}: write-config`, 'write-config').record).toMatchObject({
         container: 'id-shop-lb1-replica2',

@@ -179,8 +179,9 @@ async function rejoin(process: Process, context: StartContext, system: string, r
       await process.mark('state', 'diverged');
       refuse(`timeline ${String(other.timeline)} of the leader does not come from timeline ${String(own.timeline)}`);
     }
-    const loaded = `${process.home}/${process.link('loaded') ?? ''}/quorum`;
-    const isUnacknowledged = process.container.view.read(loaded) !== undefined && process.link('serves') === 'ended';
+    const loaded = process.container.view.read(`${process.home}/${process.link('loaded') ?? ''}/postgresql.conf`);
+    const waited = /^synchronous_standby_names = /m.test(loaded ?? '');
+    const isUnacknowledged = waited && process.link('serves') === 'ended';
     const kept = own.wal.filter(({ lsn, is }) => is === 'row' && lsn > fork.lsn).length;
     if (kept > 0 && !isUnacknowledged) {
       await process.mark('state', 'diverged');

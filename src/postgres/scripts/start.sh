@@ -15,15 +15,17 @@ serve() {
   if [ "$role" = follow ]; then
     : >"$data/standby.signal"
     raised=$(raise)
-    # It looks for the newest timeline that it has a history of. What was to be passed over, by a promotion that came to nothing
-    # or by a leader whose own history did not come any more, is none.
-    for history in $(cd "$data/pg_wal" && ls -r ????????.history 2>/dev/null); do
-      if grep -q '^[0-9]' "$data/pg_wal/$history"; then break; fi
-      rm "$data/pg_wal/$history"
-    done
     # Nobody follows it any more: the slots of those that did would keep its WAL. Others may be a user's.
     for old in "$data"/pg_replslot/pgherd_*; do
       case ${old##*/pgherd_} in '' | *[!0-9]*) ;; *) rm -rf "$old" ;; esac
+    done
+  fi
+  # A standby looks for the newest timeline that it has a history of. What was to be passed over, by a promotion that came to
+  # nothing or by a leader whose own history did not come any more, is none.
+  if [ -e "$data/standby.signal" ]; then
+    for history in $(cd "$data/pg_wal" && ls -r ????????.history 2>/dev/null); do
+      if grep -q '^[0-9]' "$data/pg_wal/$history"; then break; fi
+      rm "$data/pg_wal/$history"
     done
   fi
   # Whom it was told not to follow for a while is another one by now, or is the one it follows.
@@ -153,7 +155,7 @@ rejoin() {
     pg_controldata -D "$data" | sed -n "s/^Latest checkpoint's TimeLineID: *//p"
     for file in "$data"/pg_wal/????????.history; do
       id=${file##*/}
-      [ ! -e "$file" ] || echo $((0x${id%.history}))
+      if grep -q '^[0-9]' "$file" 2>/dev/null; then echo $((0x${id%.history})); fi
     done
   } | sort -n | tail -n 1)
   leads() { [ "$(psql -XAtq -d "$conninfo dbname=postgres" -c 'select pg_is_in_recovery()')" = f ]; }
@@ -181,7 +183,7 @@ rejoin() {
   # Where commits waited for a quorum, what its successor lacks was never acknowledged, unless somebody forced the change. What
   # it had loaded says so: the file may want something else by now.
   kept=0
-  if [ ! -e "$home/$(readlink "$home/loaded")/quorum" ] || [ "$(readlink "$home/serves")" != ended ]; then
+  if ! grep -q '^synchronous_standby_names = ' "$home/$(readlink "$home/loaded")/postgresql.conf" 2>/dev/null || [ "$(readlink "$home/serves")" != ended ]; then
     kept=$(pg_waldump -p "$data/pg_wal" -t "$own" -s "$fork" -r Transaction 2>/dev/null | grep -cE 'desc: (COMMIT|PREPARE)' || :)
   fi
   if [ "$kept" != 0 ]; then

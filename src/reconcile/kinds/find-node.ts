@@ -54,6 +54,8 @@ export function votersOf(
   const read = snapshot.nodes.filter(
     (node) => node.group === group.name && node.facts.record !== undefined && members.includes(node.slot),
   );
-  const unread = new Set(unreadVolumes(group, snapshot).map(({ slot }) => slot));
-  return { voters: read.map(placed), votes: read.length + members.filter((slot) => unread.has(slot)).length };
+  // Of a node that the file does not have any more, no container is made to read it by.
+  const unread = unreadVolumes(group, snapshot).filter(({ slot }) => group.nodes.some((node) => node.slot === slot));
+  const slots = new Set(unread.map(({ slot }) => slot));
+  return { voters: read.map(placed), votes: read.length + members.filter((slot) => slots.has(slot)).length };
 }

@@ -3,7 +3,7 @@ import type { GroupContext } from '../context.ts';
 import { unreadFor, type GroupView } from '../group.ts';
 import type { Decision } from '../situation.ts';
 import { groupResource, nodeResource } from '../names.ts';
-import { mergeParts, type Part, type Step } from '../plan.ts';
+import { mergeParts, type Blocked, type Part, type Step } from '../plan.ts';
 import { planBalancer } from './balancer.ts';
 import { planCommits } from './commit-steps.ts';
 import { decideFor, planDismissal, planFence, type Known } from './leadership.ts';
@@ -79,17 +79,35 @@ function planMembers(context: GroupContext, returning?: number): Part {
   const isRecorded =
     membership.before.some(({ action }) => action.do === 'write-record') || (membership.after.length > 0 && !isListed);
   const commits: Part = isRecorded ? {} : planCommits(context, view, findLoaded(context, view, nodes.steps));
-  const after = isListed && (commits.steps ?? []).length > 0 ? [] : membership.after;
+  const after = isListed ? [] : membership.after;
+  const removalWaits = isListed && membership.after.length > 0 && (commits.steps ?? []).length === 0;
   const all = [...ordered, ...(commits.steps ?? [])];
   const steps = orderSteps(context, view, all, balancer.steps ?? [], nodes.checks);
   return mergeParts([
     { changes: membership.changes, steps: [...steps, ...after] },
     { blocked: findHeldRestarts(context, steps) },
+    { blocked: removalWaits && isHeard(context, view) ? [blockedRemoval(resource)] : [] },
     freed,
     { changes: commits.changes ?? [], recheck: commits.recheck },
     { changes: nodes.changes, blocked: nodes.blocked, checks: nodes.checks },
     { changes: balancer.changes ?? [], blocked: balancer.blocked ?? [], checks: balancer.checks ?? [] },
   ]);
+}
+
+function isHeard({ snapshot }: GroupContext, { leader }: Led): boolean {
+  return snapshot.reports.get(leader.container.id)?.recovery === false;
+}
+
+function blockedRemoval(resource: string): Blocked {
+  return {
+    resource,
+    reason: {
+      code: 'removal-waits',
+      detail:
+        'a replica that leaves the file may hold what was acknowledged, and too few others stream to have it as well',
+    },
+    remedy: 'bring the other replicas back, or put it back into the file',
+  };
 }
 
 /** Whether the leader goes by the revision it is to have, and the step by which it will. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hasCode, PgherdError } from '../../base/error.ts';
+import { hasCode, InterruptedError, PgherdError } from '../../base/error.ts';
 import { slotName, standbyNames, type Commits } from '../../postgres/config.ts';
 import type { Container } from '../../docker/types.ts';
 import {
@@ -129,7 +129,14 @@ export const leadershipActions = {
   },
   detach: async (action: Of<'detach'>, context: ActionContext) => {
     await runScript(context, action.node, 'config/detach', [String(action.seconds)]).catch((error: unknown) => {
-      const isOfEngine = hasCode(error, 'engine-unreachable', 'engine-permission', 'interrupted', 'reply-lost');
+      const isOfEngine = hasCode(
+        error,
+        'engine-unreachable',
+        'engine-permission',
+        'interrupted',
+        'lock-lost',
+        'reply-lost',
+      );
       if (!(error instanceof PgherdError) || isOfEngine) throw error;
       // Who does not answer is not waited for: whether it may be done without it, is decided next.
       throw new PgherdError('node-failed', error.message, {
@@ -181,7 +188,8 @@ async function proveRecorded(
   for (;;) {
     const held = (await Promise.all(voters.map(holds))).filter(Boolean).length;
     if (held * 2 > votes) return;
-    if (performance.now() >= end || signal.aborted) {
+    if (signal.aborted) throw new InterruptedError('called off');
+    if (performance.now() >= end) {
       const message = `${name} is not promoted: ${String(held)} of ${String(votes)} volumes of its group say that it is to lead`;
       throw new PgherdError('node-failed', message, {
         remedy: 'bring back the containers of the others, so that more than half of the volumes can be written',

@@ -61,9 +61,11 @@ export function orderSteps(
       waits.push(...comingUp.map(({ id }) => id), ...back.flatMap(({ resource }) => lastOf(resource)));
       if (isLeader) waits.push(...proofs);
     }
+    // By these the others get the record that a promotion waits for.
     if (
       !isLeader &&
       starts &&
+      promotion === undefined &&
       membership.length > 0 &&
       each.action.do === 'write-config' &&
       each.action.record !== undefined

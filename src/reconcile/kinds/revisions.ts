@@ -74,7 +74,8 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   const differs = facts.config !== inForce;
   const isFenced = facts.serves === 'fenced';
   // It was away when another one took over. Before it starts, it is not to be taken for one that takes writes.
-  const hasLed = !isRunning && role.is === 'follow' && (facts.serves === 'lead' || facts.serves === 'promoting');
+  const isOfLeader = !observed.isStandby && (facts.serves === 'lead' || facts.serves === 'promoting');
+  const hasLed = !isRunning && role.is === 'follow' && isOfLeader;
   const promotes = role.is === 'lead' && mustPromote(observed);
   const lacksRecord =
     facts.record === undefined || observed.isLinkLate === true || compareRecords(facts.record, view.record) !== 0;
