@@ -6,6 +6,7 @@ import { formatSteps, without, type Plan } from '../../src/reconcile/plan.ts';
 import { planCluster } from '../../src/reconcile/planner.ts';
 import type { Heard, Reports } from '../../src/reconcile/reports.ts';
 import type { Snapshot } from '../../src/reconcile/snapshot.ts';
+import type { Topology } from '../../src/topology/model.ts';
 import {
   changeBalancer,
   changeNode,
@@ -720,6 +721,22 @@ describe('what a group had is never made up for by something empty', () => {
     const lost = (milliseconds: number): Plan => plan({ ...without, taken, lost: new Map([['lb1', milliseconds]]) });
     expect(lost(9000)).toMatchObject({ steps: [], recheck: 1000 });
     expect(formatSteps(lost(10_000))).toContain('node/lb1-replica1: detach');
+  });
+
+  it('a promotion is proven by volumes that somebody reads: not by those of nodes that the file does not have', () => {
+    const two = topologyOf(file.replace('replicas: 2', 'replicas: 1'));
+    const record = { epoch: 1, version: 3, leader: 1, members: [0, 1, 2] };
+    const named = [0, 1].reduce(
+      (snapshot, slot) => changeNode(snapshot, 'lb1', slot, (node) => withFacts(node, { record })),
+      changeNode(converged, 'lb1', 2, () => undefined),
+    );
+    const heir = changeNode(named, 'lb1', 1, (node) => withFacts(node, { serves: 'follow' }));
+    const promoted = (text: Topology): unknown => {
+      const action = planCluster(text, heir, {}).steps.find(({ action: { do: is } }) => is === 'promote')?.action;
+      return action?.do === 'promote' ? [action.voters.length, action.votes] : undefined;
+    };
+    expect(promoted(two)).toEqual([2, 2]);
+    expect(promoted(topologyOf(file))).toEqual([2, 3]);
   });
 
   it('no empty leader is made beside a volume of a node that the file does not name', () => {
