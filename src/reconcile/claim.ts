@@ -1,4 +1,4 @@
-import { compareRecords } from '../postgres/layout.ts';
+import { compareRecords, isSameReign } from '../postgres/layout.ts';
 import { parseRecord, type GroupRecord } from '../postgres/record.ts';
 import type { Topology } from '../topology/model.ts';
 import type { ActionContext } from './actions.ts';
@@ -44,7 +44,10 @@ export async function claim(
   await Promise.all(
     known.map(async ({ group, nodes, newest }) => {
       const record = { ...newest, epoch };
-      const targets = nodes.map(targetOf);
+      // An older volume of who leads, with a record of before that reign, is not what it leads with.
+      const isOlder = ({ slot, facts }: ObservedNode): boolean =>
+        slot === newest.leader && (facts.record === undefined || !isSameReign(facts.record, newest));
+      const targets = nodes.filter((node) => !isOlder(node)).map(targetOf);
       await writeRecord(record, targets, context);
       keepInMind(group, record, context);
     }),
