@@ -1,8 +1,8 @@
-import { compareRecords, isSameReign } from '../postgres/layout.ts';
+import { compareRecords } from '../postgres/layout.ts';
 import { parseRecord, type GroupRecord } from '../postgres/record.ts';
 import type { Topology } from '../topology/model.ts';
 import type { ActionContext } from './actions.ts';
-import { newestRecord, viewGroup } from './group.ts';
+import { isOfReign, newestRecord, viewGroup } from './group.ts';
 import { keepInMind, writeRecord } from './kinds/group-record.ts';
 import { targetOf } from './kinds/find-node.ts';
 import type { Lock } from './lock.ts';
@@ -44,9 +44,9 @@ export async function claim(
   await Promise.all(
     known.map(async ({ group, nodes, newest }) => {
       const record = { ...newest, epoch };
-      // An older volume of who leads, with a record of before that reign, is not what it leads with.
-      const isOlder = ({ slot, facts }: ObservedNode): boolean =>
-        slot === newest.leader && (facts.record === undefined || !isSameReign(facts.record, newest));
+      // An older volume of who leads, just mounted, is not what it leads with: its record is of before that reign.
+      const isOlder = (node: ObservedNode): boolean =>
+        node.slot === newest.leader && node.container.state === 'created' && !isOfReign(node, newest);
       const targets = nodes.filter((node) => !isOlder(node)).map(targetOf);
       await writeRecord(record, targets, context);
       keepInMind(group, record, context);
