@@ -54,7 +54,7 @@ export type EngineEvent = {
   readonly at: number;
 };
 
-/** An attached standard input; the container's `cat` ends when it closes, also by the death of this process. */
+/** An attached standard input; what reads it ends when it closes, also by the death of this process. */
 export type Attachment = {
   /** What is written to a container that has ended is lost. */
   readonly write: (text: string) => void;

@@ -1,22 +1,11 @@
-import { createServer } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { connectDocker } from '../../src/docker/connect.ts';
+import { serveHost } from './served-engine.ts';
 
 it('what a call is made with can be described without all other calls', async () => {
-  const server = createServer((_, response) => {
-    response.setHeader('Api-Version', '1.41').end('OK');
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  const docker = await connectDocker({ host: `tcp://127.0.0.1:${String(port)}` });
+  const { host } = await serveHost((_, response) => response.end());
+  const docker = await connectDocker({ host });
   await docker.ping();
   // docker-modem describes the options of each call like this.
   const described = inspect(docker.modem, { showHidden: true, depth: null });

@@ -5,10 +5,10 @@ import { onTestFinished } from 'vitest';
 import { connectEngine } from '../../src/docker/dockerode.ts';
 import type { Engine } from '../../src/docker/engine.ts';
 
-/** An engine whose answers a test gives by hand, and what it was asked, until the test has ended. */
-export async function serveEngine(
+/** The host of an engine whose answers a test gives by hand, and what it was asked, until the test has ended. */
+export async function serveHost(
   answer: (request: IncomingMessage, response: ServerResponse) => void,
-): Promise<{ readonly engine: Engine; readonly asked: readonly string[] }> {
+): Promise<{ readonly host: string; readonly asked: readonly string[] }> {
   const asked: string[] = [];
   const server = createServer((request, response) => {
     asked.push(decodeURIComponent(request.url ?? ''));
@@ -23,5 +23,13 @@ export async function serveEngine(
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  return { engine: await connectEngine({ host: `tcp://127.0.0.1:${String(port)}` }), asked };
+  return { host: `tcp://127.0.0.1:${String(port)}`, asked };
+}
+
+/** The same, connected. */
+export async function serveEngine(
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<{ readonly engine: Engine; readonly asked: readonly string[] }> {
+  const { host, asked } = await serveHost(answer);
+  return { engine: await connectEngine({ host }), asked };
 }

@@ -485,7 +485,11 @@ export const mutations: readonly Mutation[] = [
         replace: '[leader].map(',
       },
       // The promotion looks at the volumes again.
-      { file: actions, find: 'if (held * 2 > votes) return;', replace: 'if (held > 0) return;' },
+      {
+        file: 'src/reconcile/kinds/group-record.ts',
+        find: 'if (held * 2 > votes) return;',
+        replace: 'if (held > 0) return;',
+      },
     ],
   },
   {

@@ -183,7 +183,8 @@ rejoin() {
   # Where commits waited for a quorum, what its successor lacks was never acknowledged, unless somebody forced the change. What
   # it had loaded says so: the file may want something else by now.
   kept=0
-  if ! grep -q '^synchronous_standby_names = ' "$home/$(readlink "$home/loaded")/postgresql.conf" 2>/dev/null || [ "$(readlink "$home/serves")" != ended ]; then
+  waited() { grep -q '^synchronous_standby_names = ' "$home/$(readlink "$home/loaded")/postgresql.conf" 2>/dev/null; }
+  if ! waited || [ "$(readlink "$home/serves")" != ended ]; then
     kept=$(pg_waldump -p "$data/pg_wal" -t "$own" -s "$fork" -r Transaction 2>/dev/null | grep -cE 'desc: (COMMIT|PREPARE)' || :)
   fi
   if [ "$kept" != 0 ]; then

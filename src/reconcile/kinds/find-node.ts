@@ -3,6 +3,7 @@ import type { GroupContext } from '../context.ts';
 import { unreadVolumes } from '../group.ts';
 import type { ObservedNode } from '../snapshot.ts';
 import { readSpecField } from './container.ts';
+import type { Votes } from './group-record.ts';
 import type { Placed } from './node-folder.ts';
 
 export function findNode(context: GroupContext, slot: number): ObservedNode | undefined {
@@ -47,10 +48,7 @@ export function findSource(
 }
 
 /** The volumes that can say who leads: those that are read, and how many there are with those that nobody reads. */
-export function votersOf(
-  { group, snapshot }: GroupContext,
-  { members }: RecordName,
-): { readonly voters: readonly Placed[]; readonly votes: number } {
+export function votersOf({ group, snapshot }: GroupContext, { members }: RecordName): Votes {
   const read = snapshot.nodes.filter(
     (node) => node.group === group.name && node.facts.record !== undefined && members.includes(node.slot),
   );

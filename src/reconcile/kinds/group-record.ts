@@ -1,6 +1,7 @@
-import { PgherdError } from '../../base/error.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { InterruptedError, PgherdError } from '../../base/error.ts';
 import type { NodeConfig, Role } from '../../postgres/config.ts';
-import { compareRecords, formatRecordName, type RecordName } from '../../postgres/layout.ts';
+import { baseName, compareRecords, formatRecordName, readRecordName, type RecordName } from '../../postgres/layout.ts';
 import {
   keptChanges,
   nameOfRecord,
@@ -25,6 +26,20 @@ export type RecordTarget = Placed & {
   readonly image: string;
   readonly config?: { readonly settings: NodeSettings; readonly role: Role; readonly atStart: boolean } | undefined;
 };
+
+/** The volumes that can say who leads. */
+export type Votes = {
+  /** Volumes of members that had a record. */
+  readonly voters: readonly Placed[];
+  /** How many there are with those that nobody reads: more than half of them must name who is promoted. */
+  readonly votes: number;
+};
+
+/** Milliseconds in which enough volumes have the record that a node is promoted by: other steps may be writing it. */
+const recordedTime = 5000;
+
+/** Milliseconds between two looks at that. */
+const recordedPause = 50;
 
 /** A group's record, from what was last written or from a volume. */
 export async function readRecord(group: string, source: RecordSource, context: ActionContext): Promise<GroupRecord> {
@@ -69,6 +84,40 @@ export async function writeRecord(
   const reached = written.filter(({ status }) => status === 'fulfilled').length;
   const failed = written.find((result) => result.status === 'rejected');
   if (failed !== undefined && reached * 2 <= targets.length) throw failed.reason;
+}
+
+/**
+ * Nobody is promoted by a record that could be forgotten: of any half of the volumes, one has it. Throws where they do not.
+ * `name`: who is to be promoted.
+ */
+export async function proveRecorded(
+  name: string,
+  record: RecordName,
+  { voters, votes }: Votes,
+  { engine, signal }: ActionContext,
+): Promise<void> {
+  const holds = async ({ container, layout }: Placed): Promise<boolean> => {
+    const target = await engine.readLink(container, `${layout.home}/record`).catch((error: unknown) => {
+      if (error instanceof PgherdError) return undefined;
+      throw error;
+    });
+    const seen = readRecordName(baseName(target));
+    return seen?.leader === record.leader && compareRecords(seen, record) >= 0;
+  };
+  const end = performance.now() + recordedTime;
+  for (;;) {
+    const held = (await Promise.all(voters.map(holds))).filter(Boolean).length;
+    if (held * 2 > votes) return;
+    if (signal.aborted) throw new InterruptedError('called off');
+    if (performance.now() >= end) {
+      const message = `${name} is not promoted: ${String(held)} of ${String(votes)} volumes of its group say that it is to lead`;
+      throw new PgherdError('node-failed', message, {
+        remedy: 'bring back the containers of the others, so that more than half of the volumes can be written',
+        retry: true,
+      });
+    }
+    await sleep(recordedPause);
+  }
 }
 
 /** The record that a group begins with: who bootstraps it, and passwords. */

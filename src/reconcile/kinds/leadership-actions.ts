@@ -1,18 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { hasCode, InterruptedError, PgherdError } from '../../base/error.ts';
+import { hasCode, PgherdError } from '../../base/error.ts';
 import { slotName, standbyNames, type Commits } from '../../postgres/config.ts';
 import type { Container } from '../../docker/types.ts';
-import {
-  baseName,
-  compareRecords,
-  formatFence,
-  formatHandover,
-  readRecordName,
-  type FenceCause,
-  type Fork,
-} from '../../postgres/layout.ts';
+import { formatFence, formatHandover, type FenceCause, type Fork } from '../../postgres/layout.ts';
 import type { ActionContext } from '../actions.ts';
-import { readRecord, type RecordSource } from './group-record.ts';
+import { proveRecorded, readRecord, type RecordSource, type Votes } from './group-record.ts';
 import { writeFolder, type Placed } from './node-folder.ts';
 import { runScript, runSql } from './inside-node.ts';
 
@@ -51,7 +42,7 @@ export type LeadershipAction =
       /** That it may take. */
       readonly seconds: number;
     }
-  | {
+  | ({
       readonly do: 'promote';
       readonly node: Placed;
       readonly name: string;
@@ -65,11 +56,7 @@ export type LeadershipAction =
       readonly group: string;
       /** Of the record by which it leads. */
       readonly source: RecordSource;
-      /** Volumes of members that had a record. */
-      readonly voters: readonly Placed[];
-      /** How many volumes can say who leads, with those that nobody reads: more than half of them must name it. */
-      readonly votes: number;
-    }
+    } & Votes)
   /** So many of these nodes have all that the leader has written. */
   | {
       readonly do: 'await-caught-up';
@@ -81,12 +68,6 @@ export type LeadershipAction =
       /** Seconds that it may take. */
       readonly seconds: number;
     };
-
-/** Milliseconds in which enough volumes have the record that a node is promoted by: other steps may be writing it. */
-const recordedTime = 5000;
-
-/** Milliseconds between two looks at that. */
-const recordedPause = 50;
 
 /** Seconds that a promotion may take; a hung server does not hold up another one for longer. */
 const promoteSeconds = 15;
@@ -147,7 +128,7 @@ export const leadershipActions = {
   },
   promote: async (action: Of<'promote'>, context: ActionContext) => {
     const { timeline = 0 } = await readRecord(action.group, action.source, context);
-    await proveRecorded(action, context);
+    await proveRecorded(action.name, action.source.record, action, context);
     await runScript(context, action.node, `${action.revision}/promote`, [
       String(promoteSeconds),
       String(timeline),
@@ -167,37 +148,6 @@ export const leadershipActions = {
 /** Nothing of it runs: `dead` is one that the engine could not remove whole. */
 export function isDead(state: Container['state']): boolean {
   return state === 'exited' || state === 'created' || state === 'dead';
-}
-
-/**
- * Nobody is promoted by a record that could be forgotten: of any half of the volumes, one has it. Throws where they do not.
- */
-async function proveRecorded(
-  { name, source: { record }, voters, votes }: Of<'promote'>,
-  { engine, signal }: ActionContext,
-): Promise<void> {
-  const holds = async ({ container, layout }: Placed): Promise<boolean> => {
-    const target = await engine.readLink(container, `${layout.home}/record`).catch((error: unknown) => {
-      if (error instanceof PgherdError) return undefined;
-      throw error;
-    });
-    const seen = readRecordName(baseName(target));
-    return seen?.leader === record.leader && compareRecords(seen, record) >= 0;
-  };
-  const end = performance.now() + recordedTime;
-  for (;;) {
-    const held = (await Promise.all(voters.map(holds))).filter(Boolean).length;
-    if (held * 2 > votes) return;
-    if (signal.aborted) throw new InterruptedError('called off');
-    if (performance.now() >= end) {
-      const message = `${name} is not promoted: ${String(held)} of ${String(votes)} volumes of its group say that it is to lead`;
-      throw new PgherdError('node-failed', message, {
-        remedy: 'bring back the containers of the others, so that more than half of the volumes can be written',
-        retry: true,
-      });
-    }
-    await sleep(recordedPause);
-  }
 }
 
 async function mark(

@@ -1,4 +1,5 @@
 import type { Role } from '../../postgres/config.ts';
+import { baseName } from '../../postgres/layout.ts';
 import { recordEntries, type GroupRecord, type LeaderChange } from '../../postgres/record.ts';
 import { nodeRevision, revisionEntries } from '../../postgres/revision.ts';
 import { scramVerifier } from '../../postgres/scram.ts';
@@ -108,7 +109,7 @@ export const nodeActions = {
       { type: 'directory', path: 'init', mode: 0o700 },
       ...scripts.map((content, index) => ({
         type: 'file' as const,
-        path: `init/${String(index).padStart(3, '0')}-${baseName(action.initScripts[index] ?? '')}`,
+        path: `init/${String(index).padStart(3, '0')}-${baseName(action.initScripts[index]) ?? ''}`,
         content,
         mode: 0o600,
       })),
@@ -189,7 +190,3 @@ export const nodeActions = {
     await runSql(context, action.node, action.superuser, { input: passwordSql(action.superuser, verifier) });
   },
 };
-
-function baseName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
-}

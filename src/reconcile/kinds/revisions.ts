@@ -89,6 +89,7 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   // A restart may wait for others for long: whom it follows, and whom its commits wait for, is to be in force before. One
   // that does not answer may do so after its restart only.
   const loads = container.state === 'running' && !promotes && !isHung && mustLoad && !(restart && isSilent);
+  const source = { container: view.source.container.id, layout: view.source.layout, record: view.record };
   const steps: Step[] = [];
   if (differs || lacksRecord || isFenced || hasLed) {
     steps.push(
@@ -102,9 +103,7 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
         // Whoever was fenced may be started by anybody as soon as it is no more.
         atStart: !isRunning || (restart && !loads) || isFenced || !hasServed,
         unfence: hasLed ? 'kept' : isFenced ? unfencedAs(role, observed) : undefined,
-        record: lacksRecord
-          ? { container: view.source.container.id, layout: view.source.layout, record: view.record }
-          : undefined,
+        record: lacksRecord ? source : undefined,
       }),
     );
   }
@@ -132,7 +131,7 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
       kind,
       fork,
       group: context.group.name,
-      source: { container: view.source.container.id, layout: view.source.layout, record: view.record },
+      source,
       ...votersOf(context, view.record),
     } as const;
     steps.push(step(resource, action));
