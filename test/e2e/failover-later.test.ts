@@ -51,7 +51,8 @@ it('a replica that streams a timeline which its leader has left is not healthy',
   const inReplica = (...command: readonly string[]): Promise<string> =>
     docker('exec', group.container('lb1-replica1'), ...command);
   expect(await group.healthOf('lb1-replica1')).toBe('0 streaming');
-  await inReplica('touch', history);
+  // As PostgreSQL writes it: one without a line is of a number that was passed over.
+  await inReplica('sh', '-c', `printf '9\\t0/5000000\\tno recovery target specified\\n' >${history}`);
   expect(await group.healthOf('lb1-replica1')).toBe('1 waiting');
   await inReplica('rm', history);
   expect(await group.healthOf('lb1-replica1')).toBe('0 streaming');
