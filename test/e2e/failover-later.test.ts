@@ -58,6 +58,26 @@ it('a replica that streams a timeline which its leader has left is not healthy',
   expect(await group.healthOf('lb1-replica1')).toBe('0 streaming');
 });
 
+it('a replica that is told of a change while it starts takes it as soon as it is up', async () => {
+  const replica = group.container('lb1-replica1');
+  const history = 'pgdata/pg_wal/00000099.history';
+  await docker('stop', replica);
+  // Its start reads this, and goes on when somebody has written.
+  await group.inVolume(await group.volumeOf('lb1-replica1'), `mkfifo ${history} && chmod 666 ${history}`);
+  await docker('start', replica);
+  await group.herd.editPostgres({ parameters: { work_mem: '7MB' } });
+  const change = group.reconcile();
+  await until(
+    'the change waits for its server',
+    () => dockerResult(['exec', replica, 'test', '-e', `${mount}/pgherd/awaiting.up`]),
+    ({ code }) => code === 0,
+  );
+  await docker('exec', replica, 'sh', '-c', `exec 3<>${mount}/${history}; rm ${mount}/${history}; echo 1 >&3`);
+  const { stdout, stderr } = await change;
+  expect(`${stdout}${stderr}`).not.toMatch(/fail/);
+  expect(await group.sql('lb1-replica1', 'SHOW work_mem')).toBe('7MB');
+});
+
 it('who waits for a server, or for replicas to catch up, does so no longer when another one does', async () => {
   const script = (node: string, ...args: readonly string[]): Promise<Result> =>
     dockerResult(['exec', '--env', 'PGHERD_EPOCH=1', group.container(node), 'sh', ...args]);

@@ -61,12 +61,12 @@ async function health(process: Process): Promise<string> {
   return 'streaming';
 }
 
-async function awaitReady(process: Process, [seconds = '60']: readonly string[]): Promise<string> {
+async function awaitReady(process: Process, [seconds = '60', what]: readonly string[]): Promise<string> {
   const end = process.now + Number(seconds) * 1000;
   let alone: number | undefined;
   for (;;) {
     await process.step(200);
-    const is = await health(process).catch((error: unknown) => {
+    const is = await (what === 'up' ? answers(process) : health(process)).catch((error: unknown) => {
       if (error instanceof Failed) return error;
       throw error;
     });
@@ -75,6 +75,11 @@ async function awaitReady(process: Process, [seconds = '60']: readonly string[])
     if (process.now >= end || process.now - (alone ?? process.now) >= 20_000)
       throw new Failed(1, `not ready: ${is.message}`);
   }
+}
+
+async function answers(process: Process): Promise<string> {
+  await process.connect('superuser', 4000);
+  return '';
 }
 
 async function bootstrap(process: Process): Promise<string> {

@@ -2,6 +2,8 @@
 # $1: seconds that it may take; $2: the number of the timeline that it begins; then the slots of those who are to follow it.
 superuser=$(cat "$rev/superuser")
 slot=$(cut -d ' ' -f 3 "$rev/role")
+# What it acknowledges will be on disk: where the host fails, nobody may lead by a record of before.
+sync "$home"/records/* "$home/records" 2>/dev/null || sync
 # Whoever claims the group from now on sees that this node may lead; who claimed it before is seen here.
 before=$(readlink "$home/serves" || :)
 [ "$before" = lead ] || mark serves promoting

@@ -57,7 +57,14 @@ export type NodeAction =
       readonly unfence: 'lead' | 'ended' | 'kept' | undefined;
     }
   /** `seconds`: in which its server is to answer; 10 unless given. */
-  | { readonly do: 'reload'; readonly node: Placed; readonly revision: string; readonly seconds?: number }
+  | {
+      readonly do: 'reload';
+      readonly node: Placed;
+      readonly revision: string;
+      readonly seconds?: number;
+      /** It may not take connections yet, which is no failure. */
+      readonly isStarting?: boolean;
+    }
   | { readonly do: 'await-node'; readonly node: Placed; readonly name: string; readonly revision: string }
   | {
       readonly do: 'write-record';
@@ -145,6 +152,9 @@ export const nodeActions = {
     ]);
   },
   reload: async (action: Of<'reload'>, context: ActionContext) => {
+    if (action.isStarting === true) {
+      await runScript(context, action.node, `${action.revision}/await`, [String(readySeconds), 'up']);
+    }
     const seconds = action.seconds === undefined ? [] : [String(action.seconds)];
     await runScript(context, action.node, `${action.revision}/apply`, seconds);
   },

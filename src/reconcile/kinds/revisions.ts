@@ -108,9 +108,10 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
     );
   }
   if (loads) {
-    // One that hangs holds up nobody else's steps.
+    // One that hangs holds up nobody else's steps; the wait for one that starts ends with the next news.
+    const isStarting = container.health.status === 'starting' ? { isStarting: true } : {};
     const seconds = isSilent ? { seconds: silentSeconds } : {};
-    steps.push(step(resource, { do: 'reload', node: placed, revision: wanted.name, ...seconds }));
+    steps.push(step(resource, { do: 'reload', node: placed, revision: wanted.name, ...isStarting, ...seconds }));
   }
   if (container.state === 'paused') steps.push(step(resource, { do: 'unpause', container: container.id }));
   else if (!isRunning) steps.push(step(resource, { do: 'start', container: container.id }));
