@@ -239,14 +239,17 @@ function checkEnd(simulation: Simulation): Run['end'] {
   return isEnded ? 'well' : 'blocked';
 }
 
-/** Copies that never became whole do not pile up. */
+/** A copy that never became whole is not kept once its node has a later volume. */
 function checkCopies(simulation: Simulation): void {
-  const { world, servers, nodes } = simulation;
-  const mounted = new Set(nodes.flatMap(({ volumes }) => volumes.map(({ volume }) => volume.name)));
-  const half = [...world.volumes.keys()].filter((name) => !mounted.has(name) && !servers.databases.has(name));
+  const { world, servers } = simulation;
+  const half = [...world.volumes.values()].filter(({ name, labels }) => {
+    const [mounted] = simulation.node(Number(labels[labelNames.node]))?.volumes ?? [];
+    const isReplaced = mounted !== undefined && readGeneration(mounted.volume.name) > readGeneration(name);
+    return isReplaced && !servers.databases.has(name);
+  });
   // Where a container was taken away, nobody can tell what is in its volume.
-  if (half.length > Math.max(1, simulation.removals))
-    simulation.violate(`half copies are left behind: ${half.join(', ')}`);
+  if (half.length > simulation.removals)
+    simulation.violate(`half copies are left behind: ${half.map(({ name }) => name).join(', ')}`);
 }
 
 /** Of one whose container is gone, and not made again before somebody has decided. */
