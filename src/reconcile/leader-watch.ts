@@ -1,4 +1,5 @@
 import type { Engine } from '../docker/engine.ts';
+import type { Container } from '../docker/types.ts';
 import { PgherdError } from '../base/error.ts';
 import type { Topology } from '../topology/model.ts';
 import { parseRecord, recordsFolder } from '../postgres/record.ts';
@@ -158,9 +159,10 @@ function isKnown(state: LeaderState): boolean {
 async function findState(
   engine: Engine,
   snapshot: Snapshot,
-  { container, facts }: ObservedNode,
+  leader: ObservedNode,
   { isListening, isDoubted }: { readonly isListening: boolean; readonly isDoubted: boolean },
 ): Promise<LeaderState> {
+  const { container, facts } = leader;
   // One that begins has led nobody; a container made again, or a promotion that does not come to its end, have their time.
   if (facts.state.is !== 'data') return 'unknown';
   if (container.state !== 'running' || facts.serves === 'follow' || facts.serves === 'promoting') return 'lost';
@@ -170,19 +172,34 @@ async function findState(
     if (container.health.status === 'healthy') return 'serves';
     if (container.health.status === 'starting' && !isDoubted) return 'unknown';
   }
-  return ask(engine, container.id);
+  const own = await ask(engine, container.id, '127.0.0.1');
+  if (own !== undefined) return own;
+  // Where nothing can be run in it, as where no process can begin there any more, its neighbours tell whether it answers.
+  const neighbours = snapshot.nodes.flatMap(({ group, container: from }) => {
+    const address = group === leader.group ? findAddress(container, from) : undefined;
+    return address === undefined ? [] : [{ id: from.id, address }];
+  });
+  const answers = await Promise.all(neighbours.map(({ id, address }) => ask(engine, id, address)));
+  return (['serves', 'lost', 'hangs'] as const).find((state) => answers.includes(state)) ?? 'unasked';
 }
 
-// A new connection through TCP, where the heartbeat is an old one through the socket.
-async function ask(engine: Engine, container: string): Promise<LeaderState> {
-  const command = serverProgram('pg_isready', '-q', '-h', '127.0.0.1', '-t', '3');
+/** Where a container is reached from another one that runs: on a network that both are in. */
+function findAddress({ id, networks }: Container, from: Container): string | undefined {
+  if (from.id === id || from.state !== 'running') return undefined;
+  const [shared] = Object.keys(networks).filter((name) => from.networks[name] !== undefined);
+  return shared === undefined ? undefined : networks[shared]?.address;
+}
+
+// A new connection through TCP, where the heartbeat is an old one through the socket; undefined: it could not be asked.
+async function ask(engine: Engine, container: string, host: string): Promise<LeaderState | undefined> {
+  const command = serverProgram('pg_isready', '-q', '-h', host, '-t', '3');
   try {
     const { code } = await engine.exec(container, { command, deadline: askDeadline });
     // 1: it refuses for now, since it starts or stops; 2: no answer; others: it could not be asked.
-    return ({ 0: 'serves', 1: 'lost', 2: 'hangs' } as const)[code] ?? 'unasked';
+    return ({ 0: 'serves', 1: 'lost', 2: 'hangs' } as const)[code];
   } catch (error) {
     // Whether it is the server or the engine that does not answer, nobody knows.
-    if (error instanceof PgherdError) return 'unasked';
+    if (error instanceof PgherdError) return undefined;
     throw error;
   }
 }

@@ -163,7 +163,10 @@ function isNews(before: Heard, report: Heard): boolean {
   return essence(before) !== essence(report);
 }
 
-// A volume that holds no data yet has no server to speak of.
+// A volume that holds no data yet has no server to speak of; one that is cloned or rewound has as soon as that is done, while
+// everybody may be waiting for somebody else.
 function isWorthListening({ container, facts }: ObservedNode): boolean {
-  return container.state === 'running' && facts.state.is === 'data' && facts.config !== undefined;
+  const { is } = facts.state;
+  const hasServer = is === 'data' || is === 'cloning' || is === 'rewinding';
+  return container.state === 'running' && hasServer && facts.config !== undefined;
 }

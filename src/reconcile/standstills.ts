@@ -59,8 +59,8 @@ export const standstills: Readonly<Record<Standstill, WayOut>> = {
     ends: 'after 3 s of silence it is asked by another way, and serves, is lost, or hangs',
   },
   'leader unasked': {
-    means: 'it is silent, and the engine could not ask it',
-    ends: 'it is asked again every second; an engine that does not answer is said',
+    means: 'it is silent, and the engine could run nothing in it, nor in a neighbour that reaches it',
+    ends: 'all are asked again every second; an engine that does not answer is said',
   },
   'leader lead': { means: 'it was started or promoted as the leader', ends: 'as above: serves, lost or hangs' },
   'leader follow': {

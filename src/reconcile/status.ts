@@ -129,8 +129,9 @@ function describeNode(input: {
   }
   if (isSecond) return { ...common, replication, health: 'Degraded', message: takesWritesText };
   if (answer === undefined) {
-    const isComing = observed?.facts.state.is === 'cloning' || observed?.facts.state.is === 'bootstrapping';
-    const silent = isComing ? observed.facts.state.is : 'does not answer';
+    const is = observed?.facts.state.is;
+    const isComing = is === 'cloning' || is === 'rewinding' || is === 'bootstrapping';
+    const silent = isComing ? is : 'does not answer';
     const message = state === 'running' ? silent : (found ?? state);
     return { ...common, replication, health: isComing ? 'Progressing' : 'Degraded', message };
   }

@@ -499,6 +499,7 @@ function runScript(
   if (container.view.read(path) === undefined) return failed(2, `sh: 0: cannot open ${path}: No such file\n`);
   const script = baseName(path);
   if (script === 'await' || script === 'health') {
+    if (args[1] === 'up') return container.process?.serves === undefined ? { waiting: 'no connection' } : ok();
     const isBalancer = path.startsWith('/etc/pgbalancer/');
     const passes = isBalancer ? isHealthyBalancer(container, around) : isHealthyNode(container, path, around);
     if (passes) return ok('healthy\n');

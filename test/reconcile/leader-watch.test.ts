@@ -71,6 +71,35 @@ it('a silent leader that could not be asked is asked again soon', async () => {
   expect(recheck).toBe(1000);
 });
 
+describe('a silent leader in which nothing can be run', () => {
+  const { container } = well.nodes.find(({ slot }) => slot === 0) ?? {};
+  const silent = new Set([container?.id ?? '']);
+  const find = async (codes: readonly number[]): Promise<readonly [boolean, number]> => {
+    const left = [...codes];
+    const answering = {
+      ...engine,
+      exec: (id: string) =>
+        id === container?.id
+          ? Promise.reject(new PgherdError('engine-error', 'cannot fork', { retry: true }))
+          : Promise.resolve({ code: left.shift() ?? 2, stdout: '', stderr: '' }),
+    };
+    const { lost, hung } = await new LeaderWatch(() => 0).find(answering, topology, { ...well, silent }, true);
+    return [lost.has('lb1'), hung.size];
+  };
+
+  it('hangs where no neighbour gets an answer of it', async () => {
+    expect(await find([2, 2])).toEqual([true, 1]);
+  });
+
+  it('serves where one does', async () => {
+    expect(await find([2, 0])).toEqual([false, 0]);
+  });
+
+  it('is lost where one is refused', async () => {
+    expect(await find([2, 1])).toEqual([true, 0]);
+  });
+});
+
 it('a silent leader that takes a connection is asked again all the same: it may hang again before it says anything', async () => {
   const { container } = well.nodes.find(({ slot }) => slot === 0) ?? {};
   const silent = new Set([container?.id ?? '']);

@@ -64,7 +64,11 @@ describe('a promotion', () => {
   const written = { format: 2, ...record, secrets: {} };
 
   /** Promotes slot 1 where the volumes of the slots have these records; gives how often they were looked at, and what was run. */
-  async function promote(votes: number, look: (slot: number, looks: number) => RecordName | undefined) {
+  async function promote(
+    votes: number,
+    look: (slot: number, looks: number) => RecordName | undefined,
+    signal = new AbortController().signal,
+  ) {
     const { engine: real } = new FakeWorld().connect();
     const ran: string[] = [];
     let looks = 0;
@@ -89,7 +93,7 @@ describe('a promotion', () => {
         source: { container: 'c1', layout, record },
         voters: ['c0', 'c1', 'c2'].map((container) => ({ container, layout })),
       },
-      contextOf(engine, new AbortController().signal),
+      contextOf(engine, signal),
     );
     return { promotion, ran: () => ran, looks: () => looks };
   }
@@ -108,6 +112,12 @@ describe('a promotion', () => {
     await expect(promotion).rejects.toThrow(
       'replica1 is not promoted: 2 of 5 volumes of its group say that it is to lead',
     );
+    expect(ran()).toEqual([]);
+  });
+
+  it('is called off with the wait for them', async () => {
+    const { promotion, ran } = await promote(5, () => undefined, AbortSignal.abort());
+    await expect(promotion).rejects.toMatchObject({ code: 'interrupted' });
     expect(ran()).toEqual([]);
   });
 

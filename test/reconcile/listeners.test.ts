@@ -193,7 +193,7 @@ describe('listeners', () => {
         hand.writeArchive(
           replica,
           '/var/lib/postgresql/data',
-          [{ type: 'link', path: 'pgherd/state', target: 'cloning' }],
+          [{ type: 'link', path: 'pgherd/state', target: 'bootstrapping' }],
           999,
         ),
     ],
@@ -203,6 +203,15 @@ describe('listeners', () => {
     await follow();
     expect(names()).toEqual([primary, 'shop-lb1-replica2']);
     expect(execs()).toBe(2);
+  });
+
+  // Its server comes up without a word of the engine, while everybody may be waiting for somebody else.
+  it.each(['cloning', 'rewinding'])('hear one whose volume is %s as soon as its server serves', async (target) => {
+    const { hand, listeners, idOf, follow } = await start();
+    const link = { type: 'link', path: 'pgherd/state', target } as const;
+    await hand.writeArchive(replica, '/var/lib/postgresql/data', [link], 999);
+    await follow();
+    expect([...listeners.reports.keys()]).toContain(idOf(replica));
   });
 
   it('are none any more when they were stopped', async () => {

@@ -232,7 +232,9 @@ async function runProgram(
 ): Promise<string> {
   if (program === 'pg_isready') {
     await process.step();
-    const { server } = process;
+    const { servers, container } = process;
+    const host = words[words.indexOf('-h') + 1] ?? '';
+    const server = servers.of(host === '127.0.0.1' ? container : servers.around?.reach(container, host));
     const isRejecting = server?.phase === 'starting' || server?.phase === 'ending';
     if (isRejecting && !server.isHung) throw new Failed(1, 'rejecting connections');
     if (server === undefined) throw new Failed(2, 'no response');

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { InterruptedError, PgherdError } from '../../base/error.ts';
+import { PgherdError } from '../../base/error.ts';
 import type { NodeConfig, Role } from '../../postgres/config.ts';
 import { baseName, compareRecords, formatRecordName, readRecordName, type RecordName } from '../../postgres/layout.ts';
 import {
@@ -108,7 +108,7 @@ export async function proveRecorded(
   for (;;) {
     const held = (await Promise.all(voters.map(holds))).filter(Boolean).length;
     if (held * 2 > votes) return;
-    if (signal.aborted) throw new InterruptedError('called off');
+    if (signal.aborted) throw new PgherdError('interrupted', 'called off');
     if (performance.now() >= end) {
       const message = `${name} is not promoted: ${String(held)} of ${String(votes)} volumes of its group say that it is to lead`;
       throw new PgherdError('node-failed', message, {
