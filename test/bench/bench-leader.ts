@@ -6,6 +6,7 @@ import type { Engine } from '../../src/docker/engine.ts';
 import { engineHost } from '../e2e/support/engine.ts';
 import { psql } from '../e2e/support/psql.ts';
 import { until } from '../e2e/support/until.ts';
+import { hangOne, reportOnAll, type Beside } from './beside.ts';
 import { reportTail } from './figures.ts';
 import { Timeline } from './timeline.ts';
 import { WriteClients } from './write-clients.ts';
@@ -46,7 +47,13 @@ function newCourse(what: string): Course {
 }
 
 /** A cluster with its course: `moves`, whether another node is to lead after a death. */
-type Kept = { readonly stage: Stage; readonly course: Course; readonly moves: boolean; changedAt: number };
+type Kept = {
+  readonly stage: Stage;
+  readonly course: Course;
+  readonly moves: boolean;
+  readonly beside: Beside | undefined;
+  changedAt: number;
+};
 
 /**
  * From the kill of the primary to the next write that is acknowledged through the balancer, each way in turn. The floor
@@ -67,7 +74,10 @@ export async function benchFailover(): Promise<void> {
   try {
     kept.push(await keep('pgherd, in place (delay 1h)', { mode: 'async', delay: '1h' }, false));
     kept.push(await keep('pgherd, another leads (delay 0s), async', { mode: 'async', delay: '0s' }, true));
-    kept.push(await keep('pgherd, another leads (delay 0s), quorum', { mode: 'quorum', delay: '0s' }, true));
+    const quorum = { mode: 'quorum', delay: '0s' } as const;
+    kept.push(await keep('pgherd, another leads (delay 0s), quorum', quorum, true));
+    kept.push(await keep('the same, a replica hangs (limit: 5 s)', quorum, true, hangOne));
+    kept.push(await keep('the same, reports on all replicas (limit: 5 s)', quorum, true, reportOnAll));
     for (let count = 0; count < failovers; count += 1) {
       await runFloors(engine, restarting, promoting);
       for (const each of kept) await runKept(engine, each);
@@ -98,8 +108,8 @@ function print(restarting: Course, promoting: Course, kept: readonly Kept[]): vo
   console.log('');
 }
 
-async function keep(what: string, options: StageOptions, moves: boolean): Promise<Kept> {
-  return { stage: await openStage(options), course: newCourse(what), moves, changedAt: 0 };
+async function keep(what: string, options: StageOptions, moves: boolean, beside?: Beside): Promise<Kept> {
+  return { stage: await openStage(options), course: newCourse(what), moves, beside, changedAt: 0 };
 }
 
 async function openStage(options: StageOptions): Promise<Stage> {
@@ -170,9 +180,10 @@ async function die(stage: Stage, engine: Engine, leader: string, mend?: () => Pr
 }
 
 async function runKept(engine: Engine, kept: Kept): Promise<void> {
-  const { stage, course, moves } = kept;
+  const { stage, course, moves, beside } = kept;
   await delay(kept.changedAt + coolDown - Date.now());
   const { leader: before } = await settle(stage);
+  const injected = await beside?.(stage, before.node.container);
   const logged = stage.daemon.log().length;
   const clock = Date.now() - performance.now();
   let killedAt = 0;
@@ -186,7 +197,7 @@ async function runKept(engine: Engine, kept: Kept): Promise<void> {
       },
     },
     before.node.container,
-  );
+  ).finally(() => injected?.release());
   kept.changedAt = Date.now();
   const { leader: after } = await settle(stage);
   if ((after.node.name !== before.node.name) !== moves) {
