@@ -31,10 +31,13 @@ const settleTime = 10_000;
 /** Milliseconds without an answer after which a server hangs, where nobody has listened to it before. */
 const hangsAfter = 3000;
 
+/** Milliseconds of silence after which a replica is asked too: what reads from it by the balancer waits as long as it hangs. */
+const replicaAskedAfter = 10_000;
+
 /** Milliseconds after its start in which a server that does not answer is not taken to hang: it may not have come so far. */
 const startTime = 10_000;
 
-/** Remembers since when leaders have not served, and asks those a second time that do not speak. */
+/** Remembers since when leaders have not served, and asks those a second time that do not speak, replicas after a while. */
 export class LeaderWatch {
   readonly #now: () => number;
   /** By group. */
@@ -45,6 +48,9 @@ export class LeaderWatch {
   readonly #hangsSince = new Map<string, number>();
   /** The start of each container that was seen last, and when it was first seen: -Infinity if nobody saw the one before. */
   readonly #starts = new Map<string, { readonly startedAt: number; readonly seenAt: number }>();
+
+  /** Since when replicas say nothing, by container and its start. */
+  #silentSince: ReadonlyMap<string, number> = new Map();
 
   #settledAt = -Infinity;
   /** Groups whose leaders were seen to serve since the engine came back. */
@@ -85,10 +91,13 @@ export class LeaderWatch {
         return { name: group.name, state, leader: view.leader, source: view.source };
       }),
     );
+    const leaders = new Set(states.flatMap(({ leader }) => (leader === undefined ? [] : [leader.container.id])));
+    const replicas = await this.#findHungReplicas(engine, snapshot, leaders);
     const now = this.#now();
     const lost = new Map<string, number>();
-    const hung = new Set<string>();
+    const hung = new Set(replicas.hung);
     const rechecks = states.some(({ state }) => state === 'unasked') ? [askAgain] : [];
+    if (replicas.recheck !== undefined) rechecks.push(replicas.recheck);
     for (const { name, state, leader } of states) {
       if (state === 'serves') this.noteServing(name);
       else if (isKnown(state) && !this.#lostAt.has(name)) this.#lostAt.set(name, now);
@@ -135,6 +144,35 @@ export class LeaderWatch {
     };
   }
 
+  /** Those that have been silent for long and do not answer; those that do are asked again after as long. */
+  async #findHungReplicas(
+    engine: Engine,
+    snapshot: Snapshot,
+    leaders: ReadonlySet<string>,
+  ): Promise<{ readonly hung: readonly string[]; readonly recheck: number | undefined }> {
+    const now = this.#now();
+    const silent = snapshot.nodes.filter(({ container, facts }) => {
+      const isReplica = !leaders.has(container.id) && facts.serves === 'follow' && facts.state.is === 'data';
+      return isReplica && container.state === 'running' && snapshot.silent.has(container.id);
+    });
+    const asked = await Promise.all(
+      silent.map(async (node) => {
+        const { id, startedAt } = node.container;
+        const key = `${id} ${String(startedAt)}`;
+        const since = this.#silentSince.get(key) ?? now;
+        const isDue = now - since >= replicaAskedAfter;
+        const hangs = isDue && (await askAbout(engine, snapshot, node)) === 'hangs';
+        return { id, key, hangs, since: isDue && !hangs ? now : since };
+      }),
+    );
+    this.#silentSince = new Map(asked.map(({ key, since }) => [key, since]));
+    const others = asked.filter(({ hangs }) => !hangs);
+    return {
+      hung: asked.filter(({ hangs }) => hangs).map(({ id }) => id),
+      recheck: earliest(others.map(({ since }) => since + replicaAskedAfter - now)),
+    };
+  }
+
   async #lastChange(engine: Engine, group: string, source: ObservedNode | undefined): Promise<number | undefined> {
     const record = source?.facts.record;
     if (source === undefined || record === undefined) return undefined;
@@ -172,11 +210,19 @@ async function findState(
     if (container.health.status === 'healthy') return 'serves';
     if (container.health.status === 'starting' && !isDoubted) return 'unknown';
   }
+  return askAbout(engine, snapshot, leader);
+}
+
+async function askAbout(
+  engine: Engine,
+  snapshot: Snapshot,
+  { container, group: of }: ObservedNode,
+): Promise<LeaderState> {
   const own = await ask(engine, container.id, '127.0.0.1');
   if (own !== undefined) return own;
   // Where nothing can be run in it, as where no process can begin there any more, its neighbours tell whether it answers.
   const neighbours = snapshot.nodes.flatMap(({ group, container: from }) => {
-    const address = group === leader.group ? findAddress(container, from) : undefined;
+    const address = group === of ? findAddress(container, from) : undefined;
     return address === undefined ? [] : [{ id: from.id, address }];
   });
   const answers = await Promise.all(neighbours.map(({ id, address }) => ask(engine, id, address)));

@@ -59,7 +59,7 @@ export type Snapshot = {
   readonly heardUntil: number;
   /** Milliseconds since a group's leader was first seen not to serve; those that serve are not in it. */
   readonly lost: ReadonlyMap<string, number>;
-  /** Ids of containers of leaders that hang: silent, and asked in another way without an answer. */
+  /** Ids of containers whose servers hang: silent, replicas for long, and asked in another way without an answer. */
   readonly hung: ReadonlySet<string>;
   /** Milliseconds until a lost leader should be up again that was not seen to serve since its engine came back, by group. */
   readonly settlesIn: ReadonlyMap<string, number>;

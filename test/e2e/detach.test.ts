@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isOfServer, listProcesses, signal } from '../chaos/processes.ts';
+import { openSession } from '../chaos/session.ts';
 import { LedHerd, mount, startupProcess } from './failover-herd.ts';
 import { docker, dockerResult } from './support/engine.ts';
 import { until } from './support/until.ts';
@@ -102,6 +104,30 @@ test('a replica that hangs is not waited for, and follows when it goes on', asyn
   expect(next.name).not.toBe(hangs);
   expect(await group.sql(next.name, 'SELECT count(*) FROM kept WHERE n = 1001')).toBe('1');
   await expectNothingLeft();
+});
+
+test('one that goes on hanging is restarted, and whoever waits for it in an open session of the balancer is let go', async () => {
+  const leader = await group.becomeWhole();
+  const hangs = ['lb1-primary', ...replicas].find((each) => each !== leader.name) ?? '';
+  await group.sql(leader.name, 'CREATE TABLE IF NOT EXISTS through (n int)');
+  const format = `{{(index .NetworkSettings.Networks "${group.herd.cluster.name}").IPAddress}}`;
+  const host = await group.herd.inspect('lb1', format);
+  const sessions = await Promise.all(
+    [1, 2, 3].map(() => openSession({ host, port: 9999, password: 'only-a-test' }, 30_000)),
+  );
+  const insert = (): Promise<readonly string[]> =>
+    Promise.all(
+      sessions.map(async (session, n) => (await session.query('INSERT INTO through VALUES ($1)', [n], 90_000)).is),
+    );
+  expect(await insert()).toEqual(['done', 'done', 'done']);
+  const started = (): Promise<string> => group.herd.inspect(hangs, '{{.State.StartedAt}}');
+  const before = await started();
+  const container = await docker('inspect', '--format', '{{.Id}}', group.container(hangs));
+  for (const { pid } of listProcesses([container]).filter(isOfServer)) signal(pid, 'SIGSTOP');
+  expect(await insert()).not.toContain('late');
+  for (const session of sessions) session.close();
+  await until('it is started anew', started, (at) => at !== before, 60_000);
+  expect(await group.becomeWhole()).toEqual(leader);
 });
 
 test('one that was cut off half-way is attached again by the next run', async () => {

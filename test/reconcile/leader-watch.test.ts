@@ -129,3 +129,52 @@ it('a leader that hung is not restarted again before it has had time to start', 
   now = 10_100;
   expect(await find(2)).toEqual([1, undefined]);
 });
+
+describe('a silent replica', () => {
+  const { container } = well.nodes.find(({ slot, group }) => group === 'lb1' && slot === 1) ?? {};
+  const silent = new Set([container?.id ?? '']);
+
+  async function findAt(
+    times: readonly number[],
+    code: number,
+    startedAt: (at: number) => number = () => 1,
+  ): Promise<readonly string[]> {
+    let now = 0;
+    const watch = new LeaderWatch(() => now);
+    const found: string[] = [];
+    const answering = { ...engine, exec: () => Promise.resolve({ code, stdout: '', stderr: '' }) };
+    for (now of times) {
+      const seen = changeNode(well, 'lb1', 1, (node) =>
+        withFacts(withContainer(node, { startedAt: startedAt(now) }), { serves: 'follow' }),
+      );
+      const { lost, hung, recheck } = await watch.find(answering, topology, { ...seen, silent }, true);
+      expect(lost.size).toBe(0);
+      found.push(`${hung.has(container?.id ?? '') ? 'hangs' : 'waits'} ${String(recheck)}`);
+    }
+    return found;
+  }
+
+  it('is asked after 10 s, and hangs where it gives no answer', async () => {
+    expect(await findAt([0, 4000, 10_000, 10_100], 2)).toEqual([
+      'waits 10000',
+      'waits 6000',
+      'hangs undefined',
+      'hangs undefined',
+    ]);
+  });
+
+  it.each([
+    ['serves', 0],
+    ['starts', 1],
+  ])('that %s is asked again after as long', async (_, code) => {
+    expect(await findAt([0, 10_000, 15_000], code)).toEqual(['waits 10000', 'waits 10000', 'waits 5000']);
+  });
+
+  it('has its time after each start', async () => {
+    expect(await findAt([0, 9000, 18_000], 2, (now) => (now < 9000 ? 1 : 2))).toEqual([
+      'waits 10000',
+      'waits 10000',
+      'waits 1000',
+    ]);
+  });
+});

@@ -490,6 +490,17 @@ describe('drift', () => {
     expect(formatSteps(made)).toContain('node/lb1-replica1: disconnect shop_rw');
   });
 
+  it('a server that says nothing is told nothing that could hold up others: it finds at its next start what it lacks', () => {
+    const unloaded = changeNode(converged, 'lb1', 1, (node) => withFacts(node, { loaded: 'rev.x.y' }));
+    const { container } = unloaded.nodes.find(({ group, slot }) => group === 'lb1' && slot === 1) ?? {};
+    const silent = { ...unloaded, silent: new Set([container?.id ?? '']) };
+    expect(formatSteps(plan(silent))).not.toContain('node/');
+    const changed = plan(silent, `${file}postgres: { parameters: { work_mem: 8MB } }`).steps;
+    expect(changed.map(({ id }) => id)).toContain('node/lb1-replica2: reload');
+    const own = changed.filter(({ resource }) => resource === 'node/lb1-replica1');
+    expect(own.map(({ action }) => action)).toEqual([expect.objectContaining({ do: 'write-config', atStart: true })]);
+  });
+
   it('a server that did not load or was not restarted for what its volume says is told so', () => {
     const unloaded = changeNode(converged, 'lb1', 1, (node) => withFacts(node, { loaded: 'rev.x.y' }));
     expect(changes(plan(unloaded))).toBe('node/lb1-replica1: update (reload-pending)');

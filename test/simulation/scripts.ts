@@ -19,13 +19,13 @@ export const scripts: Readonly<Record<string, Script>> = {
   shutdown,
 };
 
-async function apply(process: Process, [seconds = '10']: readonly string[]): Promise<string> {
+async function apply(process: Process): Promise<string> {
   await process.guard();
   const before = process.link('config');
   await process.mark('config', process.revision);
   const own = process.link('detached') === undefined ? undefined : newMark();
   if (own !== undefined) await process.mark('detached', own);
-  const server = await process.connect('superuser', Number(seconds) * 1000);
+  const server = await process.connect('superuser', 10_000);
   server.database.conninfo = undefined;
   await process.step();
   server.load();

@@ -1,7 +1,7 @@
-# Puts its own revision in force on a running server, by a reload. $1: seconds that it may take to answer.
+# Puts its own revision in force on a running server, by a reload.
 # Whoever waits for the one before finds its scripts until the next.
 guard
-answers_within=${1:-10}
+answers_within=10
 before=$(readlink "$home/config" || :)
 before=${before##*/}
 wanted=${rev##*/}

@@ -14,12 +14,11 @@ exec 3<&0
 beats=$!
 # Where the server ends, so does this, and with it the exec; the reader is left to its input, which then ends.
 { cat <&3; kill "$beats"; } >/dev/null 2>&1 &
-# A connection that stands says nothing of new ones, and those are what a leader is for: where it takes none, it is silent.
+# A connection that stands says nothing of new ones, and those are what clients need: where it takes none, it is silent.
 # Where not even this can be asked, since no process can begin any more, it takes none either.
 {
   trap 'kill "$beats"' EXIT
   while sleep 5; do
-    [ "$(readlink "$home/serves")" = lead ] || continue
     pg_isready -q -h /var/run/postgresql -t 3 || kill "$beats"
   done
 } >/dev/null 2>&1 &

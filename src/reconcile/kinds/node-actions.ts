@@ -56,15 +56,8 @@ export type NodeAction =
        */
       readonly unfence: 'lead' | 'ended' | 'kept' | undefined;
     }
-  /** `seconds`: in which its server is to answer; 10 unless given. */
-  | {
-      readonly do: 'reload';
-      readonly node: Placed;
-      readonly revision: string;
-      readonly seconds?: number;
-      /** It may not take connections yet, which is no failure. */
-      readonly isStarting?: boolean;
-    }
+  /** `isStarting`: it may not take connections yet, which is no failure; the wait for that ends with the next news. */
+  | { readonly do: 'reload'; readonly node: Placed; readonly revision: string; readonly isStarting?: boolean }
   | { readonly do: 'await-node'; readonly node: Placed; readonly name: string; readonly revision: string }
   | {
       readonly do: 'write-record';
@@ -155,8 +148,7 @@ export const nodeActions = {
     if (action.isStarting === true) {
       await runScript(context, action.node, `${action.revision}/await`, [String(readySeconds), 'up']);
     }
-    const seconds = action.seconds === undefined ? [] : [String(action.seconds)];
-    await runScript(context, action.node, `${action.revision}/apply`, seconds);
+    await runScript(context, action.node, `${action.revision}/apply`, []);
   },
   'await-node': async (action: Of<'await-node'>, context: ActionContext) => {
     await runScript(context, action.node, `${action.revision}/await`, [String(readySeconds)]);

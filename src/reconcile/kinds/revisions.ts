@@ -19,9 +19,6 @@ import { nodeStopSeconds } from './node-spec.ts';
 /** Seconds that a server which does not answer may take to end. */
 const hungStopSeconds = 2;
 
-/** Seconds in which one that says nothing is to take a reload. */
-const silentSeconds = 2;
-
 /** Whether a server that is to lead has only followed so far. */
 function mustPromote({ facts, isStandby }: ObservedNode): boolean {
   if (facts.serves === 'follow' || facts.serves === 'promoting') return true;
@@ -87,8 +84,8 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   const isCutOff = facts.detached !== undefined && isInService(context, view.leader);
   const mustLoad = hasServed && (differs || facts.loaded !== inForce || isCutOff);
   // A restart may wait for others for long: whom it follows, and whom its commits wait for, is to be in force before. One
-  // that does not answer may do so after its restart only.
-  const loads = container.state === 'running' && !promotes && !isHung && mustLoad && !(restart && isSilent);
+  // that says nothing holds up nobody else's steps: it loads that as soon as it speaks, or finds it at its next start.
+  const loads = container.state === 'running' && !promotes && !isHung && !isSilent && mustLoad;
   const source = { container: view.source.container.id, layout: view.source.layout, record: view.record };
   const steps: Step[] = [];
   if (differs || lacksRecord || isFenced || hasLed) {
@@ -101,17 +98,15 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
         settings: nodeSettings(context, node),
         role,
         // Whoever was fenced may be started by anybody as soon as it is no more.
-        atStart: !isRunning || (restart && !loads) || isFenced || !hasServed,
+        atStart: !isRunning || isFenced || (!loads && !promotes),
         unfence: hasLed ? 'kept' : isFenced ? unfencedAs(role, observed) : undefined,
         record: lacksRecord ? source : undefined,
       }),
     );
   }
   if (loads) {
-    // One that hangs holds up nobody else's steps; the wait for one that starts ends with the next news.
-    const isStarting = container.health.status === 'starting' ? { isStarting: true } : {};
-    const seconds = isSilent ? { seconds: silentSeconds } : {};
-    steps.push(step(resource, { do: 'reload', node: placed, revision: wanted.name, ...isStarting, ...seconds }));
+    const isStarting = container.health.status === 'starting';
+    steps.push(step(resource, { do: 'reload', node: placed, revision: wanted.name, isStarting }));
   }
   if (container.state === 'paused') steps.push(step(resource, { do: 'unpause', container: container.id }));
   else if (!isRunning) steps.push(step(resource, { do: 'start', container: container.id }));
