@@ -18,7 +18,7 @@ export type Standstill =
   | `leader ${NonNullable<NodeFacts['serves']>}`
   | `leader fenced.${FenceCause}`
   | `data ${NodeState['is']}`
-  | `standby ${'pending' | 'replaying' | 'final'}`
+  | `standby ${'hangs' | 'pending' | 'replaying' | 'final'}`
   | `commits ${'listed' | 'held' | 'local'}`;
 
 /**
@@ -116,6 +116,10 @@ export const standstills: Readonly<Record<Standstill, WayOut>> = {
     ends: 'it is kept aside, and the node cloned',
   },
   'data data': { means: 'a whole copy', ends: 'nothing to end' },
+  'standby hangs': {
+    means: 'it runs and does not answer; what is open through the balancer waits for it',
+    ends: 'after 10 s of silence it is asked by another way, and restarted where that gets no answer either',
+  },
   'standby pending': {
     means: 'it was told to follow nobody, and has not said how far it came',
     ends: 'the question has 3 s, and is left out where it hangs; where a leader serves, it follows again',
