@@ -49,6 +49,8 @@ export class LeaderWatch {
   /** The start of each container that was seen last, and when it was first seen: -Infinity if nobody saw the one before. */
   readonly #starts = new Map<string, { readonly startedAt: number; readonly seenAt: number }>();
 
+  /** Since when leaders could not be asked, by container. */
+  readonly #unaskedSince = new Map<string, number>();
   /** Since when replicas say nothing, by container and its start. */
   #silentSince: ReadonlyMap<string, number> = new Map();
 
@@ -87,7 +89,8 @@ export class LeaderWatch {
         if (view.phase !== 'led')
           return { name: group.name, state: 'unknown' as const, leader: undefined, source: undefined };
         const isDoubted = this.#lostAt.has(group.name);
-        const state = await findState(engine, snapshot, view.leader, { isListening, isDoubted });
+        const found = await findState(engine, snapshot, view.leader, { isListening, isDoubted });
+        const state = await this.#askOthers(engine, snapshot, view.leader, found);
         return { name: group.name, state, leader: view.leader, source: view.source };
       }),
     );
@@ -144,6 +147,15 @@ export class LeaderWatch {
     };
   }
 
+  /** In one that ends nothing can be run either, and it is soon seen to have ended: others are asked about it after a while. */
+  async #askOthers(engine: Engine, snapshot: Snapshot, leader: ObservedNode, found: LeaderState): Promise<LeaderState> {
+    const { id } = leader.container;
+    const since = this.#unaskedSince.get(id) ?? this.#now();
+    if (found === 'unasked') this.#unaskedSince.set(id, since);
+    else this.#unaskedSince.delete(id);
+    return found === 'unasked' && this.#now() - since >= hangsAfter ? askNeighbours(engine, snapshot, leader) : found;
+  }
+
   /** Those that have been silent for long and do not answer; those that do are asked again after as long. */
   async #findHungReplicas(
     engine: Engine,
@@ -161,7 +173,8 @@ export class LeaderWatch {
         const key = `${id} ${String(startedAt)}`;
         const since = this.#silentSince.get(key) ?? now;
         const isDue = now - since >= replicaAskedAfter;
-        const hangs = isDue && (await askAbout(engine, snapshot, node)) === 'hangs';
+        const hangs =
+          isDue && ((await ask(engine, id, '127.0.0.1')) ?? (await askNeighbours(engine, snapshot, node))) === 'hangs';
         return { id, key, hangs, since: isDue && !hangs ? now : since };
       }),
     );
@@ -197,10 +210,9 @@ function isKnown(state: LeaderState): boolean {
 async function findState(
   engine: Engine,
   snapshot: Snapshot,
-  leader: ObservedNode,
+  { container, facts }: ObservedNode,
   { isListening, isDoubted }: { readonly isListening: boolean; readonly isDoubted: boolean },
 ): Promise<LeaderState> {
-  const { container, facts } = leader;
   // One that begins has led nobody; a container made again, or a promotion that does not come to its end, have their time.
   if (facts.state.is !== 'data') return 'unknown';
   if (container.state !== 'running' || facts.serves === 'follow' || facts.serves === 'promoting') return 'lost';
@@ -210,17 +222,15 @@ async function findState(
     if (container.health.status === 'healthy') return 'serves';
     if (container.health.status === 'starting' && !isDoubted) return 'unknown';
   }
-  return askAbout(engine, snapshot, leader);
+  return (await ask(engine, container.id, '127.0.0.1')) ?? 'unasked';
 }
 
-async function askAbout(
+/** Where nothing can be run in it, as where no process can begin there any more, its neighbours tell whether it answers. */
+async function askNeighbours(
   engine: Engine,
   snapshot: Snapshot,
   { container, group: of }: ObservedNode,
 ): Promise<LeaderState> {
-  const own = await ask(engine, container.id, '127.0.0.1');
-  if (own !== undefined) return own;
-  // Where nothing can be run in it, as where no process can begin there any more, its neighbours tell whether it answers.
   const neighbours = snapshot.nodes.flatMap(({ group, container: from }) => {
     const address = group === of ? findAddress(container, from) : undefined;
     return address === undefined ? [] : [{ id: from.id, address }];

@@ -180,16 +180,17 @@ function isRecord([, , entries]: readonly unknown[]): boolean {
   return Array.isArray(entries) && JSON.stringify(entries).includes('records/record.');
 }
 
-/** Whether a leader that is silent takes connections is asked, of it and of its neighbours, and the answers are lost. */
+/** Whether a leader that is silent takes connections is asked, and the answer is lost. */
 function loseAnswer(simulation: Simulation): void {
   const connection = leadingDaemon(simulation)?.connection;
   if (connection === undefined) return;
   connection.onCall = (method, args) => {
-    if (method === 'exec' && JSON.stringify(args[1]).includes('pg_isready')) simulation.callTrouble = 1;
-    else if (simulation.callTrouble === 1) {
+    if (method !== 'exec' || !JSON.stringify(args[1]).includes('pg_isready')) return;
+    simulation.callTrouble = 1;
+    connection.onCall = () => {
       simulation.callTrouble = 0;
       connection.onCall = undefined;
-    }
+    };
   };
 }
 
