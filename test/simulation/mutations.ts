@@ -96,8 +96,8 @@ export const mutations: readonly Mutation[] = [
     changes: [
       {
         file: revisions,
-        find: 'atStart: !isRunning || (restart && !loads) || isFenced || !hasServed,',
-        replace: 'atStart: isFenced ? false : !isRunning || restart || !hasServed,',
+        find: 'atStart: !isRunning || isFenced || (!loads && !promotes),',
+        replace: 'atStart: isFenced ? false : !isRunning || (!loads && !promotes),',
       },
       {
         file: start,
