@@ -7,7 +7,7 @@ import { formatRecordName } from '../postgres/layout.ts';
 import { serverProgram } from '../postgres/scripts.ts';
 import { findLeading, viewGroup } from './group.ts';
 import { earliest } from './plan.ts';
-import type { ObservedNode, Snapshot } from './snapshot.ts';
+import { nodeKey, type ObservedNode, type Snapshot } from './snapshot.ts';
 
 type Found = Pick<Snapshot, 'lost' | 'hung' | 'sinceChange' | 'settlesIn'> & {
   /** Milliseconds after which a leader is to be asked again that could not be asked, or has just been started. */
@@ -34,8 +34,14 @@ const hangsAfter = 3000;
 /** Milliseconds of silence after which a replica is asked too: what reads from it by the balancer waits as long as it hangs. */
 const replicaAskedAfter = 10_000;
 
+/** The same of one that has said nothing since its start: it may be long before it takes a connection. */
+const newcomerAskedAfter = 60_000;
+
 /** Milliseconds after its start in which a server that does not answer is not taken to hang: it may not have come so far. */
 const startTime = 10_000;
+
+/** Of a replica: since when it says nothing, or has answered; whether a question is under way, and the last answer. */
+type Silence = { since: number; isAsked?: boolean; answer?: LeaderState };
 
 /** Remembers since when leaders have not served, and asks those a second time that do not speak, replicas after a while. */
 export class LeaderWatch {
@@ -51,8 +57,10 @@ export class LeaderWatch {
 
   /** Since when leaders could not be asked, by container. */
   readonly #unaskedSince = new Map<string, number>();
-  /** Since when replicas say nothing, by container and its start. */
-  #silentSince: ReadonlyMap<string, number> = new Map();
+  /** Those that have said something since they were started, by container and its start. */
+  readonly #spoken = new Set<string>();
+  /** The same of those that say nothing. */
+  #silences: ReadonlyMap<string, Silence> = new Map();
 
   #settledAt = -Infinity;
   /** Groups whose leaders were seen to serve since the engine came back. */
@@ -95,7 +103,7 @@ export class LeaderWatch {
       }),
     );
     const leaders = new Set(states.flatMap(({ leader }) => (leader === undefined ? [] : [leader.container.id])));
-    const replicas = await this.#findHungReplicas(engine, snapshot, leaders);
+    const replicas = this.#findHungReplicas(engine, snapshot, leaders);
     const now = this.#now();
     const lost = new Map<string, number>();
     const hung = new Set(replicas.hung);
@@ -143,7 +151,7 @@ export class LeaderWatch {
       sinceChange: new Map(changes.flat()),
       settlesIn,
       recheck: earliest(rechecks),
-      doubt: isDoubtful ? doubtAfter : undefined,
+      doubt: earliest([isDoubtful ? doubtAfter : undefined, replicas.doubt]),
     };
   }
 
@@ -156,34 +164,54 @@ export class LeaderWatch {
     return found === 'unasked' && this.#now() - since >= hangsAfter ? askNeighbours(engine, snapshot, leader) : found;
   }
 
-  /** Those that have been silent for long and do not answer; those that do are asked again after as long. */
-  async #findHungReplicas(
+  /**
+   * Those that have been silent for long, and gave no answer. The question is not waited for: leaders come first, and its
+   * answer is found by a later look.
+   */
+  #findHungReplicas(
     engine: Engine,
     snapshot: Snapshot,
     leaders: ReadonlySet<string>,
-  ): Promise<{ readonly hung: readonly string[]; readonly recheck: number | undefined }> {
+  ): { readonly hung: readonly string[]; readonly recheck: number | undefined; readonly doubt: number | undefined } {
     const now = this.#now();
-    const silent = snapshot.nodes.filter(({ container, facts }) => {
+    const silences = new Map<string, Silence>();
+    const hung: string[] = [];
+    const rechecks: number[] = [];
+    const doubts: number[] = [];
+    for (const node of snapshot.nodes) {
+      const { container, facts } = node;
+      const key = `${container.id} ${String(container.startedAt)}`;
+      if (snapshot.reports.has(container.id)) this.#spoken.add(key);
       const isReplica = !leaders.has(container.id) && facts.serves === 'follow' && facts.state.is === 'data';
-      return isReplica && container.state === 'running' && snapshot.silent.has(container.id);
-    });
-    const asked = await Promise.all(
-      silent.map(async (node) => {
-        const { id, startedAt } = node.container;
-        const key = `${id} ${String(startedAt)}`;
-        const since = this.#silentSince.get(key) ?? now;
-        const isDue = now - since >= replicaAskedAfter;
-        const hangs =
-          isDue && ((await ask(engine, id, '127.0.0.1')) ?? (await askNeighbours(engine, snapshot, node))) === 'hangs';
-        return { id, key, hangs, since: isDue && !hangs ? now : since };
-      }),
+      if (!isReplica || container.state !== 'running' || !snapshot.silent.has(container.id)) continue;
+      const before = this.#silences.get(key);
+      // A word that fell between two looks counts.
+      const heardAt = snapshot.past.get(nodeKey(node))?.at ?? -Infinity;
+      const silence = before !== undefined && heardAt <= before.since ? before : { since: Math.max(heardAt, now) };
+      silences.set(key, silence);
+      if (silence.answer === 'hangs') {
+        hung.push(container.id);
+        continue;
+      }
+      const left = silence.since + (this.#spoken.has(key) ? replicaAskedAfter : newcomerAskedAfter) - now;
+      if (left <= 0 && silence.isAsked !== true) this.#askLater(engine, snapshot, node, silence);
+      // One that has answered before, as one that recovers does, is no reason to interrupt anything.
+      (silence.answer === undefined ? rechecks : doubts).push(Math.max(left, askAgain));
+    }
+    this.#silences = silences;
+    return { hung, recheck: earliest(rechecks), doubt: earliest(doubts) };
+  }
+
+  #askLater(engine: Engine, snapshot: Snapshot, node: ObservedNode, silence: Silence): void {
+    silence.isAsked = true;
+    const asked = ask(engine, node.container.id, '127.0.0.1').then(
+      (own) => own ?? askNeighbours(engine, snapshot, node),
     );
-    this.#silentSince = new Map(asked.map(({ key, since }) => [key, since]));
-    const others = asked.filter(({ hangs }) => !hangs);
-    return {
-      hung: asked.filter(({ hangs }) => hangs).map(({ id }) => id),
-      recheck: earliest(others.map(({ since }) => since + replicaAskedAfter - now)),
-    };
+    void asked.then((state) => {
+      silence.isAsked = false;
+      silence.answer = state;
+      if (state !== 'hangs') silence.since = this.#now();
+    });
   }
 
   async #lastChange(engine: Engine, group: string, source: ObservedNode | undefined): Promise<number | undefined> {
@@ -242,8 +270,8 @@ async function askNeighbours(
 /** Where a container is reached from another one that runs: on a network that both are in. */
 function findAddress({ id, networks }: Container, from: Container): string | undefined {
   if (from.id === id || from.state !== 'running') return undefined;
-  const [shared] = Object.keys(networks).filter((name) => from.networks[name] !== undefined);
-  return shared === undefined ? undefined : networks[shared]?.address;
+  const shared = Object.keys(networks).filter((name) => from.networks[name] !== undefined);
+  return shared.map((name) => networks[name]?.address).find((address) => address !== undefined);
 }
 
 // A new connection through TCP, where the heartbeat is an old one through the socket; undefined: it could not be asked.

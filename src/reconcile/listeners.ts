@@ -65,7 +65,10 @@ export class Listeners {
     for (const id of [...this.#listening.keys()]) if (!wanted.has(id)) this.#leave(id);
     for (const [id, node] of wanted) {
       const joined = this.#listening.get(id);
-      if (joined === undefined) this.#join(engine, id, node);
+      const isNew = joined !== undefined && !this.#reports.has(id) && !hasData(joined.node) && hasData(node);
+      // Whoever has waited for a copy to become whole asks ever more rarely.
+      if (isNew) this.#leave(id);
+      if (joined === undefined || isNew) this.#join(engine, id, node);
       else this.#listening.set(id, { ...joined, node });
     }
   }
@@ -161,6 +164,10 @@ function isNews(before: Heard, report: Heard): boolean {
   const essence = ({ recovery, timeline, receiver, slots, oldest, senders, waitsFor, unsafe }: Report): string =>
     JSON.stringify([recovery, timeline, receiver, slots, oldest, listStreaming(senders), waitsFor, unsafe]);
   return essence(before) !== essence(report);
+}
+
+function hasData({ facts }: ObservedNode): boolean {
+  return facts.state.is === 'data';
 }
 
 // A volume that holds no data yet has no server to speak of; one that is cloned or rewound has as soon as that is done, while

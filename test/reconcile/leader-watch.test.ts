@@ -139,12 +139,14 @@ it('a leader that hung is not restarted again before it has had time to start', 
 
 describe('a silent replica', () => {
   const { container } = well.nodes.find(({ slot, group }) => group === 'lb1' && slot === 1) ?? {};
-  const silent = new Set([container?.id ?? '']);
+  const id = container?.id ?? '';
+  const report = { ...{ recovery: true, timeline: 1, lsn: 1, receiver: 'streaming', slots: {} }, oldest: null };
 
+  /** What a look finds at each time (ms); at some of them it has just said something, or was started just before. */
   async function findAt(
     times: readonly number[],
     code: number,
-    startedAt: (at: number) => number = () => 1,
+    { speaksAt = [0], startedAt = () => 1 }: { speaksAt?: readonly number[]; startedAt?: (at: number) => number } = {},
   ): Promise<readonly string[]> {
     let now = 0;
     const watch = new LeaderWatch(() => now);
@@ -154,34 +156,54 @@ describe('a silent replica', () => {
       const seen = changeNode(well, 'lb1', 1, (node) =>
         withFacts(withContainer(node, { startedAt: startedAt(now) }), { serves: 'follow' }),
       );
-      const { lost, hung, recheck } = await watch.find(answering, topology, { ...seen, silent }, true);
+      const said = { ...report, at: now, isStill: true };
+      const speaks = speaksAt.includes(now);
+      const voices = { reports: new Map(speaks ? [[id, said]] : []), silent: new Set(speaks ? [] : [id]) };
+      const { lost, hung, recheck, doubt } = await watch.find(answering, topology, { ...seen, ...voices }, true);
       expect(lost.size).toBe(0);
-      found.push(`${hung.has(container?.id ?? '') ? 'hangs' : 'waits'} ${String(recheck)}`);
+      found.push(hung.has(id) ? 'hangs' : `recheck ${String(recheck)}, doubt ${String(doubt)}`);
+      // The question is not waited for.
+      await new Promise(setImmediate);
     }
-    return found;
+    return found.slice(1);
   }
 
   it('is asked after 10 s, and hangs where it gives no answer', async () => {
-    expect(await findAt([0, 4000, 10_000, 10_100], 2)).toEqual([
-      'waits 10000',
-      'waits 6000',
-      'hangs undefined',
-      'hangs undefined',
+    expect(await findAt([0, 100, 4100, 10_100, 10_200, 11_000], 2)).toEqual([
+      'recheck 10000, doubt undefined',
+      'recheck 6000, doubt undefined',
+      'recheck 1000, doubt undefined',
+      'hangs',
+      'hangs',
     ]);
   });
 
   it.each([
     ['serves', 0],
     ['starts', 1],
-  ])('that %s is asked again after as long', async (_, code) => {
-    expect(await findAt([0, 10_000, 15_000], code)).toEqual(['waits 10000', 'waits 10000', 'waits 5000']);
+  ])('that %s is asked again after as long, which interrupts nothing', async (_, code) => {
+    expect(await findAt([0, 100, 10_100, 15_100, 20_100], code)).toEqual([
+      'recheck 10000, doubt undefined',
+      'recheck 1000, doubt undefined',
+      'recheck undefined, doubt 5000',
+      'recheck undefined, doubt 1000',
+    ]);
   });
 
-  it('has its time after each start', async () => {
-    expect(await findAt([0, 9000, 18_000], 2, (now) => (now < 9000 ? 1 : 2))).toEqual([
-      'waits 10000',
-      'waits 10000',
-      'waits 1000',
+  it('does not hang any more once it has said something', async () => {
+    expect((await findAt([0, 100, 10_100, 10_200, 10_300, 10_400], 2, { speaksAt: [0, 10_300] })).slice(2)).toEqual([
+      'hangs',
+      'recheck undefined, doubt undefined',
+      'recheck 10000, doubt undefined',
+    ]);
+  });
+
+  it('has a minute from its start to its first word', async () => {
+    expect(await findAt([0, 100, 10_100, 60_100, 60_200], 2, { startedAt: (now) => (now === 0 ? 1 : 2) })).toEqual([
+      'recheck 60000, doubt undefined',
+      'recheck 50000, doubt undefined',
+      'recheck 1000, doubt undefined',
+      'hangs',
     ]);
   });
 });

@@ -23,7 +23,9 @@ select pg_reload_conf(), pg_wal_replay_resume() \\g /dev/null"
 # readers are cancelled, and ended where that does not help soon. The startup process may sleep before it reads what was
 # received last. A history that it has of a timeline it has not reached yet says where it is itself.
 begin="$begin
-prepare look as select bool_or(wait_event = 'RecoveryRetrieveRetryInterval') is true and bool_and(backend_type = 'startup') as is_idle,
+prepare look as select bool_or(wait_event = 'RecoveryRetrieveRetryInterval') is true and bool_and(backend_type = 'startup')
+      and current_setting('primary_conninfo') = '' as is_idle,
+    current_setting('primary_conninfo') = '' as is_cut,
     bool_or($held) is true as is_blocked,
     bool_or(backend_type = 'walreceiver') as receives, max(wait_event) as event, pg_last_wal_receive_lsn() - '0/0' as received
   from pg_stat_activity where backend_type in ('walreceiver', 'startup');"
@@ -49,7 +51,11 @@ alter system set max_standby_archive_delay = 0;
 select pg_reload_conf() \\g /dev/null
 \\endif
 \\endif
+\\if :is_cut
 \\echo replaying :receives :received :event
+\\else
+\\echo its server does not take the setting, it follows on
+\\endif
 select pg_sleep(0.01) \\g /dev/null"
 plain() {
   PGCONNECT_TIMEOUT=$1 PGOPTIONS="-c statement_timeout=${1}s" timeout -s KILL "$1" \

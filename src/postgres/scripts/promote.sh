@@ -1,9 +1,10 @@
 # Puts its own revision in force on a server that is to lead, and has it lead: where it does already, nothing is left to do.
 # $1: seconds that it may take; $2: the number of the timeline that it begins; then the slots of those who are to follow it.
+end=$(($(date +%s) + ${1:-15}))
 superuser=$(cat "$rev/superuser")
 slot=$(cut -d ' ' -f 3 "$rev/role")
 # What it acknowledges will be on disk: where the host fails, nobody may lead by a record of before.
-sync "$home"/records/* "$home/records" 2>/dev/null || sync
+sync "$home/records/$(ls "$home/records" | sort -t . -k 2,2n -k 3,3n | tail -n 1)" "$home/records" 2>/dev/null || sync
 # Whoever claims the group from now on sees that this node may lead; who claimed it before is seen here.
 before=$(readlink "$home/serves" || :)
 [ "$before" = lead ] || mark serves promoting
@@ -16,7 +17,6 @@ fi
 trap - EXIT
 keep || :
 mark config "${rev##*/}"
-end=$(($(date +%s) + ${1:-15}))
 number=${2:-0}
 shift 2
 # One that starts says so (1), or has not come so far; one that is there and does not answer hangs, and another one may lead

@@ -22,6 +22,9 @@ const bootstrapDeadline = 24 * 3600 * 1000;
 /** Seconds a server may take to answer before a step counts as failed; crash recovery and clones take longer, and are waited for again. */
 export const readySeconds = 120;
 
+/** Seconds that one which is to take a reload may take to take connections. */
+export const upSeconds = 10;
+
 /** Milliseconds that a reload may take, of a second or less: others wait for those that do not freeze just then. */
 const reloadDeadline = 15_000;
 

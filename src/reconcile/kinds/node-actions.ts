@@ -18,7 +18,7 @@ import {
   type RecordSource,
   type RecordTarget,
 } from './group-record.ts';
-import { readySeconds, runScript, runSql } from './inside-node.ts';
+import { readySeconds, runScript, runSql, upSeconds } from './inside-node.ts';
 import { writeFolder, type Placed } from './node-folder.ts';
 
 export type NodeAction =
@@ -146,7 +146,7 @@ export const nodeActions = {
   },
   reload: async (action: Of<'reload'>, context: ActionContext) => {
     if (action.isStarting === true) {
-      await runScript(context, action.node, `${action.revision}/await`, [String(readySeconds), 'up']);
+      await runScript(context, action.node, `${action.revision}/await`, [String(upSeconds), 'up']);
     }
     await runScript(context, action.node, `${action.revision}/apply`, []);
   },

@@ -1,6 +1,6 @@
 import { needsRestart } from '../../postgres/parameters.ts';
 import { nodeScripts } from '../../postgres/scripts.ts';
-import { compareRecords } from '../../postgres/layout.ts';
+import { compareRecords, finalPosition } from '../../postgres/layout.ts';
 import { parseSettings, type Role } from '../../postgres/config.ts';
 import { revisionInPlaceOf, revisionNeedsRestart } from '../../base/revision.ts';
 import type { Revision } from '../../postgres/revision.ts';
@@ -85,7 +85,9 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   const mustLoad = hasServed && (differs || facts.loaded !== inForce || isCutOff);
   // A restart may wait for others for long: whom it follows, and whom its commits wait for, is to be in force before. One
   // that says nothing holds up nobody else's steps: it loads that as soon as it speaks, or finds it at its next start.
-  const loads = container.state === 'running' && !promotes && !isHung && !isSilent && mustLoad;
+  // One that was just asked how far it has come is not silent, whatever is heard of it.
+  const isMute = isSilent && finalPosition(facts.detached) === undefined;
+  const loads = container.state === 'running' && !promotes && !isHung && !isMute && mustLoad;
   const source = { container: view.source.container.id, layout: view.source.layout, record: view.record };
   const steps: Step[] = [];
   if (differs || lacksRecord || isFenced || hasLed) {
