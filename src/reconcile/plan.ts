@@ -53,7 +53,10 @@ export function isByPause({ reason }: Blocked): boolean {
 /** A resource of which only a part of what is to be done can be planned, and why. */
 export type Open = { readonly resource: string; readonly why: string };
 
-/** What must answer before the cluster counts as converged, and does not say so by its health check yet. */
+/**
+ * What must answer, or take what it could not be told, before the cluster counts as converged: tried when nothing else is
+ * left to do.
+ */
 export type Check = { readonly resource: string; readonly action: Action };
 
 /**

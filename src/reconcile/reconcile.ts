@@ -241,7 +241,8 @@ class Run {
       const outcomes = await this.#execute(isSettled ? checks : steps, signal);
       this.#last = outcomes;
       if (isSettled && outcomes.every(({ result }) => result === 'done')) {
-        if (this.#empty.size === 0 && this.#underWay.isNothing) return this.#result(plan, true);
+        const isToldNow = checks.some(({ action }) => action.do === 'reload');
+        if (this.#empty.size === 0 && this.#underWay.isNothing && !isToldNow) return this.#result(plan, true);
         continue;
       }
       if (this.#isCalledOff()) return this.#result(plan, false, outcomes);
@@ -373,7 +374,7 @@ class Run {
 
   #checksOf(plan: Plan): readonly Step[] {
     return plan.checks
-      .filter(({ resource }) => !this.#answered.has(resource))
+      .filter(({ resource, action }) => action.do === 'reload' || !this.#answered.has(resource))
       .map(({ resource, action }): Step => ({ id: `${resource}: ${action.do}`, resource, action, after: [] }));
   }
 

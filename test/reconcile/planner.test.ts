@@ -495,6 +495,9 @@ describe('drift', () => {
     const { container } = unloaded.nodes.find(({ group, slot }) => group === 'lb1' && slot === 1) ?? {};
     const silent = { ...unloaded, silent: new Set([container?.id ?? '']) };
     expect(formatSteps(plan(silent))).not.toContain('node/');
+    expect(plan(silent).checks.map(({ action }) => action)).toEqual([
+      expect.objectContaining({ do: 'reload', isStarting: true }),
+    ]);
     const changed = plan(silent, `${file}postgres: { parameters: { work_mem: 8MB } }`).steps;
     expect(changed.map(({ id }) => id)).toContain('node/lb1-replica2: reload');
     const own = changed.filter(({ resource }) => resource === 'node/lb1-replica1');

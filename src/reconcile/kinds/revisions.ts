@@ -84,10 +84,11 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   const isCutOff = facts.detached !== undefined && isInService(context, view.leader);
   const mustLoad = hasServed && (differs || facts.loaded !== inForce || isCutOff);
   // A restart may wait for others for long: whom it follows, and whom its commits wait for, is to be in force before. One
-  // that says nothing holds up nobody else's steps: it loads that as soon as it speaks, or finds it at its next start.
+  // that says nothing holds up nobody else's steps: it is told as soon as it speaks, or when nothing else is left to do.
   // One that was just asked how far it has come is not silent, whatever is heard of it.
   const isMute = isSilent && finalPosition(facts.detached) === undefined;
-  const loads = container.state === 'running' && !promotes && !isHung && !isMute && mustLoad;
+  const mayLoad = container.state === 'running' && !promotes && !isHung && mustLoad;
+  const loads = mayLoad && !isMute;
   const source = { container: view.source.container.id, layout: view.source.layout, record: view.record };
   const steps: Step[] = [];
   if (differs || lacksRecord || isFenced || hasLed) {
@@ -106,10 +107,9 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
       }),
     );
   }
-  if (loads) {
-    const isStarting = container.health.status === 'starting';
-    steps.push(step(resource, { do: 'reload', node: placed, revision: wanted.name, isStarting }));
-  }
+  const isStarting = isMute || container.health.status === 'starting';
+  const load = { do: 'reload', node: placed, revision: wanted.name, isStarting } as const;
+  if (loads) steps.push(step(resource, load));
   if (container.state === 'paused') steps.push(step(resource, { do: 'unpause', container: container.id }));
   else if (!isRunning) steps.push(step(resource, { do: 'start', container: container.id }));
   else if (isHung || (restart && !promotes)) {
@@ -138,13 +138,14 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   const isInterrupted = !isRunning || restart || isHung || promotes || container.state === 'paused';
   if (isInterrupted) steps.push(wait);
   const isHealthy = container.health.status === 'healthy' && !isSilent;
+  const last = mayLoad && isMute ? load : isHealthy ? undefined : wait.action;
   return {
     verb: promotes ? 'promote' : !isRunning ? 'start' : restart || isHung ? 'restart' : 'update',
     fields: differs ? settingFields(context, container, wanted) : [],
     steps,
     reason:
       steps.length > 0 ? reasonOf(container, { differs, restart, isRunning, promotes, isHung, isCutOff }) : undefined,
-    checks: isHealthy || isInterrupted ? [] : [{ resource, action: wait.action }],
+    checks: isInterrupted || last === undefined ? [] : [{ resource, action: last }],
   };
 }
 
