@@ -67,6 +67,10 @@ const takingOut: ReadonlySet<Step['action']['do']> = new Set(['fence', 'disconne
 /** What a change of leaders consists of: where some of it is done, the rest follows at once. */
 const handsOver: ReadonlySet<Step['action']['do']> = new Set(['fence', 'detach', 'promote']);
 
+/** Milliseconds that a run which has nothing else to do waits for the word of those that are not heard, and between two looks. */
+const wordWithin = 10_000;
+const wordPause = 250;
+
 /** Milliseconds: a timer for longer would end at once. 25 days are as good as for ever. */
 const longestTimer = 2 ** 31 - 1;
 
@@ -115,6 +119,8 @@ class Run {
   #empty: ReadonlySet<string> = new Set();
   /** Resources that have answered in this run. */
   readonly #answered = new Set<string>();
+  /** Until when a run that has nothing else to do waits for the word of servers that are not heard. */
+  #heardBy: number | undefined;
   readonly #watch: LeaderWatch;
   readonly #wake: Wake;
   #snapshot: Snapshot | undefined;
@@ -224,6 +230,11 @@ class Run {
       const checks = isStuck ? [] : this.#checksOf(plan);
       // What another controller has begun is waited for as its lock is.
       const isBegun = this.#lock === undefined && snapshot.nodes.some(({ isUnderWay }) => isUnderWay === true);
+      const awaitsWord = isSettled && !isStuck && this.#awaitsWord(snapshot);
+      if (awaitsWord && checks.length === 0 && !this.#isCalledOff()) {
+        await this.#world.sleep(wordPause, signal).catch(() => undefined);
+        continue;
+      }
       if (isSettled && checks.length === 0 && !isBegun) {
         if (this.#mayEnd() && !this.#awaitsMore(due, isStuck)) {
           return this.#result(plan, !isStuck && this.#underWay.isNothing);
@@ -242,7 +253,8 @@ class Run {
       this.#last = outcomes;
       if (isSettled && outcomes.every(({ result }) => result === 'done')) {
         const isToldNow = checks.some(({ action }) => action.do === 'reload');
-        if (this.#empty.size === 0 && this.#underWay.isNothing && !isToldNow) return this.#result(plan, true);
+        if (this.#empty.size === 0 && this.#underWay.isNothing && !isToldNow && !awaitsWord)
+          return this.#result(plan, true);
         continue;
       }
       if (this.#isCalledOff()) return this.#result(plan, false, outcomes);
@@ -256,6 +268,17 @@ class Run {
   // What a daemon's next turn can take as well does not keep this one from its end.
   #mayEnd(): boolean {
     return this.#options.daemon === undefined ? this.#underWay.isNothing : this.#underWay.canBeLeft;
+  }
+
+  // Who is not heard is sent no readers: one that answers, and is heard a moment later, would be left without them.
+  #awaitsWord({ nodes, silent }: Snapshot): boolean {
+    const isSilent = nodes.some(({ container }) => container.state === 'running' && silent.has(container.id));
+    if (this.#options.daemon !== undefined || this.#lock === undefined || !isSilent) {
+      this.#heardBy = undefined;
+      return false;
+    }
+    this.#heardBy ??= this.#world.now() + wordWithin;
+    return this.#world.now() < this.#heardBy;
   }
 
   // A leader that is given up is replaced after its time, by who looks then; a daemon has a next turn for that.
