@@ -187,7 +187,7 @@ export class LeaderWatch {
       const before = this.#silences.get(key);
       // A word that fell between two looks counts.
       const heardAt = snapshot.past.get(nodeKey(node))?.at ?? -Infinity;
-      const silence = before !== undefined && heardAt <= before.since ? before : { since: Math.max(heardAt, now) };
+      const silence = before !== undefined && heardAt <= before.since ? before : { since: now };
       silences.set(key, silence);
       if (silence.answer === 'hangs') {
         hung.push(container.id);

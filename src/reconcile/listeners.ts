@@ -64,11 +64,12 @@ export class Listeners {
     const wanted = new Map(nodes.filter(isWorthListening).map((node) => [node.container.id, node]));
     for (const id of [...this.#listening.keys()]) if (!wanted.has(id)) this.#leave(id);
     for (const [id, node] of wanted) {
-      const joined = this.#listening.get(id);
-      const isNew = joined !== undefined && !this.#reports.has(id) && !hasData(joined.node) && hasData(node);
+      const before = this.#listening.get(id)?.node;
+      const isNew = before !== undefined && !hasData(before) && hasData(node);
       // Whoever has waited for a copy to become whole asks ever more rarely.
-      if (isNew) this.#leave(id);
-      if (joined === undefined || isNew) this.#join(engine, id, node);
+      if (isNew && !this.#reports.has(id)) this.#leave(id);
+      const joined = this.#listening.get(id);
+      if (joined === undefined) this.#join(engine, id, node);
       else this.#listening.set(id, { ...joined, node });
     }
   }

@@ -126,7 +126,7 @@ test('one that goes on hanging is restarted, and whoever waits for it in an open
   for (const { pid } of listProcesses([container]).filter(isOfServer)) signal(pid, 'SIGSTOP');
   expect(await insert()).not.toContain('late');
   for (const session of sessions) session.close();
-  await until('it is started anew', started, (at) => at !== before, 60_000);
+  await until('it is restarted', started, (at) => at !== before, 60_000);
   expect(await group.becomeWhole()).toEqual(leader);
 });
 
