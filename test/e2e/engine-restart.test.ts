@@ -60,7 +60,7 @@ describe('the engine ends under a running daemon, and comes back', () => {
 
   afterAll(async () => {
     try {
-      await cluster.cleanup();
+      await cluster.leave();
     } finally {
       await engine.cleanup();
     }

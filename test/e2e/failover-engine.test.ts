@@ -30,7 +30,7 @@ afterEach(async () => {
 
 afterAll(async () => {
   try {
-    await group.end();
+    await group.herd.cluster.leave();
   } finally {
     await engine.cleanup();
   }

@@ -28,6 +28,8 @@ afterAll(async () => {
 type Moment = {
   readonly is: (call: Call, leader: string) => boolean;
   readonly act: 'kill-before' | 'kill-after';
+  /** How many calls it may be, under way at once, of which the engine gets none; one unless given. */
+  readonly times?: number;
 };
 
 const isDone = (path: string, { index }: Call): boolean =>
@@ -42,13 +44,14 @@ const marked: Moment = {
   act: 'kill-after',
 };
 
-/** The others follow nobody, and the record, which is the next to be written into a volume, names no successor yet. */
+/** The others follow nobody, and the record, which is the next to be written into volumes, names no successor in any. */
 const detached: Moment = {
   is: (call, leader) =>
     call.method === 'PUT' &&
     call.query['path'] === mount &&
     proxy.calls.some((each) => each.index < call.index && each.status === 200 && marked.is(each, leader)),
   act: 'kill-before',
+  times: Infinity,
 };
 
 /** The record names a successor, which is not promoted yet. */
@@ -57,10 +60,10 @@ const recorded: Moment = {
   act: 'kill-before',
 };
 
-async function strikeAt({ is, act }: Moment, leader: string, onHit: () => Promise<void>): Promise<Injection> {
+async function strikeAt({ is, act, times }: Moment, leader: string, onHit: () => Promise<void>): Promise<Injection> {
   const id = await group.herd.inspect(leader, '{{.Id}}');
   proxy.reset();
-  return proxy.inject({ when: (call) => is(call, id), act, onHit });
+  return proxy.inject({ when: (call) => is(call, id), act, onHit, times: times ?? 1 });
 }
 
 /** The leader is killed, and whoever puts another one in its place dies then. */
@@ -72,7 +75,7 @@ async function dieAt(moment: Moment, leader: string): Promise<void> {
   });
   const reconcile = await group.spawnPgherd(['reconcile', '--once', '--timeout', '240'], { host: proxy.host });
   const { stdout, stderr } = await reconcile.done;
-  expect(strike.hits(), `${stdout}${stderr}`).toBe(1);
+  expect(strike.hits(), `${stdout}${stderr}`).toBeGreaterThan(0);
   await strike.hit;
 }
 

@@ -40,6 +40,8 @@ export type TestCluster = {
   networks(): Promise<readonly string[]>;
   /** Kills what still runs, removes everything with the run's or the cluster's label, gives ports and subnets back. */
   cleanup(): Promise<void>;
+  /** The same, but for what is on the engine: for one that goes itself, and may not get rid of all after it was killed. */
+  leave(): Promise<void>;
 };
 
 const PROGRAM = `${ROOT}dist/pgherd.js`;
@@ -67,6 +69,12 @@ export async function newCluster(run: TestRun = newRun()): Promise<TestCluster> 
     void started.done.finally(() => running.delete(started)).catch(() => undefined);
     return started;
   };
+  const killAll = (): Promise<unknown> => Promise.all([...running].map(kill));
+  const leave = async (): Promise<void> => {
+    await killAll();
+    await Promise.all([own.release(), write.release()]);
+    await rm(directory, { recursive: true, force: true });
+  };
   const named = (...command: readonly string[]): Promise<readonly string[]> => listNames(name, command);
 
   return {
@@ -88,12 +96,12 @@ export async function newCluster(run: TestRun = newRun()): Promise<TestCluster> 
     volumes: () => named('volume', 'ls', '--format', '{{.Name}}'),
     networks: () => named('network', 'ls', '--format', '{{.Name}}'),
     cleanup: async () => {
-      await Promise.all([...running].map(kill));
+      await killAll();
       await sweep(`pgherd.cluster=${name}`);
       await sweep(run.label);
-      await Promise.all([own.release(), write.release()]);
-      await rm(directory, { recursive: true, force: true });
+      await leave();
     },
+    leave,
   };
 }
 
