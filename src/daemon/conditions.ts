@@ -8,7 +8,7 @@ import { isSecondWriter, takesWritesText } from '../reconcile/writers.ts';
 import type { ClusterSource } from './topology-state.ts';
 import { formatDiagnostic } from '../topology/load.ts';
 import type { Group } from '../topology/model.ts';
-import { findLeading, viewGroup } from '../reconcile/group.ts';
+import { findContainer, findLeading, viewGroup } from '../reconcile/group.ts';
 
 export type Condition = Plain & {
   /** ISO 8601: when the status became what it is. */
@@ -149,11 +149,12 @@ function servers({ source, snapshot, reports, isAwaited, isWorking }: Facts): re
   for (const group of groups) {
     const leading = findLeading(group, snapshot);
     if (leading === undefined) leaders.push(`${group.name} has none`);
-    const leads = snapshot.nodes.find((each) => each.group === group.name && each.slot === leading);
+    const leads = leading === undefined ? undefined : findContainer(snapshot, group.name, leading);
     for (const node of group.nodes) {
       const observed = snapshot.nodes.find((each) => each.group === group.name && each.slot === node.slot);
-      const report = observed === undefined ? undefined : reports.get(observed.container.id);
-      const state = observed?.container.state ?? 'missing';
+      const container = findContainer(snapshot, group.name, node.slot);
+      const report = container === undefined ? undefined : reports.get(container.id);
+      const state = container?.state ?? 'missing';
       const isLeader = node.slot === leading;
       const takesWrites = (heard: Reports): boolean =>
         observed !== undefined && isSecondWriter(observed, { nodes: snapshot.nodes, reports: heard });
@@ -167,11 +168,11 @@ function servers({ source, snapshot, reports, isAwaited, isWorking }: Facts): re
         const silent = `${node.name} ${state === 'running' ? 'does not answer' : `is ${state}`}`;
         (isLeader ? leaders : replicas).push(silent);
       } else if (isLeader && report.recovery) leaders.push(`${node.name} is in recovery`);
-      else if (!isLeader && !streamsFrom(reports.get(leads?.container.id ?? ''), report, node.name)) {
+      else if (!isLeader && !streamsFrom(reports.get(leads?.id ?? ''), report, node.name)) {
         replicas.push(`${node.name} does not stream`);
       }
     }
-    const balancer = snapshot.balancers.find((each) => each.group === group.name)?.container;
+    const balancer = findContainer(snapshot, group.name, undefined);
     if (balancer?.state !== 'running') balancers.push(`${group.name} is ${balancer?.state ?? 'missing'}`);
     else if (balancer.health.status === 'unhealthy') balancers.push(`${group.name} does not answer`);
   }

@@ -354,7 +354,7 @@ export class ClusterKeeper {
     if (engine === undefined) return;
     const { groups } = this.#source.topology;
     const nodes = snapshot.nodes.filter(({ group }) => groups.some(({ name }) => name === group));
-    this.#listeners.follow(engine, nodes);
+    this.#listeners.follow(engine, { ...snapshot, nodes });
     for (const { group, container } of snapshot.balancers) {
       if (container.health.status === 'healthy') this.#hold.noteWell(balancerResource(group));
     }
@@ -366,7 +366,7 @@ export class ClusterKeeper {
     const [engine, snapshot] = [this.#engine, this.#snapshot];
     if (engine === undefined || snapshot === undefined) return;
     this.#snapshot = withStarted(snapshot, container);
-    this.#listeners.follow(engine, this.#snapshot.nodes);
+    this.#listeners.follow(engine, this.#snapshot);
   }
 
   // A balancer tells its health only when that changes: one that was well when it was seen last was so until now.

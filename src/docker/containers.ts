@@ -2,15 +2,24 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { hasCode } from '../base/error.ts';
 import { toCreateOptions } from './create.ts';
+import { settlesWithin } from './deadline.ts';
 import type { Engine } from './engine.ts';
-import { mapContainer } from './inspect.ts';
+import { mapContainer, mapListed } from './inspect.ts';
 import { deadlines, orUndefined, settled, toFilters, type Calls, type Run } from './run.ts';
+import type { Container } from './types.ts';
 
 /** Milliseconds between two attempts at removing a container. */
 const removalInterval = 20;
 
 /** Milliseconds in which one that the engine is removing already should be gone: whoever asked does not wait any longer. */
 const removalTime = 5000;
+
+/**
+ * Milliseconds that the engine may take to tell of one container, and of one that it told nothing of the last time: it
+ * waits until the call that holds that one is over, and a `docker cp` does so for as long as it copies.
+ */
+const inspectTime = 5000;
+const inspectTimeAgain = 500;
 
 export function containerCalls(
   docker: Docker,
@@ -35,13 +44,26 @@ export function containerCalls(
         mapContainer(await docker.getContainer(ref).inspect({ abortSignal })),
       ),
     );
+  /** Questions that had no answer in time, by container: it is asked anew when they have ended. */
+  const late = new Map<string, Promise<unknown>>();
+  const inspectListed = async (listed: Docker.ContainerInfo): Promise<Container | undefined> => {
+    const before = late.get(listed.Id);
+    if (before !== undefined && !(await settlesWithin(inspectTimeAgain, before))) return mapListed(listed);
+    const question = inspectContainer(listed.Id);
+    if (await settlesWithin(before === undefined ? inspectTime : inspectTimeAgain, question)) {
+      late.delete(listed.Id);
+      return question;
+    }
+    late.set(listed.Id, question);
+    return mapListed(listed);
+  };
   return {
     inspectContainer,
     listContainers: async (labels) => {
       const listed = await run.ask('list containers', (abortSignal) =>
         docker.listContainers({ all: true, filters: toFilters(labels), abortSignal }),
       );
-      const inspected = await Promise.all(listed.map(({ Id }) => inspectContainer(Id)));
+      const inspected = await Promise.all(listed.map(inspectListed));
       return inspected.filter((container) => container !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
     },
     findPortHolder: async (port) => {

@@ -17,3 +17,20 @@ export async function withDeadline<T>(
     clearTimeout(timer);
   }
 }
+
+/** Whether a promise is fulfilled or rejected within so many milliseconds; it goes on where it is not. */
+export async function settlesWithin(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => {
+      resolve(false);
+    }, milliseconds);
+  });
+  const settled = promise.then(
+    () => true,
+    () => true,
+  );
+  return Promise.race([settled, late]).finally(() => {
+    clearTimeout(timer);
+  });
+}

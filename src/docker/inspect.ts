@@ -1,6 +1,6 @@
 import type Docker from 'dockerode';
 import { orNull } from './reply.ts';
-import type { Container, ContainerState, Network, Volume } from './types.ts';
+import { containerStates, type Container, type ContainerState, type Network, type Volume } from './types.ts';
 
 /**
  * The engine's inspect as pgherd compares it.
@@ -24,10 +24,34 @@ export function mapContainer(raw: Docker.ContainerInspectInfo): Container {
     memory: host.Memory ?? 0,
     cpus: (host.NanoCpus ?? 0) / 1e9,
     networks: mapEndpoints(raw.NetworkSettings.Networks),
-    volumes: raw.Mounts.filter((mount) => mount.Type === 'volume')
-      .map((mount) => ({ name: mount.Name ?? '', target: mount.Destination }))
-      .sort((a, b) => (a.target < b.target ? -1 : 1)),
+    volumes: mapVolumes(raw.Mounts),
     postgresMajor: readMajor(raw.Config.Env),
+  };
+}
+
+/**
+ * What the engine's list tells of a container, which it tells whatever else is done to that one; the rest is left blank.
+ * Source: https://docs.docker.com/engine/api/v1.41/#tag/Container/operation/ContainerList
+ */
+export function mapListed(listed: Docker.ContainerInfo): Container {
+  return {
+    id: listed.Id,
+    name: (listed.Names[0] ?? '').replace(/^\//, ''),
+    labels: listed.Labels,
+    image: listed.Image,
+    state: containerStates.find((each) => each === listed.State) ?? 'exited',
+    exitCode: 0,
+    restartCount: 0,
+    startedAt: 0,
+    createdAt: listed.Created * 1000,
+    health: { status: 'none', output: '' },
+    restart: 'no',
+    extraHosts: [],
+    memory: 0,
+    cpus: 0,
+    networks: mapEndpoints(listed.NetworkSettings.Networks),
+    volumes: mapVolumes(listed.Mounts),
+    isBusy: true,
   };
 }
 
@@ -74,6 +98,15 @@ function mapHealth(health: Docker.ContainerInspectInfo['State']['Health']): Cont
     status: status === 'starting' || status === 'healthy' || status === 'unhealthy' ? status : 'none',
     output: last?.Output.trim() ?? '',
   };
+}
+
+function mapVolumes(
+  mounts: readonly { readonly Type?: string; readonly Name?: string | undefined; readonly Destination: string }[],
+): Container['volumes'] {
+  return mounts
+    .filter((mount) => mount.Type === 'volume')
+    .map((mount) => ({ name: mount.Name ?? '', target: mount.Destination }))
+    .sort((a, b) => (a.target < b.target ? -1 : 1));
 }
 
 function mapExtraHosts(hosts: unknown): readonly string[] {

@@ -1,6 +1,7 @@
 /** What the engine says, in the shape pgherd compares: defaults undone, units plain, order fixed. */
 
-export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
+export const containerStates = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'] as const;
+export type ContainerState = (typeof containerStates)[number];
 
 /** Whether its removal has begun; `dead`: the engine could not bring that to its end. It takes nothing but its removal. */
 export function isBeingRemoved({ state }: { readonly state: ContainerState }): boolean {
@@ -38,6 +39,8 @@ export type Container = {
   readonly volumes: readonly { readonly name: string; readonly target: string }[];
   /** The major version of PostgreSQL, where its image says so. */
   readonly postgresMajor?: number | undefined;
+  /** Another call holds it, such as `docker cp`, and the engine tells no more of it than its list: the rest is unknown. */
+  readonly isBusy?: boolean | undefined;
 };
 
 export type Network = {

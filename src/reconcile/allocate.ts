@@ -1,6 +1,8 @@
 import { formatIpv4, parseCidr, parseIpv4, type Cidr } from '../base/ipv4.ts';
 import type { Container, Network } from '../docker/types.ts';
 import type { Topology } from '../topology/model.ts';
+import { findContainer, listContainers } from './group.ts';
+import { labelNames, readSlot } from './names.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** Addresses on the cluster's network and on its write network. */
@@ -64,18 +66,17 @@ function claims(topology: Topology, snapshot: Snapshot, subnet: Cidr): readonly 
   const kept = (container: Container | undefined): string | undefined => container?.networks[name]?.address;
   return topology.groups.flatMap((group, index) => {
     const block = subnet.first + (index + 1) * 256;
-    const balancer = snapshot.balancers.find((each) => each.group === group.name);
     return [
       {
         key: group.name,
         given: group.balancer.address,
-        kept: kept(balancer?.container),
+        kept: kept(findContainer(snapshot, group.name, undefined)),
         preferred: block + 10,
       },
       ...group.nodes.map((node) => ({
         key: key(group.name, node.slot),
         given: node.address,
-        kept: kept(snapshot.nodes.find((each) => each.group === group.name && each.slot === node.slot)?.container),
+        kept: kept(findContainer(snapshot, group.name, node.slot)),
         preferred: block + 20 + node.slot,
       })),
     ];
@@ -85,11 +86,12 @@ function claims(topology: Topology, snapshot: Snapshot, subnet: Cidr): readonly 
 // What the file no longer has holds its addresses, on either network, until it is removed.
 function leavingAddresses(topology: Topology, snapshot: Snapshot): readonly string[] {
   const groups = new Map(topology.groups.map((group) => [group.name, group]));
-  const nodes = snapshot.nodes.filter((each) => !groups.get(each.group)?.nodes.some(({ slot }) => slot === each.slot));
-  const balancers = snapshot.balancers.filter(({ group }) => !groups.has(group));
-  return [...nodes, ...balancers].flatMap(({ container }) =>
-    Object.values(container.networks).flatMap(({ address }) => address ?? []),
-  );
+  const isInFile = ({ labels }: Container): boolean => {
+    const [group, slot] = [groups.get(labels[labelNames.group] ?? ''), readSlot(labels)];
+    return group !== undefined && (slot === undefined || group.nodes.some((node) => node.slot === slot));
+  };
+  const leaving = listContainers(snapshot).filter((container) => !isInFile(container));
+  return leaving.flatMap((container) => Object.values(container.networks).flatMap(({ address }) => address ?? []));
 }
 
 function assign(subnet: Cidr, wanted: readonly Claim[], leaving: readonly string[]): ReadonlyMap<string, string> {
@@ -140,9 +142,8 @@ function assignPairs(
     return number - (number % 2);
   };
   for (const { name } of topology.groups) {
-    const nodes = snapshot.nodes.filter((node) => node.group === name);
-    const containers = [snapshot.balancers.find((each) => each.group === name), ...nodes];
-    const kept = containers.map((each) => even(each?.container.networks[writeName]?.address));
+    const containers = listContainers(snapshot).filter(({ labels }) => labels[labelNames.group] === name);
+    const kept = containers.map((each) => even(each.networks[writeName]?.address));
     const pair = kept.find((address) => address !== undefined);
     if (pair !== undefined && ![...pairs.values()].includes(pair)) pairs.set(name, pair);
   }

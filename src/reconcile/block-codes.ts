@@ -7,6 +7,12 @@ export const blockCodes = {
     means: "a container or network that is not pgherd's has the name",
     remedy: 'give another name in the file, or remove what holds it if nobody needs it',
   },
+  'container-busy': {
+    means:
+      'another call to the engine holds a container, such as `docker cp`: nothing can be read of it, or done to it',
+    remedy:
+      'wait for the end of that call, or end it; all else goes on, but nobody takes over from a leader that is held',
+  },
   'subnet-overlap': {
     means: 'another network has addresses of the subnet in the file',
     remedy: 'give another subnet, or remove that network if nobody needs it',

@@ -1,12 +1,14 @@
-import { compareRecords } from '../postgres/layout.ts';
+import { PgherdError } from '../base/error.ts';
+import { parseJson } from '../base/json.ts';
+import { compareRecords, formatRecordName, isSameReign, type RecordName } from '../postgres/layout.ts';
 import { parseRecord, type GroupRecord } from '../postgres/record.ts';
 import type { Topology } from '../topology/model.ts';
 import type { ActionContext } from './actions.ts';
-import { isOfReign, newestRecord, viewGroup } from './group.ts';
-import { keepInMind, writeRecord } from './kinds/group-record.ts';
+import { newestRecord, viewGroup } from './group.ts';
+import { keepInMind, nextTimeline, writeRecord } from './kinds/group-record.ts';
 import { targetOf } from './kinds/find-node.ts';
 import type { Lock } from './lock.ts';
-import { readRecordFiles } from './observe.ts';
+import { readRecordFiles, type RecordFile } from './observe.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 
 /** The epoch of a holder of the lock, over its whole tenure; undefined: it has claimed nothing yet. */
@@ -22,7 +24,7 @@ export function isClaimed(topology: Topology, snapshot: Snapshot, { epoch }: Ten
  * from then on nodes refuse what an earlier holder instructs, and what that writes late does not count. What counts is
  * the newest record in any volume, whatever its link says: an earlier holder may have set that last. The caller looks again
  * afterwards where anything was written, which is returned: an earlier holder may have acted until then. Throws `lock-lost`
- * if the lock went meanwhile.
+ * if the lock went meanwhile, and `node-failed` where a group goes by a record of a version that this one does not know.
  */
 export async function claim(
   topology: Topology,
@@ -31,24 +33,16 @@ export async function claim(
   lock: Lock,
   context: ActionContext,
 ): Promise<boolean> {
-  const groups = await Promise.all(
-    recordedGroups(topology, snapshot).map(async ({ group, nodes }) => {
-      const found = await Promise.all(nodes.map((node) => readRecords(node, context)));
-      const newest = found.flat().toSorted((a, b) => compareRecords(b, a))[0];
-      return newest === undefined ? [] : [{ group, nodes, newest }];
-    }),
-  );
-  const known = groups.flat();
-  const epoch = Math.max(lock.since, tenure.epoch ?? 0, ...known.map(({ newest }) => newest.epoch + 1));
+  const recorded = recordedGroups(topology, snapshot);
+  const known = (await Promise.all(recorded.map((each) => readGroup(each, context)))).flat();
+  const named = recorded.flatMap(({ nodes }) => nodes.flatMap(({ facts }) => facts.record?.epoch ?? []));
+  const found = [...known.map(({ newest }) => newest.epoch), ...named];
+  const epoch = Math.max(lock.since, tenure.epoch ?? 0, ...found.map((each) => each + 1));
   await lock.verify();
   await Promise.all(
-    known.map(async ({ group, nodes, newest }) => {
+    known.map(async ({ group, newest, targets }) => {
       const record = { ...newest, epoch };
-      // An older volume of who leads, just mounted, is not what it leads with: its record is of before that reign.
-      const isOlder = (node: ObservedNode): boolean =>
-        node.slot === newest.leader && node.container.state === 'created' && !isOfReign(node, newest);
-      const targets = nodes.filter((node) => !isOlder(node)).map(targetOf);
-      await writeRecord(record, targets, context);
+      await writeRecord(record, targets.map(targetOf), context);
       keepInMind(group, record, context);
     }),
   );
@@ -76,6 +70,59 @@ function recordedGroups(topology: Topology, snapshot: Snapshot): readonly Record
   });
 }
 
-async function readRecords(node: ObservedNode, { engine }: ActionContext): Promise<readonly GroupRecord[]> {
-  return (await readRecordFiles(engine, node)).flatMap(({ text }) => parseRecord(text) ?? []);
+type Claimable = { readonly group: string; readonly newest: GroupRecord; readonly targets: readonly ObservedNode[] };
+
+async function readGroup({ group, nodes }: Recorded, { engine }: ActionContext): Promise<readonly Claimable[]> {
+  const read = await Promise.allSettled(
+    nodes.map(async (node) => {
+      const files = await readRecordFiles(engine, node);
+      return { node, files, records: files.flatMap(({ text }) => parseRecord(text) ?? []).toSorted(newestFirst) };
+    }),
+  );
+  const volumes = read.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  const failed = read.find((each) => each.status === 'rejected');
+  // By more than half of them, what a leader was promoted by is known.
+  if (failed !== undefined && volumes.length * 2 <= nodes.length) throw failed.reason;
+  const whole = volumes.flatMap(({ records }) => records).toSorted(newestFirst)[0];
+  if (whole === undefined) return [];
+  const texts = volumes.flatMap(({ files }) => files);
+  const newest = recoverLinked(group, newestRecord(nodes)?.record ?? whole, whole, texts);
+  // An older volume of who leads, just mounted, is not what it leads with: its record is of before that reign.
+  const targets = volumes.filter(
+    ({ node, records: [own] }) =>
+      node.slot !== newest.leader ||
+      node.container.state !== 'created' ||
+      (own !== undefined && isSameReign(own, newest)),
+  );
+  return targets.length === 0 ? [] : [{ group, newest, targets: targets.map(({ node }) => node) }];
+}
+
+/**
+ * The engine syncs nothing: where the host fails soon after a claim, all volumes may link a record of which they have the
+ * name alone. That tells who leads and who may have what was acknowledged. Throws where it is whole, and of another version.
+ */
+function recoverLinked(
+  group: string,
+  linked: RecordName,
+  whole: GroupRecord,
+  files: readonly RecordFile[],
+): GroupRecord {
+  if (compareRecords(linked, whole) <= 0) return whole;
+  const name = formatRecordName(linked);
+  if (files.some((each) => formatRecordName(each.name) === name && parseJson(each.text) !== undefined)) {
+    throw new PgherdError(
+      'node-failed',
+      `${group}: the record ${name} is of a version of pgherd that this one does not know`,
+      {
+        remedy: 'use the version that wrote it',
+      },
+    );
+  }
+  const { epoch, version, leader, members, fork, sync } = linked;
+  const timeline = isSameReign(linked, whole) || fork === undefined ? whole.timeline : nextTimeline(whole, fork);
+  return { ...whole, epoch, version, leader, members, fork, sync, timeline };
+}
+
+function newestFirst(a: GroupRecord, b: GroupRecord): number {
+  return compareRecords(b, a);
 }

@@ -43,7 +43,8 @@ function planDestroy(snapshot: Snapshot, withVolumes: boolean): Plan {
   const followers = snapshot.nodes
     .filter((node) => !leads(node))
     .map((node) => remove(node, [...balancerIds, ...leaderIds]));
-  const halfRemoved = planHalfRemoved(snapshot).map((each) => each.step);
+  const unread = [...snapshot.halfRemoved, ...snapshot.busy];
+  const halfRemoved = planHalfRemoved({ halfRemoved: unread }).map((each) => each.step);
   const containerIds = [...balancers, ...leaders, ...followers, ...halfRemoved].map(({ id }) => id);
   const networks = snapshot.networks.map(({ id, name }) =>
     step(networkResource(name), { do: 'remove-network', id, name }, containerIds),

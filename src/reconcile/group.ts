@@ -1,5 +1,6 @@
 import { compareRecords, isSameReign, type NodeState, type RecordName } from '../postgres/layout.ts';
 import type { Group } from '../topology/model.ts';
+import type { Container } from '../docker/types.ts';
 import type { BlockReason, Reason } from './plan.ts';
 import { labelNames, readSlot } from './names.ts';
 import type { ObservedNode, ObservedVolume, Snapshot } from './snapshot.ts';
@@ -44,6 +45,8 @@ export function viewGroup(group: Group, snapshot: Snapshot): GroupView {
   const withData = nodes.filter(({ facts }) => facts.state.is === 'data');
   if (unread.some(({ slot }) => group.nodes.some((node) => node.slot === slot))) {
     if (source === undefined || !isReadEnough(source.record, nodes)) return { phase: 'unread' };
+    // It may serve, and cannot be taken out of service.
+    if (findBusy(snapshot, group.name, source.record.leader) !== undefined) return { phase: 'unread' };
     // Its container may be impossible to make: it is waited for as for a leader that has ended.
     const isAway = unread.some(({ slot }) => slot === source.record.leader);
     if (isAway && (snapshot.lost.get(group.name) ?? 0) < unreadPatience) return { phase: 'unread' };
@@ -75,6 +78,25 @@ export function unreadFor(group: Group, snapshot: Snapshot): number | undefined 
   return unreadPatience - lostFor;
 }
 
+/** A node's container where another call to the engine holds it, so that nothing can be read of it or done to it. */
+export function findBusy({ busy }: Snapshot, group: string, slot: number): Container | undefined {
+  return busy.find((container) => isOf(container, group, slot));
+}
+
+/** The containers of nodes and balancers, with those that another call holds: of these the list tells names and addresses. */
+export function listContainers({ balancers, nodes, busy }: Snapshot): readonly Container[] {
+  return [...[...balancers, ...nodes].map(({ container }) => container), ...busy];
+}
+
+/** The container of a node, or of a group's balancer, which has no slot. */
+export function findContainer(snapshot: Snapshot, group: string, slot: number | undefined): Container | undefined {
+  return listContainers(snapshot).find((container) => isOf(container, group, slot));
+}
+
+function isOf({ labels }: Container, group: string, slot: number | undefined): boolean {
+  return labels[labelNames.group] === group && readSlot(labels) === slot;
+}
+
 /** The slot of who leads. While a volume waits to be read nothing is decided, and who leads is known all the same. */
 export function findLeading(group: Group, snapshot: Snapshot): number | undefined {
   const view = viewGroup(group, snapshot);
@@ -93,11 +115,9 @@ export function isOfReign({ facts }: ObservedNode, record: RecordName): boolean 
 /** The volume a slot's data is in: its container's, else the newest generation. */
 export function currentVolume(group: string, slot: number, snapshot: Snapshot): ObservedVolume | undefined {
   const volumes = snapshot.volumes.filter((each) => each.group === group && each.slot === slot);
-  const half = snapshot.halfRemoved.find(
-    ({ labels }) => labels[labelNames.group] === group && readSlot(labels) === slot,
-  );
+  const unread = [...snapshot.halfRemoved, ...snapshot.busy].find((container) => isOf(container, group, slot));
   const observed = snapshot.nodes.find((node) => node.group === group && node.slot === slot);
-  const mounted = observed?.volume ?? half?.volumes[0]?.name;
+  const mounted = observed?.volume ?? unread?.volumes[0]?.name;
   return (
     volumes.find(({ volume }) => volume.name === mounted) ?? volumes.toSorted((a, b) => b.generation - a.generation)[0]
   );

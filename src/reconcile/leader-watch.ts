@@ -5,7 +5,7 @@ import type { Topology } from '../topology/model.ts';
 import { parseRecord, recordsFolder } from '../postgres/record.ts';
 import { formatRecordName } from '../postgres/layout.ts';
 import { serverProgram } from '../postgres/scripts.ts';
-import { findLeading, viewGroup } from './group.ts';
+import { findBusy, findLeading, viewGroup } from './group.ts';
 import { earliest } from './plan.ts';
 import { nodeKey, type ObservedNode, type Snapshot } from './snapshot.ts';
 
@@ -91,8 +91,9 @@ export class LeaderWatch {
         const view = viewGroup(group, snapshot);
         if (view.phase === 'lost')
           return { name: group.name, state: 'lost' as const, leader: undefined, source: view.source };
+        const leading = findLeading(group, snapshot);
         // Where its container cannot be made, its time runs as that of one that has ended.
-        if (view.phase === 'unread' && findLeading(group, snapshot) !== undefined)
+        if (view.phase === 'unread' && leading !== undefined && findBusy(snapshot, group.name, leading) === undefined)
           return { name: group.name, state: 'lost' as const, leader: undefined, source: undefined };
         if (view.phase !== 'led')
           return { name: group.name, state: 'unknown' as const, leader: undefined, source: undefined };

@@ -3,7 +3,7 @@ import type { Report } from '../postgres/report.ts';
 import { newestRecord } from './group.ts';
 import { nodeName } from './kinds/find-node.ts';
 import { follows, isAdrift, listStreaming, type Heard, type Reports, type Streamed, type Voices } from './reports.ts';
-import { nodeKey, type ObservedNode } from './snapshot.ts';
+import { nodeKey, type ObservedNode, type Snapshot } from './snapshot.ts';
 import { listen } from './heartbeat.ts';
 
 export type ListenersOptions = {
@@ -59,10 +59,11 @@ export class Listeners {
     return this.#awaited.has(container);
   }
 
-  /** Listens to those that run, and to no others. */
-  follow(engine: Engine, nodes: readonly ObservedNode[]): void {
+  /** Listens to those that run, and to no others but those that are listened to and cannot be looked at. */
+  follow(engine: Engine, { nodes, busy }: Pick<Snapshot, 'nodes' | 'busy'>): void {
     const wanted = new Map(nodes.filter(isWorthListening).map((node) => [node.container.id, node]));
-    for (const id of [...this.#listening.keys()]) if (!wanted.has(id)) this.#leave(id);
+    const isBusy = (id: string): boolean => busy.some((each) => each.id === id && each.state === 'running');
+    for (const id of [...this.#listening.keys()]) if (!wanted.has(id) && !isBusy(id)) this.#leave(id);
     for (const [id, node] of wanted) {
       const before = this.#listening.get(id)?.node;
       const isNew = before !== undefined && !hasData(before) && hasData(node);

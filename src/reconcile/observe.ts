@@ -52,6 +52,7 @@ export async function observe(engine: Engine, cluster: string, topology: Topolog
     nodes: await Promise.all(nodes.found.map((node) => readNames(engine, node, nodes.found))),
     balancers: balancers.found,
     halfRemoved: [...nodes.halfRemoved, ...balancers.halfRemoved],
+    busy: [...nodes.busy, ...balancers.busy],
     images,
     taken: [...taken, ...takenNetworks(topology, networks, otherNetworks)],
     inForce: {},
@@ -91,7 +92,11 @@ export async function observeInForce(
   return { ...snapshot, inForce: { ...snapshot.inForce, ...Object.fromEntries(read) } };
 }
 
-type Read<T> = { readonly found: readonly T[]; readonly halfRemoved: readonly Container[] };
+type Read<T> = {
+  readonly found: readonly T[];
+  readonly halfRemoved: readonly Container[];
+  readonly busy: readonly Container[];
+};
 
 async function readEach<T>(
   engine: Engine,
@@ -106,24 +111,28 @@ async function readEach<T>(
   return {
     found: each.flatMap((one) => (one !== undefined && 'is' in one && one.is !== undefined ? [one.is] : [])),
     halfRemoved: each.flatMap((one) => (one !== undefined && 'half' in one ? [one.half] : [])),
+    busy: each.flatMap((one) => (one !== undefined && 'busy' in one ? [one.busy] : [])),
   };
 }
 
 /**
  * What is read of a container, undefined where it is being removed: its files go first, and what is done to it by then
- * fails. Whoever plans is to see it gone. Of one whose removal does not come to its end nothing can be read any more.
+ * fails. Whoever plans is to see it gone. Of one whose removal does not come to its end nothing can be read any more, nor
+ * of one that another call holds while that goes on.
  */
 async function readUnlessRemoved<T>(
   engine: Engine,
   container: Container,
   read: () => Promise<T>,
-): Promise<{ readonly is: T } | { readonly half: Container } | undefined> {
+): Promise<{ readonly is: T } | { readonly half: Container } | { readonly busy: Container } | undefined> {
+  if (container.isBusy === true) return { busy: container };
   const seen = isBeingRemoved(container) ? await awaitRemoval(engine, container.id) : container;
   if (seen === undefined) return undefined;
   if (isBeingRemoved(seen)) return { half: seen };
   try {
     return { is: await read() };
   } catch (error) {
+    if (hasCode(error, 'engine-timeout')) return { busy: container };
     if (!hasCode(error, 'engine-error')) throw error;
     const left = await awaitRemoval(engine, container.id);
     if (left === undefined) return undefined;
@@ -182,11 +191,13 @@ async function readNames(engine: Engine, node: ObservedNode, nodes: readonly Obs
   return { ...node, facts: { ...facts, record: last }, isLinkLate: true };
 }
 
+export type RecordFile = { readonly name: RecordName; readonly text: string };
+
 /** All records that a volume was given and still has, whatever its link says; in no order. */
 export async function readRecordFiles(
   engine: Engine,
   { container, layout }: ObservedNode,
-): Promise<readonly { readonly name: RecordName; readonly text: string }[]> {
+): Promise<readonly RecordFile[]> {
   const files = await engine.readArchive(container.id, `${layout.home}/${recordsFolder}`);
   return [...(files ?? [])].flatMap(([path, text]) => {
     const name = readRecordName(path.slice(path.lastIndexOf('/') + 1));

@@ -6,6 +6,7 @@ import { viewGroup } from './group.ts';
 import { home as balancerHome } from '../balancer/revision.ts';
 import { wantedRevision as wantedBalancer } from './kinds/balancer-config.ts';
 import { balancerStopSeconds } from './kinds/balancer-spec.ts';
+import { busyResources, planBusy, withoutBusy } from './kinds/busy.ts';
 import { planGroup } from './kinds/group.ts';
 import { planHalfRemoved, withHalfRemoved } from './kinds/half-removed.ts';
 import { nodeName } from './kinds/find-node.ts';
@@ -28,10 +29,11 @@ export function planCluster(
   fingerprints: Fingerprints,
   failed: ReadonlySet<string> = new Set(),
 ): Plan {
-  const contexts = groupContexts(topology, snapshot, fingerprints, failed);
+  const left = new Set([...failed, ...busyResources(snapshot)]);
+  const contexts = groupContexts(topology, snapshot, fingerprints, left);
   const networks = planNetworks(topology, snapshot);
   const planned = mergeParts(contexts.map(planGroup));
-  const groups = { ...planned, ...withHalfRemoved(planned, planHalfRemoved(snapshot)) };
+  const groups = { ...planned, ...withoutBusy(withHalfRemoved(planned, planHalfRemoved(snapshot)), snapshot) };
   const removed = planRemovedGroups(topology, snapshot);
   // What needs a network waits for it; a blocked network keeps containers from being made, not from being looked at.
   const networkSteps = networks.steps ?? [];
@@ -49,7 +51,7 @@ export function planCluster(
       return waits.length === 0 ? each : { ...each, after: [...new Set([...each.after, ...waits])] };
     });
   const possible = isNetworkBlocked ? withoutNetwork(steps) : steps;
-  const all = mergeParts([networks, { ...groups, steps: possible }, removed]);
+  const all = mergeParts([networks, { ...groups, steps: possible }, planBusy(topology, snapshot), removed]);
   const open = contexts.flatMap((context) => findOpen(context, all.changes));
   const plan = {
     cluster: topology.cluster,

@@ -392,7 +392,7 @@ class Run {
     if (this.#lock === undefined) return;
     const { groups } = this.#topology;
     const nodes = snapshot.nodes.filter(({ group }) => groups.some(({ name }) => name === group));
-    this.#listeners?.follow(this.#engine, nodes);
+    this.#listeners?.follow(this.#engine, { ...snapshot, nodes });
   }
 
   #checksOf(plan: Plan): readonly Step[] {

@@ -79,6 +79,11 @@ export type Snapshot = {
    * of them, and their names are taken until they are gone.
    */
   readonly halfRemoved: readonly Container[];
+  /**
+   * Nodes and balancers that another call to the engine holds, such as `docker cp`: nothing can be read of them or done to
+   * them until that is over. Whether they run, the list tells.
+   */
+  readonly busy: readonly Container[];
   /** By reference; undefined: not on the engine. */
   readonly images: Readonly<Record<string, Image | undefined>>;
   readonly taken: readonly Taken[];

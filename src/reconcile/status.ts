@@ -6,7 +6,7 @@ import { explainHealth } from './balancer-health.ts';
 import { findCommitState } from './commit-state.ts';
 import { askReport } from './probe.ts';
 import type { Group, Node, Topology } from '../topology/model.ts';
-import { findLeading, viewGroup } from './group.ts';
+import { findContainer, findLeading, viewGroup } from './group.ts';
 import { findLeftovers } from './leftovers.ts';
 import { balancerResource, nodeResource } from './names.ts';
 import { streamsFrom } from './reports.ts';
@@ -77,6 +77,7 @@ async function readGroup(
       topology,
       node,
       observed,
+      container: findContainer(snapshot, group.name, node.slot),
       answer,
       leaderSlot,
       leader,
@@ -98,6 +99,8 @@ function describeNode(input: {
   readonly topology: Topology;
   readonly node: Node;
   readonly observed: ObservedNode | undefined;
+  /** Also where another call holds it, and nothing else is known of it. */
+  readonly container: Container | undefined;
   readonly answer: Report | undefined;
   readonly leaderSlot: number | undefined;
   /** What the leader answered. */
@@ -107,16 +110,16 @@ function describeNode(input: {
   /** Why something is to be done to it. */
   readonly found: string | undefined;
 }): NodeStatus {
-  const { topology, node, observed, answer, leaderSlot, leader, isSecond, blocked, found } = input;
+  const { topology, node, observed, container, answer, leaderSlot, leader, isSecond, blocked, found } = input;
   const isLeader = node.slot === leaderSlot;
-  const state = observed?.container.state ?? 'missing';
+  const state = container?.state ?? 'missing';
   const common = {
     name: node.name,
     role: leaderSlot === undefined ? 'unknown' : isLeader ? 'leader' : 'replica',
     state,
-    ip: observed?.container.networks[topology.network.name]?.address ?? null,
+    ip: container?.networks[topology.network.name]?.address ?? null,
     port: node.port ?? null,
-    volume: observed?.volume ?? null,
+    volume: container?.volumes[0]?.name ?? null,
     ...describeRun(observed?.container),
     timeline: answer?.timeline ?? null,
   } as const;

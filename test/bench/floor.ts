@@ -37,6 +37,7 @@ export async function bringUpFloor(engine: Engine, topology: Topology): Promise<
     nodes: [],
     balancers: [],
     halfRemoved: [],
+    busy: [],
     images,
     taken: [],
     inForce: {},

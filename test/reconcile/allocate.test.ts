@@ -53,6 +53,16 @@ describe('addresses', () => {
     ]);
   });
 
+  it('stay with those that another call holds, and so does the pair of their group', () => {
+    const before = herd(small, 1, 0);
+    const converged = convergedSnapshot(before);
+    const [balancers, nodes] = [converged.balancers, converged.nodes];
+    const busy = [...balancers, ...nodes].map(({ container }) => container);
+    const held = { ...converged, balancers: [], nodes: [], busy };
+    expect(list(herd(small, 2, 0), held)).toEqual(list(herd(small, 2, 0), converged));
+    expect(allocateAddresses(before, held).write('lb2')).toEqual(allocateAddresses(before, converged).write('lb2'));
+  });
+
   it('of what leaves are not given to what comes', () => {
     const after = herd(small, 0, 0);
     expect(list(after, convergedSnapshot(herd(small, 1)))).toEqual([

@@ -46,7 +46,7 @@ async function start() {
   });
   const idOf = (name: string): string => world.find(name)?.id ?? '';
   const follow = async (engine: Engine = client.engine): Promise<void> => {
-    listeners.follow(engine, (await observe(client.engine, 'shop', undefined)).nodes);
+    listeners.follow(engine, await observe(client.engine, 'shop', undefined));
     await vi.advanceTimersByTimeAsync(0);
   };
   const hand = world.connect().engine;
@@ -293,9 +293,9 @@ describe('those who run and do not speak are told apart', () => {
   it('one that was just joined may take some seconds to say something, after which it is silent and is told of', async () => {
     const { world, client, listeners, heard, idOf } = await start();
     // Its server hangs from the beginning.
-    const { nodes } = await observe(client.engine, 'shop', undefined);
+    const snapshot = await observe(client.engine, 'shop', undefined);
     world.pause(replica);
-    listeners.follow(client.engine, nodes);
+    listeners.follow(client.engine, snapshot);
     await vi.advanceTimersByTimeAsync(2900);
     expect(silent(listeners, world)).toEqual([]);
     expect(listeners.isAwaited(idOf(replica))).toBe(true);
@@ -370,7 +370,7 @@ describe('a server', () => {
     await vi.advanceTimersByTimeAsync(2000);
     listeners.stop();
     const { nodes } = await observe(client.engine, 'shop', undefined);
-    listeners.follow(client.engine, [node(nodes)]);
+    listeners.follow(client.engine, { nodes: [node(nodes)], busy: [] });
     await vi.advanceTimersByTimeAsync(0);
     expect(listeners.reports.get(idOf(primary))?.isStill).toBe(false);
   });

@@ -64,6 +64,15 @@ describe('a container that is being removed', () => {
     },
   );
 
+  it('and one of which the engine tells nothing in time is apart too', async () => {
+    const late = new PgherdError('engine-timeout', 'the engine did not answer in time', { retry: true });
+    const seen = await lookWith((engine, id) => ({
+      readLink: (ref, path) => (ref === id ? Promise.reject(late) : engine.readLink(ref, path)),
+    }));
+    expect(names(seen)).toEqual(['shop-lb1-primary']);
+    expect(seen.busy.map(({ name }) => name)).toEqual([replica]);
+  });
+
   it('and one that is not, and cannot be read, is an error', async () => {
     const looking = lookWith((engine, id) => ({
       readLink: (ref, path) => (ref === id ? Promise.reject(torn) : engine.readLink(ref, path)),

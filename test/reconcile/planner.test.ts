@@ -37,6 +37,20 @@ function withHalfRemoved(snapshot: Snapshot, group: string, slot: number): Snaps
   return { ...changeNode(snapshot, group, slot, () => undefined), halfRemoved };
 }
 
+/** A cluster in which another call to the engine holds the container of a node, or of the group's balancer. */
+function withBusy(snapshot: Snapshot, group: string, slot: number | undefined): Snapshot {
+  const is = ({ labels }: Container): boolean =>
+    labels['pgherd.group'] === group && labels['pgherd.node'] === (slot === undefined ? undefined : String(slot));
+  const [nodes, balancers] = [snapshot.nodes, snapshot.balancers];
+  const busy = [...nodes, ...balancers].map(({ container }) => container).filter(is);
+  return {
+    ...snapshot,
+    nodes: nodes.filter(({ container }) => !is(container)),
+    balancers: balancers.filter(({ container }) => !is(container)),
+    busy: busy.map((container) => ({ ...container, isBusy: true })),
+  };
+}
+
 /** Changes as `resource: actions (reason)`, one a line. */
 function changes({ changes: list }: Plan): string {
   return list.map(({ resource, actions, reason }) => `${resource}: ${actions.join('+')} (${reason.code})`).join('\n');
@@ -578,6 +592,27 @@ describe('drift', () => {
     const made = plan({ ...converged, halfRemoved: [{ ...half, name: 'shop-lb1-replica7', labels }] });
     expect(changes(made)).toBe('node/lb1-replica7: delete (half-removed)');
     expect(formatSteps(made)).toBe('node/lb1-replica7: remove-container shop-lb1-replica7');
+  });
+
+  it.each([
+    ['node/lb1-replica1', 1],
+    ['node/lb1-primary', 0],
+    ['balancer/lb1', undefined],
+  ])('%s is left alone while another call holds its container, which is said', (resource, slot) => {
+    const held = plan(withBusy(converged, 'lb1', slot));
+    expect(held.changes.filter((each) => each.resource === resource)).toEqual([]);
+    expect(held.steps.filter((each) => each.resource === resource)).toEqual([]);
+    expect(held.blocked.map((each) => `${each.resource}: ${each.reason.code}`)).toEqual([
+      `${resource}: container-busy`,
+    ]);
+    expect(held.recheck).toBe(2000);
+  });
+
+  it('nobody takes over from a leader that another call holds, however long it does not answer', () => {
+    const lost = new Map([['lb1', 3_600_000]]);
+    const held = plan({ ...withBusy(converged, 'lb1', 0), lost });
+    expect(formatSteps(held)).toBe('');
+    expect(held.blocked[0]?.reason.detail).toContain('It leads and does not answer, and nobody takes over');
   });
 
   it('a replica that its servers say cannot go on is cloned anew, into the next generation', () => {

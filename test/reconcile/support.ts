@@ -51,6 +51,7 @@ export function emptySnapshot(topology: Topology): Snapshot {
     nodes: [],
     balancers: [],
     halfRemoved: [],
+    busy: [],
     images: Object.fromEntries(images),
     taken: [],
     inForce: {},

@@ -1,6 +1,8 @@
+import type { Container } from '../../docker/types.ts';
 import { formatRecordName, type RecordName } from '../../postgres/layout.ts';
 import type { GroupContext } from '../context.ts';
 import { unreadVolumes } from '../group.ts';
+import { balancerResource, labelNames, nodeResource, readSlot } from '../names.ts';
 import type { ObservedNode } from '../snapshot.ts';
 import { readSpecField } from './container.ts';
 import type { Votes } from './group-record.ts';
@@ -14,6 +16,14 @@ export function findNode(context: GroupContext, slot: number): ObservedNode | un
 export function nodeName({ container, group, slot }: Pick<ObservedNode, 'container' | 'group' | 'slot'>): string {
   const host = readSpecField(container, 'host');
   return host ?? usualNodeName(group, slot);
+}
+
+/** What the container of a node or balancer is of. */
+export function resourceOf(container: Container): string {
+  const { labels } = container;
+  const group = labels[labelNames.group] ?? '';
+  if (labels[labelNames.kind] === 'balancer') return balancerResource(group);
+  return nodeResource(nodeName({ container, group, slot: readSlot(labels) ?? 0 }));
 }
 
 /** The name of a node that is given none. */

@@ -1,8 +1,7 @@
-import type { Container } from '../../docker/types.ts';
-import { balancerResource, labelNames, nodeResource, readSlot } from '../names.ts';
+import { labelNames } from '../names.ts';
 import { step, type Change, type Step } from '../plan.ts';
 import type { Snapshot } from '../snapshot.ts';
-import { nodeName } from './find-node.ts';
+import { resourceOf } from './find-node.ts';
 import { nodeStopSeconds } from './node-spec.ts';
 
 export type HalfRemoved = {
@@ -14,7 +13,7 @@ export type HalfRemoved = {
 };
 
 /** What takes away containers that the engine could not remove whole. */
-export function planHalfRemoved({ halfRemoved }: Snapshot): readonly HalfRemoved[] {
+export function planHalfRemoved({ halfRemoved }: Pick<Snapshot, 'halfRemoved'>): readonly HalfRemoved[] {
   return halfRemoved.map((container) => {
     const resource = resourceOf(container);
     const kind = container.labels[labelNames.kind] ?? '';
@@ -27,13 +26,6 @@ export function planHalfRemoved({ halfRemoved }: Snapshot): readonly HalfRemoved
       step: { ...remove, id: `${remove.id} ${container.name}` },
     };
   });
-}
-
-function resourceOf(container: Container): string {
-  const { labels } = container;
-  const group = labels[labelNames.group] ?? '';
-  if (labels[labelNames.kind] === 'balancer') return balancerResource(group);
-  return nodeResource(nodeName({ container, group, slot: readSlot(labels) ?? 0 }));
 }
 
 /** Has a plan that makes such a container anew remove what is left of it before. */

@@ -1,6 +1,6 @@
 import { finalPosition, type Detached, type FenceCause, type Handover, type Place } from '../../postgres/layout.ts';
 import type { GroupContext } from '../context.ts';
-import { isOfReign, unreadVolumes, type GroupView } from '../group.ts';
+import { findBusy, isOfReign, unreadVolumes, type GroupView } from '../group.ts';
 import { decideLeadership } from '../leadership.ts';
 import { groupResource, nodeResource } from '../names.ts';
 import { findHandover } from '../requests.ts';
@@ -97,27 +97,33 @@ function findMembers(context: GroupContext, view: Known): readonly Member[] {
   const unread = unreadVolumes(group, snapshot);
   const missing = group.nodes
     .filter(({ slot }) => !observed.some((each) => each.slot === slot))
-    .map(({ name, slot }): Member => ({
-      name,
-      slot,
-      isWanted: true,
-      container: 'missing',
-      // Nobody knows what is in a volume without a container: it counts as one that cannot be asked.
-      hasData: unread.some((each) => each.slot === slot),
-      isFenced: false,
-      fencedFor: undefined,
-      fencedAt: undefined,
-      isReturning: false,
-      isStandby: true,
-      isToRewind: false,
-      holdsAddress: false,
-      detached: undefined,
-      received: undefined,
-      said: lastWords(snapshot, snapshot.past.get(nodeKey({ group: group.name, slot })), true),
-      streams: false,
-      takesWrites: false,
-      failed: false,
-    }));
+    .map(({ name, slot }): Member => {
+      // One that another call holds goes on speaking, and cannot be asked.
+      const busy = findBusy(snapshot, group.name, slot);
+      const report = snapshot.reports.get(busy?.id ?? '');
+      const last = report ?? snapshot.past.get(nodeKey({ group: group.name, slot }));
+      return {
+        name,
+        slot,
+        isWanted: true,
+        container: 'missing',
+        // Nobody knows what is in a volume without a container: it counts as one that cannot be asked.
+        hasData: unread.some((each) => each.slot === slot),
+        isFenced: false,
+        fencedFor: undefined,
+        fencedAt: undefined,
+        isReturning: false,
+        isStandby: true,
+        isToRewind: false,
+        holdsAddress: false,
+        detached: undefined,
+        received: undefined,
+        said: lastWords(snapshot, last, report === undefined),
+        streams: false,
+        takesWrites: false,
+        failed: busy !== undefined,
+      };
+    });
   return [...members, ...missing];
 }
 
