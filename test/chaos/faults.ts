@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { docker, dockerResult } from '../e2e/support/engine.ts';
+import { docker, dockerResult, pause } from '../e2e/support/engine.ts';
 import { findPostmaster, isThere, type Process } from '../e2e/support/postmaster.ts';
 import { crashTwice } from './crash-twice.ts';
 import { die } from './deaths.ts';
@@ -23,7 +23,7 @@ export async function inject(fault: Fault, stage: Stage): Promise<Injected> {
     case 'out-of-memory':
       return harm(() => die(fault.kind, container));
     case 'pause':
-      return harm(() => run('pause', container), { finish: () => unpause(container, fault.ms) });
+      return harm(() => pause(container).then(() => undefined), { finish: () => unpause(container, fault.ms) });
     case 'stop-postmaster': {
       const postmaster = await findPostmaster(container);
       const stop = (): Promise<undefined> => {

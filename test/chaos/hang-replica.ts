@@ -1,4 +1,4 @@
-import { docker, dockerResult } from '../e2e/support/engine.ts';
+import { docker, dockerResult, pause } from '../e2e/support/engine.ts';
 import { until } from '../e2e/support/until.ts';
 import type { Fault } from './fault-sequence.ts';
 import { dieLater, harm, orUndo, type Injected } from './injected.ts';
@@ -18,7 +18,7 @@ export async function hangReplica(fault: HangReplica, stage: Stage, leader: stri
 /** Gives what ends it. */
 async function hang(by: HangReplica['by'], name: string): Promise<() => Promise<void>> {
   if (by === 'docker pause') {
-    await docker('pause', name);
+    await pause(name);
     // Whoever else unpauses it does well.
     return async () => {
       await dockerResult(['unpause', name]);

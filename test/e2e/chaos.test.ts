@@ -66,11 +66,12 @@ describe('the checker, where nobody keeps the cluster', () => {
   it('finds nothing amiss where nothing is', async () => {
     await leaveAlone();
     await write(50);
+    const ways = ['lb1-primary kept session', 'lb1-primary new session', 'lb1-primary socket'];
+    const probed = (): ReadonlySet<string> => new Set(checker.probes.map(({ node, way }) => `${node} ${way}`));
+    await until('a probe was accepted in each way', probed, (found) => ways.every((way) => found.has(way)));
     const verdict = await checker.verdict();
     expect(verdict).toMatchObject({ lost: [], risen: [], doubles: [] });
-    expect(new Set(checker.probes.map(({ node, way }) => `${node} ${way}`))).toEqual(
-      new Set(['lb1-primary kept session', 'lb1-primary new session', 'lb1-primary socket']),
-    );
+    expect(probed()).toEqual(new Set(ways));
   });
 
   it('finds two primaries where a replica is promoted beside its leader', async () => {

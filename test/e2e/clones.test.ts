@@ -207,8 +207,7 @@ it('a replica that followed another leader on a timeline of the same number is c
   await group.break(left);
   await group.untilListed(leader, slotOf(follower));
   await group.coolDown(leader);
-  await group.kill(leader);
-  const first = await group.awaitSuccessor({ name: leader, timeline });
+  const { next: first } = await group.failOver({ name: leader, timeline });
   expect(first.name).toBe(follower);
   await until(
     'the old leader follows',

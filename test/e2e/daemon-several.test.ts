@@ -4,7 +4,7 @@ import { afterEach, expect, it } from 'vitest';
 import { startProxy, type Proxy } from '../bench/proxy.ts';
 import { newCluster, type TestCluster } from './support/cluster.ts';
 import { DaemonProcess } from './support/daemon.ts';
-import { docker, engineHost, newRun, sweep } from './support/engine.ts';
+import { docker, dockerResult, engineHost, newRun, sweep } from './support/engine.ts';
 import { psql } from './support/psql.ts';
 import { until } from './support/until.ts';
 
@@ -84,6 +84,13 @@ it('one that is suspended loses its turn, and does no harm when it goes on', asy
   first.running.child.kill('SIGSTOP');
   try {
     await docker('kill', `${cluster.name}-lb1-primary`);
+    // The lock of the first ends when nothing has come from it for 30 s.
+    const holder = ['inspect', '--format', '{{index .Config.Labels "pgherd.holder"}}', `pgherd-lock-${cluster.name}`];
+    await until(
+      'the second has the lock',
+      () => dockerResult(holder),
+      ({ stdout }) => stdout.includes(`process ${String(second.running.child.pid)})`),
+    );
     await second.become('Ready', 'True');
   } finally {
     first.running.child.kill('SIGCONT');
@@ -140,7 +147,8 @@ it('ended in the middle of a bring-up it leaves what the next run finishes', asy
     (steps) => steps.includes('node/lb1-primary: create-container'),
   );
   expect(await daemon.stop('SIGINT')).toBe(0);
-  expect(await docker('ps', '--all', '--quiet', '--filter', `name=pgherd-lock-${cluster.name}`)).toBe('');
+  expect(await docker('ps', '--quiet', '--filter', `name=pgherd-lock-${cluster.name}`)).toBe('');
+  await cluster.untilUnlocked();
   const { code, stdout, stderr } = await cluster.pgherd(['reconcile', '--once', cluster.file]);
   expect(code, `${stdout}${stderr}`).toBe(0);
   expect(await psql(`${cluster.name}-lb1-primary`, 'SELECT count(*) FROM pg_stat_replication')).toBe('1');

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { docker } from './support/engine.ts';
+import { docker, pauseBetweenChecks } from './support/engine.ts';
 import { Herd, patient, untouched } from './support/edits.ts';
 
 /**
@@ -63,7 +63,7 @@ describe('a container', () => {
     ['lb1-primary', 'node/lb1-primary'],
     ['lb1', 'balancer/lb1'],
   ])('%s paused is unpaused', async (name, resource) => {
-    await docker('pause', herd.container(name));
+    await pauseBetweenChecks(herd.container(name));
     expect(await herd.plan([])).toContain(`update ${resource}: paused`);
     expect(await herd.converge()).toEqual(untouched);
     await herd.findRows();

@@ -46,6 +46,8 @@ describe('the engine ends under a running daemon, and comes back', () => {
     await cluster.write({
       cluster_name: cluster.name,
       network: { subnet: cluster.subnet, rw_subnet: cluster.rwSubnet },
+      // Who led before the engine ended leads on, however long its recovery takes.
+      failover: { delay: '60s' },
       balancers: [{ name: 'lb1', port, replicas: 2, config: { num_init_children: 4, max_pool: 1 } }],
     });
     daemon = await cluster.spawnPgherd(['-v', 'reconcile', '--state-dir', cluster.directory]);

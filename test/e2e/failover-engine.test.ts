@@ -3,6 +3,7 @@ import { LedHerd } from './failover-herd.ts';
 import { docker, dockerResult, engineHost } from './support/engine.ts';
 import { PrivateEngine } from './support/private-engine.ts';
 import { output } from './support/run.ts';
+import { until } from './support/until.ts';
 
 let engine: PrivateEngine;
 let group: LedHerd;
@@ -60,7 +61,12 @@ describe('a container that the engine cannot remove whole, of which nothing can 
   /** Removes a container as far as the engine can. */
   async function removeHalf(name: string): Promise<void> {
     expect((await dockerResult(['rm', '--force', group.container(name)])).stderr).toContain('failed to remove');
-    expect(await docker('inspect', '--format', '{{.State.Status}}', group.container(name))).toBe('dead');
+    // While somebody tries again it is being removed.
+    await until(
+      `${name} is dead`,
+      () => group.herd.inspect(name, '{{.State.Status}}'),
+      (status) => status === 'dead',
+    );
   }
 
   it('has another node lead where it led, and follows as soon as it can be removed', async () => {

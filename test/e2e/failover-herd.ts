@@ -103,13 +103,10 @@ export class LedHerd {
 
   // ---- who leads
 
-  /** All that take writes; the newest first. */
-  async leaders(): Promise<readonly Leader[]> {
-    const nodes = (await this.#nodes()).map((name): TestNode => ({
-      name,
-      container: this.container(name),
-      address: '',
-    }));
+  /** All that take writes; the newest first. One that hangs is not asked. */
+  async leaders(hangs?: string): Promise<readonly Leader[]> {
+    const names = (await this.#nodes()).filter((name) => name !== hangs);
+    const nodes = names.map((name): TestNode => ({ name, container: this.container(name), address: '' }));
     const found = await findLeaders(nodes);
     return found.map(({ node, timeline }) => ({ name: node.name, timeline }));
   }
@@ -147,6 +144,36 @@ export class LedHerd {
       `another node than ${name} leads`,
       (found) => found.name !== name && found.timeline === timeline + 1,
     );
+  }
+
+  /**
+   * Kills the leader until another node leads on the next timeline: on a slow machine it may be back in place before anybody
+   * could take over. One that hangs is not asked. Gives who leads, and the longest time in which nobody did, in milliseconds.
+   */
+  async failOver(
+    { name, timeline }: Leader,
+    hangs?: string,
+  ): Promise<{ readonly next: Leader; readonly outage: number }> {
+    await this.kill(name);
+    let killed = performance.now();
+    let outage = 0;
+    const [next] = await until(
+      () => `another node than ${name}, which is killed, leads; the daemon said\n${this.#said()}`,
+      async () => {
+        const found = await this.leaders(hangs);
+        if (found.length > 0) outage = Math.max(outage, performance.now() - killed);
+        if (found[0]?.name === name) {
+          await dockerResult(['kill', this.container(name)]);
+          killed = performance.now();
+        }
+        return found;
+      },
+      ([first, second]) =>
+        first !== undefined && second === undefined && first.name !== name && first.timeline === timeline + 1,
+      limit,
+    );
+    if (next === undefined) throw new Error('waited for nothing');
+    return { next, outage };
   }
 
   /**
@@ -325,6 +352,14 @@ export class LedHerd {
     return await docker('exec', this.container(name), 'readlink', `${mount}/pgherd/record`);
   }
 
+  /** Slots of those that lead by the records in the nodes' volumes, whether their servers run or not. */
+  async recordedLeaders(): Promise<readonly string[]> {
+    const links = await Promise.all(
+      (await this.#nodes()).map((name) => docker('cp', `${this.container(name)}:${mount}/pgherd/record`, '-')),
+    );
+    return links.flatMap((link) => /record\.\d+\.\d+\.(\d+)\./.exec(link)?.[1] ?? []);
+  }
+
   /** Whom the record lists as those that commits waited for: `1-2`; empty: nobody; undefined: there is no list. */
   async listed(name: string): Promise<string | undefined> {
     const [, list] = /\.sync-\d+(?:-([\d-]+))?\./.exec(await this.recordOf(name)) ?? [];
@@ -337,7 +372,7 @@ export class LedHerd {
       () => `the record lists ${list === '' ? 'nobody' : (list ?? 'nothing')}; the daemon said\n${this.#said()}`,
       () => this.listed(name),
       (found) => found === list,
-      60_000,
+      limit,
     );
   }
 

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startProxy, type Call, type Proxy } from '../bench/proxy.ts';
 import { seeded, shuffle } from '../chaos/random.ts';
-import { LedHerd, type Leader } from './failover-herd.ts';
+import { LedHerd, slotOf, type Leader } from './failover-herd.ts';
 import { CallNames } from './kill-names.ts';
+import { patient } from './support/edits.ts';
 import { engineHost } from './support/engine.ts';
 
 /**
@@ -130,6 +131,8 @@ class Work {
   }
 
   async #tryAt({ at, act }: Point): Promise<string | undefined> {
+    const { herd } = this.#group;
+    const { file } = herd;
     let said = '';
     let struck = 'which did not come';
     try {
@@ -150,6 +153,9 @@ class Work {
         { act, onHit: kill },
       );
       const first = await running.done;
+      // However slow the machine: whom a record names by now is promoted before it counts as lost.
+      const recorded = await this.#group.recordedLeaders();
+      if (recorded.some((slot) => slot !== slotOf(leader.name))) await herd.edit(patient);
       const next = await this.#group.pgherd(reconcile);
       said = [first, next].map(({ stdout, stderr }) => `${stdout}${stderr}`).join('\n--- the next run:\n');
       expect(next.code, 'exit code of the next run').toBe(0);
@@ -161,6 +167,8 @@ class Work {
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       return `${this.#operation.name}: ${act} call ${at + 1}, ${struck}: ${message}\n${said}`;
+    } finally {
+      await herd.edit(() => file);
     }
   }
 

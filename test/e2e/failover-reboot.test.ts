@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { LedHerd } from './failover-herd.ts';
+import { patient } from './support/edits.ts';
 import { docker } from './support/engine.ts';
 
 let group: LedHerd;
@@ -51,6 +52,7 @@ describe('everything ends at once with nobody there, is started in any order, an
     const before = await group.becomeWhole();
     expect(before.name).not.toBe('lb1-primary');
     await group.addRow(before.name);
+    await group.herd.edit(patient);
     await reboot((await group.followers(before.name)).split(','));
     await group.startDaemon();
     expect(await group.becomeWhole()).toEqual(before);

@@ -50,9 +50,10 @@ describe('a leader that is gone is replaced at once', () => {
     await group.addRow(old.name);
     const volume = await group.volumeOf(old.name);
     for (const name of (await group.followers(old.name)).split(',')) await group.deafen(name);
+    // On a slow machine it may be back in place for a moment, and they are told to follow it again: they still get nothing.
+    await group.sql(old.name, 'ALTER ROLE pgherd_replication NOLOGIN');
     await group.sql(old.name, 'INSERT INTO kept SELECT generate_series(1001, 1007)');
-    await group.kill(old.name);
-    await group.awaitSuccessor(old);
+    await group.failOver(old);
     const leader = await group.becomeWhole();
     expect(leader.timeline).toBe(old.timeline + 1);
     expect(await group.sql(leader.name, 'SELECT count(*) FROM kept WHERE n > 1000')).toBe('0');
@@ -88,8 +89,7 @@ describe('a leader that is gone is replaced at once', () => {
     await group.addRow(old.name);
     await group.coolDown(old.name);
     const volume = await group.volumeOf(old.name);
-    await group.kill(old.name);
-    await group.awaitSuccessor(old);
+    await group.failOver(old);
     const leader = await group.becomeWhole();
     expect(leader.timeline).toBe(old.timeline + 1);
     expect(await group.volumeOf(old.name)).toBe(volume);
@@ -131,9 +131,13 @@ describe('a leader that is gone is replaced at once', () => {
 
   it('and not when nothing happened to it: a daemon that starts anew leaves all as it is', async () => {
     const before = await group.becomeWhole();
+    const looked = await group.herd.look();
     await group.daemon.kill();
     await group.startDaemon();
     expect(await group.becomeWhole()).toEqual(before);
-    expect(group.daemon.steps().filter((id) => !id.includes(': await-'))).toEqual([]);
+    expect(await group.herd.look()).toEqual(looked);
+    // A replica that is heard late is no reader until then.
+    const isHarmless = (id: string): boolean => id.includes(': await-') || id.endsWith(': write-readers');
+    expect(group.daemon.steps().filter((id) => !isHarmless(id))).toEqual([]);
   });
 });

@@ -48,6 +48,8 @@ export class Herd {
       cluster_name: name,
       network: { subnet, rw_subnet: rwSubnet },
       balancers: [{ name: GROUP, replicas }],
+      // However slow the machine: who leads is started in place.
+      failover: { delay: '60s' },
     });
   }
 

@@ -98,6 +98,6 @@ test('a controller told to stop finishes what has begun and gives its lock back'
   const { code, stdout, stderr } = await running.done;
   expect(code, `${stdout}${stderr}`).toBe(3);
   expect(`${stdout}${stderr}`).toContain('run the same command again');
-  expect(await lock()).toEqual([]);
+  await herd.cluster.untilUnlocked();
   await finish(2);
 });

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { startProxy, type Proxy } from '../bench/proxy.ts';
 import { LedHerd, slotOf, type Leader } from './failover-herd.ts';
 import type { Result } from './support/cluster.ts';
-import { dockerResult, engineHost } from './support/engine.ts';
+import { engineHost } from './support/engine.ts';
 import { until } from './support/until.ts';
 
 /** A command that is held up between its read and its write, while its leader is lost and another node is promoted. */
@@ -72,16 +72,7 @@ async function setScene(): Promise<Scene> {
 
 /** Kills the leader, and waits until its heir leads, and all that are up have it written down. */
 async function replace({ before, heir, third }: Scene): Promise<Leader> {
-  const [next] = await until(
-    () => `${heir} leads; the daemon said\n${group.daemon.running.stdout().slice(-3000)}`,
-    async () => {
-      const found = await group.leaders();
-      // On a slow machine it may be back in place before anybody could take over.
-      if (found[0]?.name === before.name) await dockerResult(['kill', group.container(before.name)]);
-      return found;
-    },
-    ([first]) => first !== undefined && first.name !== before.name,
-  );
+  const { next } = await group.failOver(before);
   const leader = { name: heir, timeline: before.timeline + 1 };
   expect(next).toEqual(leader);
   for (const name of [heir, third]) {

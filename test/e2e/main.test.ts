@@ -100,6 +100,7 @@ describe('a file in the old format: one balancer, a primary, two replicas', () =
   });
 
   it('has exactly the names, addresses and ports of the file', async () => {
+    await cluster.untilUnlocked();
     expect(await cluster.containers()).toEqual(
       inFile()
         .map(({ container_name }) => container_name)
@@ -763,7 +764,8 @@ describe('Ctrl-C in the middle', () => {
     expect(code).toBe(3);
     expect(stderr).toContain('stopping: what has begun is finished, nothing new is started');
     expect(stderr).toMatch(/not converged after .* s \(interrupted\)\n {2}run the same command again to go on/);
-    expect(await dockerLines('ps', '--all', '--quiet', '--filter', `name=pgherd-lock-${cluster.name}`)).toEqual([]);
+    expect(await dockerLines('ps', '--quiet', '--filter', `name=pgherd-lock-${cluster.name}`)).toEqual([]);
+    await cluster.untilUnlocked();
 
     expect(await cluster.pgherd(['reconcile', '--once'])).toMatchObject(ok);
     expect(await psql(`${cluster.name}-lb1-primary`, 'SELECT state FROM pg_stat_replication')).toBe('streaming');

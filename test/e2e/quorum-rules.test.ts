@@ -45,12 +45,20 @@ async function untilCommits(reason: string): Promise<string> {
   return found?.message ?? '';
 }
 
+/** Waits until `status`, which has asked the servers, says it. */
+async function untilStatus(words: string): Promise<void> {
+  await until(
+    `the status says: ${words}`,
+    () => group.pgherd(['status']),
+    ({ stdout }) => stdout.includes(words),
+  );
+}
+
 describe('in a group whose commits wait for a quorum', () => {
   it('settings inside the server that have commits not wait are shown, and by whom', async () => {
     await group.sql('lb1-primary', "CREATE ROLE app LOGIN PASSWORD 'app'; ALTER ROLE app SET synchronous_commit = off");
     expect(await untilCommits('SettingsOverride')).toContain('role app: synchronous_commit=off');
-    const { stdout } = await group.pgherd(['status']);
-    expect(stdout).toContain('role app: synchronous_commit=off');
+    await untilStatus('role app: synchronous_commit=off');
     await group.sql('lb1-primary', 'ALTER ROLE app RESET synchronous_commit');
     await untilCommits('AsExpected');
   });
@@ -78,7 +86,7 @@ describe('in a group whose commits wait for a quorum', () => {
       (found) => found === '1',
       60_000,
     );
-    await group.sql('lb1-primary', 'CREATE TABLE acknowledged ()');
+    await psql(group.container('lb1-primary'), 'CREATE TABLE acknowledged ()', { timeoutMs: 120_000 });
     // One was enough for that; the other one waits as long as it was told to.
     const end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
     for (const name of replicas) await group.sql(name, `ALTER SYSTEM RESET ALL; SELECT pg_reload_conf(); ${end}`);
@@ -161,8 +169,7 @@ describe('in a group whose commits wait for a quorum', () => {
     expect(await group.sql('lb1-primary', 'SHOW synchronous_standby_names')).toBe('');
     await group.untilListed('lb1-primary', '');
     await commit();
-    const { stdout } = await group.pgherd(['status']);
-    expect(stdout).toContain('commits are acknowledged without a replica');
+    await untilStatus('commits are acknowledged without a replica');
     await group.heal('lb1-replica1');
     await group.untilListed('lb1-primary', '1');
     await untilCommits('AsExpected');

@@ -229,6 +229,7 @@ describe('what others hold', () => {
       ),
     );
     expect(await foreign.look()).toEqual(before);
+    await cluster.untilUnlocked();
     expect([await cluster.networks(), await cluster.containers()]).toEqual([[], []]);
     expect(await cluster.pgherd(['plan', '--detailed-exitcode'])).toMatchObject({ code: 2 });
   });
@@ -326,8 +327,6 @@ describe('two at once', () => {
   const workMem = (): Promise<string> => psql(`${cluster.name}-lb1-primary`, 'SHOW work_mem');
   const lockState = (): Promise<readonly string[]> =>
     dockerLines('ps', '--all', '--filter', `name=^${lock}$`, '--format', '{{.State}}');
-  /** The engine removes it when it has ended, after its holder has. */
-  const lockGoes = (): Promise<unknown> => until('the lock is gone', lockState, (states) => states.length === 0);
   const lockLike = (): readonly string[] => [
     '--interactive',
     '--rm',
@@ -355,7 +354,7 @@ describe('two at once', () => {
     const holder = await cluster.spawnPgherd(['reconcile', '--once']);
     await until('the lock is held', lockState, ([state]) => state === 'running');
     holder.child.kill('SIGKILL');
-    await lockGoes();
+    await cluster.untilUnlocked();
   });
 
   it('one works, the other waits, says for whom, and finds nothing to do', async () => {
@@ -372,7 +371,7 @@ describe('two at once', () => {
     const [worker] = both.filter((result) => !isIdle(result));
     expect(worker?.stdout).toMatch(/converged, \d+ steps done/);
     expect(worker?.stderr).not.toContain('waiting');
-    await lockGoes();
+    await cluster.untilUnlocked();
   });
 
   it('a lock created and never attached to is taken over', async () => {
@@ -381,7 +380,7 @@ describe('two at once', () => {
     expect({ code, stderr }).toMatchObject(ok);
     expect(stderr).toContain(waited);
     expect(await workMem()).toBe(`${edits}MB`);
-    await lockGoes();
+    await cluster.untilUnlocked();
   });
 
   it('a lock attached to and never started is taken over', async () => {
@@ -393,7 +392,7 @@ describe('two at once', () => {
     expect({ code, stderr }).toMatchObject(ok);
     expect(stderr).toContain(waited);
     expect(await workMem()).toBe(`${edits}MB`);
-    await lockGoes();
+    await cluster.untilUnlocked();
   });
 
   it('a lock that runs is waited for as long as its holder lives, and no longer', async () => {
@@ -414,7 +413,7 @@ describe('two at once', () => {
       expect(await waiting.done).toMatchObject(ok);
       expect(Date.now() - killedAt).toBeLessThan(30_000);
       expect(await workMem()).toBe(`${edits}MB`);
-      await lockGoes();
+      await cluster.untilUnlocked();
     } finally {
       holder.child.kill('SIGKILL');
     }
@@ -449,12 +448,12 @@ describe('two at once', () => {
     } finally {
       holder.child.kill('SIGKILL');
     }
-    await lockGoes();
+    await cluster.untilUnlocked();
     expect(await cluster.pgherd(['reconcile', '--once'])).toMatchObject(ok);
   });
 
   it('who has nothing to do, or only looks, waits for nobody', async () => {
-    await lockGoes();
+    await cluster.untilUnlocked();
     await docker('create', ...lockLike());
     for (const args of [['plan', '--detailed-exitcode'], ['status'], ['reconcile', '--once']]) {
       expect(await cluster.pgherd(args)).toMatchObject({ code: 0, stderr: '' });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LedHerd, mount, type Leader } from './failover-herd.ts';
+import type { PlanJson } from './support/edits.ts';
 import { docker, dockerResult } from './support/engine.ts';
 import { until } from './support/until.ts';
 
@@ -27,20 +28,28 @@ async function promoteByHand(name: string, row: number): Promise<void> {
 describe('a replica that takes writes while its leader serves', () => {
   let volume: string;
 
+  const reasonOf = ({ changes }: PlanJson): PlanJson['changes'][number]['reason'] | undefined =>
+    changes.find(({ resource }) => resource === 'node/lb1-replica1')?.reason;
+
   it('is seen by plan, status and its health check, without a daemon', async () => {
     await group.becomeWhole('lb1-primary');
     expect(await group.healthOf('lb1-replica1')).toBe('0 streaming');
     volume = await group.volumeOf('lb1-replica1');
     await promoteByHand('lb1-replica1', 1000);
-    const { changes, blocked } = await group.herd.planJson();
-    expect(changes.find(({ resource }) => resource === 'node/lb1-replica1')?.reason).toEqual({
+    const plan = await until(
+      'the plan has a second writer, and blocks nothing',
+      () => group.herd.planJson(),
+      (found) => reasonOf(found)?.code === 'second-writer' && found.blocked.length === 0,
+    );
+    expect(reasonOf(plan)).toEqual({
       code: 'second-writer',
       detail: `it takes writes, and does not lead; it is killed, and its volume ${volume} is kept with what it wrote`,
     });
-    expect(blocked).toEqual([]);
-    const { stdout } = await group.pgherd(['status']);
-    expect(stdout).toContain('takes writes, and does not lead');
-    expect(stdout).toContain('OutOfSync');
+    await until(
+      'the status says so',
+      () => group.pgherd(['status']),
+      ({ stdout }) => ['takes writes, and does not lead', 'OutOfSync'].every((words) => stdout.includes(words)),
+    );
     expect(await group.healthOf('lb1-replica1')).toBe('1 takes writes, and does not lead');
   });
 

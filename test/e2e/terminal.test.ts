@@ -110,7 +110,8 @@ it('ends in order where its terminal is closed', async () => {
     () => readFile(code, 'utf8'),
     (text) => text === '129\n',
   );
-  expect(await dockerLines('ps', '--all', '--quiet', '--filter', `name=pgherd-lock-${cluster.name}`)).toEqual([]);
+  expect(await dockerLines('ps', '--quiet', '--filter', `name=pgherd-lock-${cluster.name}`)).toEqual([]);
+  await cluster.untilUnlocked();
 });
 
 it('goes on from there, and leaves what was done, above the result', async () => {

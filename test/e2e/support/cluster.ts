@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { dockerLines, engineHost, newRun, ROOT, sweep, type TestRun } from './engine.ts';
 import { takePlaces, type Place } from './places.ts';
 import { start, type Result, type Running, type RunOptions } from './run.ts';
+import { until } from './until.ts';
 
 export type { Result, Running } from './run.ts';
 
@@ -38,6 +39,8 @@ export type TestCluster = {
   containers(): Promise<readonly string[]>;
   volumes(): Promise<readonly string[]>;
   networks(): Promise<readonly string[]>;
+  /** Waits until its lock is gone: the engine may still be at removing that of a run that has ended. */
+  untilUnlocked(): Promise<unknown>;
   /** Kills what still runs, removes everything with the run's or the cluster's label, gives ports and subnets back. */
   cleanup(): Promise<void>;
   /** The same, but for what is on the engine: for one that goes itself, and may not get rid of all after it was killed. */
@@ -95,6 +98,12 @@ export async function newCluster(run: TestRun = newRun()): Promise<TestCluster> 
     containers: () => named('ps', '--all', '--format', '{{.Names}}'),
     volumes: () => named('volume', 'ls', '--format', '{{.Name}}'),
     networks: () => named('network', 'ls', '--format', '{{.Name}}'),
+    untilUnlocked: () =>
+      until(
+        `the lock of ${name} is gone`,
+        () => dockerLines('ps', '--all', '--filter', `name=^pgherd-lock-${name}$`, '--format', '{{.State}}'),
+        (states) => states.length === 0,
+      ),
     cleanup: async () => {
       await killAll();
       await sweep(`pgherd.cluster=${name}`);

@@ -56,6 +56,27 @@ async function onEngine(options: RunOptions): Promise<RunOptions> {
   return { ...options, env: { DOCKER_HOST: await engineHost(), DOCKER_CLI_HINTS: 'false', ...options.env } };
 }
 
+/**
+ * Pauses a container when one of its health checks has just ended: the next one begins an interval later. Where a pause
+ * meets the beginning of an exec, Engine 20.10 never answers for the container again.
+ */
+export async function pauseBetweenChecks(container: string): Promise<void> {
+  const format = '{{with .State.Health}}{{json .Log}}{{end}}';
+  const checks = (): Promise<string> => docker('inspect', '--format', format, container);
+  const before = await checks();
+  if (before !== '') await until(`a health check of ${container} ends`, checks, (now) => now !== before);
+  await pause(container);
+}
+
+/** Pauses a container. Under load the kernel may not have frozen all of its processes in the time that runc gives it. */
+export async function pause(container: string): Promise<void> {
+  await until(
+    `${container} is paused`,
+    () => dockerResult(['pause', container]),
+    ({ code }) => code === 0,
+  );
+}
+
 const trimmed = (text: string): string => text.replace(/\n$/, '');
 
 /** Gives the lines of `docker …`, without empty ones. */
