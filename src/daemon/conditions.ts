@@ -193,7 +193,7 @@ function servers({ source, snapshot, reports, isAwaited, isWorking }: Facts): re
 // Only where the file asks for a quorum.
 function commitsDurable(groups: readonly Group[], snapshot: Snapshot, reports: Reports): readonly Finding[] {
   const states = groups.flatMap((group) => {
-    const state = findCommitState(group, viewGroup(group, snapshot), snapshot.nodes, reports);
+    const state = findCommitState(group, viewGroup(group, snapshot), snapshot, reports);
     return state === undefined ? [] : [{ name: group.name, ...state }];
   });
   const joined = joinCommitStates(states);

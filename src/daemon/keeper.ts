@@ -304,9 +304,11 @@ export class ClusterKeeper {
     this.#lookedAt = this.#options.now();
     const looked = await look(engine, this.#source.topology, fingerprints);
     this.#see(looked);
-    // Where nothing is left that could say so, the pause holds until the file changes.
+    // Where nothing is left that could say so, or not all can be asked, the pause holds until the file changes.
     const { generation } = this.#source;
-    const isStill = looked.snapshot.nodes.length > 0 ? isPaused(looked.snapshot) : generation === this.#pausedFor;
+    const { nodes, busy } = looked.snapshot;
+    const isKnown = nodes.length > 0 && busy.length === 0;
+    const isStill = isPaused(looked.snapshot) || (!isKnown && generation === this.#pausedFor);
     this.#pausedFor = isStill ? generation : undefined;
     if (!isStill) this.#note({ type: 'resumed', message: 'the cluster is kept again' });
     return isStill;

@@ -49,8 +49,10 @@ export function containerCalls(
   const inspectListed = async (listed: Docker.ContainerInfo): Promise<Container | undefined> => {
     const before = late.get(listed.Id);
     if (before !== undefined && !(await settlesWithin(inspectTimeAgain, before))) return mapListed(listed);
+    // One that was answered late is held no more; an engine that is slow is given the time it takes.
+    const isHeld = before !== undefined && (await isUnanswered(before));
     const question = inspectContainer(listed.Id);
-    if (await settlesWithin(before === undefined ? inspectTime : inspectTimeAgain, question)) {
+    if (await settlesWithin(isHeld ? inspectTimeAgain : inspectTime, question)) {
       late.delete(listed.Id);
       return question;
     }
@@ -126,6 +128,13 @@ export function containerCalls(
         return demultiplex(await docker.getContainer(ref).logs(options));
       }),
   };
+}
+
+async function isUnanswered(question: Promise<unknown>): Promise<boolean> {
+  return question.then(
+    () => false,
+    (error: unknown) => hasCode(error, 'engine-timeout'),
+  );
 }
 
 // The engine writes frames of an 8-byte header (stream, 0, 0, 0, length) and a body where there is no terminal.

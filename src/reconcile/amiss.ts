@@ -1,5 +1,5 @@
 import { slotName } from '../postgres/config.ts';
-import { viewGroup, type GroupView } from './group.ts';
+import { findBusy, viewGroup, type GroupView } from './group.ts';
 import { diagnose, findLackingSlots, isAdrift, streamsFrom, type Heard, type Reports } from './reports.ts';
 import type { Snapshot } from './snapshot.ts';
 import { isSecondWriter } from './writers.ts';
@@ -79,7 +79,7 @@ function findUnlisted(group: Group, { record, leader }: Led, snapshot: Snapshot,
   const { num, listed } = record.sync ?? { num: 0, listed: [] };
   const differs = listed.length > 0 && num !== group.replication.syncReplicas;
   const unlisted = group.nodes.flatMap(({ name, slot }) => {
-    if (slot === leader.slot) return [];
+    if (slot === leader.slot || findBusy(snapshot, group.name, slot) !== undefined) return [];
     const id = snapshot.nodes.find((each) => each.group === group.name && each.slot === slot)?.container.id ?? '';
     const streams = streamsFrom(lead, reports.get(id), name);
     return streams === listed.includes(slot)

@@ -37,7 +37,11 @@ export async function claim(
   const known = (await Promise.all(recorded.map((each) => readGroup(each, context)))).flat();
   const named = recorded.flatMap(({ nodes }) => nodes.flatMap(({ facts }) => facts.record?.epoch ?? []));
   const found = [...known.map(({ newest }) => newest.epoch), ...named];
-  const epoch = Math.max(lock.since, tenure.epoch ?? 0, ...found.map((each) => each + 1));
+  const own = tenure.epoch;
+  const isBehind = known.some(({ newest }) => newest.epoch !== own);
+  // A group of which no record can be read stays behind, and is no reason to claim the others again.
+  if (own !== undefined && !isBehind) return false;
+  const epoch = Math.max(lock.since, own ?? 0, ...found.map((each) => each + 1));
   await lock.verify();
   await Promise.all(
     known.map(async ({ group, newest, targets }) => {
@@ -48,7 +52,7 @@ export async function claim(
   );
   await lock.verify();
   tenure.epoch = epoch;
-  return known.length > 0;
+  return isBehind;
 }
 
 type Recorded = {
@@ -84,9 +88,9 @@ async function readGroup({ group, nodes }: Recorded, { engine }: ActionContext):
   // By more than half of them, what a leader was promoted by is known.
   if (failed !== undefined && volumes.length * 2 <= nodes.length) throw failed.reason;
   const whole = volumes.flatMap(({ records }) => records).toSorted(newestFirst)[0];
-  if (whole === undefined) return [];
   const texts = volumes.flatMap(({ files }) => files);
-  const newest = recoverLinked(group, newestRecord(nodes)?.record ?? whole, whole, texts);
+  const newest = recoverLinked(group, newestRecord(nodes)?.record, whole, texts);
+  if (newest === undefined) return [];
   // An older volume of who leads, just mounted, is not what it leads with: its record is of before that reign.
   const targets = volumes.filter(
     ({ node, records: [own] }) =>
@@ -103,11 +107,11 @@ async function readGroup({ group, nodes }: Recorded, { engine }: ActionContext):
  */
 function recoverLinked(
   group: string,
-  linked: RecordName,
-  whole: GroupRecord,
+  linked: RecordName | undefined,
+  whole: GroupRecord | undefined,
   files: readonly RecordFile[],
-): GroupRecord {
-  if (compareRecords(linked, whole) <= 0) return whole;
+): GroupRecord | undefined {
+  if (linked === undefined || (whole !== undefined && compareRecords(linked, whole) <= 0)) return whole;
   const name = formatRecordName(linked);
   if (files.some((each) => formatRecordName(each.name) === name && parseJson(each.text) !== undefined)) {
     throw new PgherdError(
@@ -118,6 +122,7 @@ function recoverLinked(
       },
     );
   }
+  if (whole === undefined) return undefined;
   const { epoch, version, leader, members, fork, sync } = linked;
   const timeline = isSameReign(linked, whole) || fork === undefined ? whole.timeline : nextTimeline(whole, fork);
   return { ...whole, epoch, version, leader, members, fork, sync, timeline };

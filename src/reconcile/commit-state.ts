@@ -1,9 +1,9 @@
 import { parseStandbyNames, type Commits } from '../postgres/config.ts';
 import type { Report } from '../postgres/report.ts';
 import type { Group } from '../topology/model.ts';
-import type { GroupView } from './group.ts';
+import { findContainer, type GroupView } from './group.ts';
 import { streamsFrom } from './reports.ts';
-import type { ObservedNode } from './snapshot.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /** What becomes of commits in quorum mode. */
 export type CommitState = {
@@ -24,7 +24,7 @@ export type CommitState = {
 export function findCommitState(
   group: Group,
   view: GroupView,
-  nodes: readonly ObservedNode[],
+  snapshot: Snapshot,
   reports: ReadonlyMap<string, Report>,
 ): CommitState | undefined {
   if (group.replication.mode !== 'quorum' || view.phase !== 'led') return undefined;
@@ -34,8 +34,7 @@ export function findCommitState(
     group.nodes.filter(({ slot }) => slots.includes(slot)).map(({ name }) => name);
   const listed = nameAll(recorded?.listed ?? []);
   const reportOf = (slot: number): Report | undefined => {
-    const node = nodes.find((each) => each.group === group.name && each.slot === slot);
-    return reports.get(node?.container.id ?? '');
+    return reports.get(findContainer(snapshot, group.name, slot)?.id ?? '');
   };
   const ofReplicas = group.nodes.flatMap(({ name, slot }) =>
     slot === view.leader.slot ? [] : listOwnUnsafe(reportOf(slot)).map((setting) => `${name}: ${setting}`),

@@ -43,10 +43,12 @@ export function viewGroup(group: Group, snapshot: Snapshot): GroupView {
   const unread = unreadVolumes(group, snapshot);
   const source = newestRecord(nodes);
   const withData = nodes.filter(({ facts }) => facts.state.is === 'data');
+  // Whether or not the file has it: it may serve, and cannot be taken out of service.
+  if (source !== undefined && findBusy(snapshot, group.name, source.record.leader) !== undefined) {
+    return { phase: 'unread' };
+  }
   if (unread.some(({ slot }) => group.nodes.some((node) => node.slot === slot))) {
     if (source === undefined || !isReadEnough(source.record, nodes)) return { phase: 'unread' };
-    // It may serve, and cannot be taken out of service.
-    if (findBusy(snapshot, group.name, source.record.leader) !== undefined) return { phase: 'unread' };
     // Its container may be impossible to make: it is waited for as for a leader that has ended.
     const isAway = unread.some(({ slot }) => slot === source.record.leader);
     if (isAway && (snapshot.lost.get(group.name) ?? 0) < unreadPatience) return { phase: 'unread' };
@@ -78,8 +80,12 @@ export function unreadFor(group: Group, snapshot: Snapshot): number | undefined 
   return unreadPatience - lostFor;
 }
 
-/** A node's container where another call to the engine holds it, so that nothing can be read of it or done to it. */
-export function findBusy({ busy }: Snapshot, group: string, slot: number): Container | undefined {
+/** The container of a node, or of a balancer, which has no slot, where another call to the engine holds it, so that nothing can be read of it or done to it. */
+export function findBusy(
+  { busy }: Pick<Snapshot, 'busy'>,
+  group: string,
+  slot: number | undefined,
+): Container | undefined {
   return busy.find((container) => isOf(container, group, slot));
 }
 

@@ -6,7 +6,7 @@ import { viewGroup } from './group.ts';
 import { home as balancerHome } from '../balancer/revision.ts';
 import { wantedRevision as wantedBalancer } from './kinds/balancer-config.ts';
 import { balancerStopSeconds } from './kinds/balancer-spec.ts';
-import { busyResources, planBusy, withoutBusy } from './kinds/busy.ts';
+import { busyResources, planBusy } from './kinds/busy.ts';
 import { planGroup } from './kinds/group.ts';
 import { planHalfRemoved, withHalfRemoved } from './kinds/half-removed.ts';
 import { nodeName } from './kinds/find-node.ts';
@@ -29,11 +29,11 @@ export function planCluster(
   fingerprints: Fingerprints,
   failed: ReadonlySet<string> = new Set(),
 ): Plan {
-  const left = new Set([...failed, ...busyResources(snapshot)]);
+  const left = new Set([...failed, ...busyResources(topology, snapshot)]);
   const contexts = groupContexts(topology, snapshot, fingerprints, left);
   const networks = planNetworks(topology, snapshot);
   const planned = mergeParts(contexts.map(planGroup));
-  const groups = { ...planned, ...withoutBusy(withHalfRemoved(planned, planHalfRemoved(snapshot)), snapshot) };
+  const groups = { ...planned, ...withHalfRemoved(planned, planHalfRemoved(snapshot)) };
   const removed = planRemovedGroups(topology, snapshot);
   // What needs a network waits for it; a blocked network keeps containers from being made, not from being looked at.
   const networkSteps = networks.steps ?? [];

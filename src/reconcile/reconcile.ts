@@ -12,7 +12,7 @@ import { findLockImage } from './lock-image.ts';
 import { look, type Looked } from './look.ts';
 import type { Passwords } from './passwords.ts';
 import { nodeResource } from './names.ts';
-import { without, type Plan, type Step } from './plan.ts';
+import { earliest, without, type Plan, type Step } from './plan.ts';
 import { planCluster } from './planner.ts';
 import { isPaused } from './requests.ts';
 import { Listeners } from './listeners.ts';
@@ -70,6 +70,9 @@ const handsOver: ReadonlySet<Step['action']['do']> = new Set(['fence', 'detach',
 /** Milliseconds that a run which has nothing else to do waits for the word of those that are not heard, and between two looks. */
 const wordWithin = 10_000;
 const wordPause = 250;
+
+/** Milliseconds between two looks at a container that another call to the engine holds. */
+const busyPause = 2000;
 
 /** Milliseconds: a timer for longer would end at once. 25 days are as good as for ever. */
 const longestTimer = 2 ** 31 - 1;
@@ -220,6 +223,9 @@ class Run {
       }
       const steps = plan.steps;
       const isSettled = steps.length === 0;
+      // Nothing tells the end of a call that holds a container, and a daemon looks again by itself.
+      const awaitsCall = isSettled && this.#options.daemon === undefined && snapshot.busy.length > 0;
+      if (awaitsCall) this.#recheckIn(earliest([plan.recheck, busyPause]));
       if (isSettled && this.#isInDoubt()) continue;
       if (await this.#claims(snapshot, isSettled)) continue;
       if (!isTold || this.#lock !== undefined) {
@@ -236,7 +242,7 @@ class Run {
         continue;
       }
       if (isSettled && checks.length === 0 && !isBegun) {
-        if (this.#mayEnd() && !this.#awaitsMore(due, isStuck)) {
+        if (this.#mayEnd() && !awaitsCall && !this.#awaitsMore(due, isStuck)) {
           return this.#result(plan, !isStuck && this.#underWay.isNothing);
         }
         await calledOff(signal);

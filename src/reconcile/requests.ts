@@ -11,6 +11,7 @@ import {
   type Reign,
 } from '../postgres/layout.ts';
 import { newestRecord } from './group.ts';
+import { readSlot } from './names.ts';
 import { placed } from './kinds/find-node.ts';
 import { writeFolder } from './kinds/node-folder.ts';
 import { observe } from './observe.ts';
@@ -72,7 +73,7 @@ export async function cancelHandover(
 
 /** Pauses a cluster, or resumes it. Takes no lock: its holder is the one to see it. Returns whether anything changed. */
 export async function setPaused(engine: Engine, cluster: string, by: string | undefined): Promise<boolean> {
-  const nodes = await nodesOf(engine, cluster);
+  const nodes = await nodesOf(engine, cluster, undefined, true);
   const isPaused = by !== undefined;
   const newest = newestPause(nodes);
   const known = nodes.filter(({ facts }) => facts.pause?.at === newest?.at);
@@ -81,8 +82,19 @@ export async function setPaused(engine: Engine, cluster: string, by: string | un
   return true;
 }
 
-async function nodesOf(engine: Engine, cluster: string, group?: string): Promise<readonly ObservedNode[]> {
-  const { nodes } = await observe(engine, cluster, undefined);
+// `all`: one that is not told would go by an older word later.
+async function nodesOf(engine: Engine, cluster: string, group?: string, all = false): Promise<readonly ObservedNode[]> {
+  const { nodes, busy } = await observe(engine, cluster, undefined);
+  const untold = busy.find(({ labels }) => readSlot(labels) !== undefined);
+  if (all && untold !== undefined) {
+    throw new PgherdError(
+      'engine-timeout',
+      `another call to the engine holds ${untold.name}, which could not be told`,
+      {
+        remedy: 'wait for the end of that call, such as `docker cp`, or end it',
+      },
+    );
+  }
   const own = nodes.filter((node) => group === undefined || node.group === group);
   if (own.length > 0) return own;
   const whose = group === undefined ? `cluster ${cluster}` : `group ${group} of cluster ${cluster}`;

@@ -89,7 +89,7 @@ async function readGroup(
   return {
     name: group.name,
     leader: group.nodes.find(({ slot }) => slot === leaderSlot)?.name ?? null,
-    commits: findCommitState(group, view, snapshot.nodes, said) ?? null,
+    commits: findCommitState(group, view, snapshot, said) ?? null,
     nodes,
     balancer: await readBalancer(engine, topology, snapshot, group, plan),
   };
@@ -161,7 +161,7 @@ async function readBalancer(
   group: Group,
   plan: Plan,
 ): Promise<BalancerStatus> {
-  const container = snapshot.balancers.find((each) => each.group === group.name)?.container;
+  const container = findContainer(snapshot, group.name, undefined);
   const common = {
     name: group.name,
     state: container?.state ?? 'missing',

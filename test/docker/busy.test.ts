@@ -72,4 +72,16 @@ it('a container of which the engine tells nothing is as its list says, and is wa
   questions[1]?.setHeader('content-type', 'application/json').end(JSON.stringify(inspected));
   expect((await third)[0]).toMatchObject({ id: '1e82', startedAt: Date.parse('2026-01-01T00:00:01Z') });
   expect((await third)[0]).not.toHaveProperty('isBusy');
+
+  // An engine that is slow, and answers, is given its time.
+  const fourth = list();
+  await vi.waitUntil(() => questions.length === 3);
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(await fourth).toEqual([expect.objectContaining(busy)]);
+  questions[2]?.setHeader('content-type', 'application/json').end(JSON.stringify(inspected));
+  const fifth = list();
+  await vi.waitUntil(() => questions.length === 4);
+  await vi.advanceTimersByTimeAsync(4000);
+  questions[3]?.setHeader('content-type', 'application/json').end(JSON.stringify(inspected));
+  expect((await fifth)[0]).not.toHaveProperty('isBusy');
 });

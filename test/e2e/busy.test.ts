@@ -53,6 +53,22 @@ describe('another call holds a replica, as `docker cp` does while it copies', ()
     await letGo();
     expect(await group.becomeWhole()).toMatchObject({ name: 'lb1-replica1' });
   });
+
+  it('a run that ends waits for that call', async () => {
+    await group.stopDaemon();
+    const held = group.container('lb1-replica2');
+    const letGo = await hold(held);
+    const reconcile = await group.spawnPgherd(['reconcile', '--once', '--timeout', '240']);
+    await until(
+      'it says what it waits for',
+      () => reconcile.stdout() + reconcile.stderr(),
+      (said) => said.includes(`another call to the engine holds ${held}`),
+      limit,
+    );
+    await letGo();
+    const { code, stdout, stderr } = await reconcile.done;
+    expect(code, stdout + stderr).toBe(0);
+  });
 });
 
 describe('another call holds a leader', () => {

@@ -170,16 +170,33 @@ describe('the epoch of a claim', () => {
     expect(volumesOf(world, epoch + 500)).toEqual([...first, ...second]);
   });
 
-  it('is above its own last where that is found', async () => {
-    const { world, epoch } = await start();
+  it('is above its own last where a group has another one', async () => {
+    const { world, epoch, lb1 } = await start();
     const tenure: Tenure = { epoch: undefined };
-    for (const expected of [epoch + 1000, epoch + 1001]) {
-      await (
-        await claimIn(world, { tenure, since: epoch + 1000 })
-      ).claimed;
-      expect(tenure.epoch).toBe(expected);
-      expect(volumesOf(world, expected)).toEqual([...first, ...second]);
+    await (
+      await claimIn(world, { tenure, since: epoch + 1000 })
+    ).claimed;
+    expect(tenure.epoch).toBe(epoch + 1000);
+    await write(world, first, { ...lb1, epoch: epoch + 1001 });
+    expect(await (await claimIn(world, { tenure })).claimed).toBe(true);
+    expect(tenure.epoch).toBe(epoch + 1002);
+    expect(volumesOf(world, epoch + 1002)).toEqual([...first, ...second]);
+  });
+
+  it('stays its own where only a group is behind of which no record can be read', async () => {
+    const { world, lb2 } = await start();
+    for (const name of second) {
+      find(world, name).view.remove(`${home}/${recordsFolder}`);
+      find(world, name).view.put(`${home}/${recordsFolder}`, { type: 'directory' });
+      putFile(world, name, lb2, torn);
     }
+    const tenure: Tenure = { epoch: undefined };
+    expect(await (await claimIn(world, { tenure })).claimed).toBe(true);
+    const { epoch } = tenure;
+    const again = await claimIn(world, { tenure });
+    expect(await again.claimed).toBe(false);
+    expect(tenure.epoch).toBe(epoch);
+    expect(again.calls.filter(({ method }) => method === 'writeArchive')).toEqual([]);
   });
 });
 
@@ -241,10 +258,22 @@ describe('what a claim writes', () => {
     expect(volumesOf(world, epoch + 1)).toEqual([]);
   });
 
+  it('is none beside a record of a version that comes later, where there is no other', async () => {
+    const { world, epoch, lb1 } = await start();
+    for (const name of first) {
+      find(world, name).view.remove(`${home}/${recordsFolder}`);
+      find(world, name).view.put(`${home}/${recordsFolder}`, { type: 'directory' });
+      putFile(world, name, lb1, '{"format":3}');
+    }
+    await expect((await claimIn(world)).claimed).rejects.toThrow('lb1: the record');
+    expect(volumesOf(world, epoch + 1)).toEqual([]);
+  });
+
   it('is nothing for a group of which no record can be parsed', async () => {
     const { world, epoch, lb2 } = await start();
     for (const name of second) {
       find(world, name).view.remove(`${home}/${recordsFolder}`);
+      find(world, name).view.put(`${home}/${recordsFolder}`, { type: 'directory' });
       putFile(world, name, lb2, torn);
     }
     const { claimed, context } = await claimIn(world);

@@ -39,7 +39,8 @@ function stateOf(sync: SyncList, leader: Partial<Report> | null, replica2: Parti
     ['id-shop-lb1-replica1', streams],
     ['id-shop-lb1-replica2', { ...streams, ...replica2 }],
   ]);
-  const state = findCommitState(group, viewGroup(group, { ...snapshot, nodes }), nodes, reports);
+  const seen = { ...snapshot, nodes };
+  const state = findCommitState(group, viewGroup(group, seen), seen, reports);
   return `${state?.state ?? 'unknown'}: ${state?.message ?? ''}`;
 }
 

@@ -13,6 +13,7 @@ import {
   convergedSnapshot,
   emptySnapshot,
   topologyOf,
+  withBusy,
   withContainer,
   withFacts,
 } from './support.ts';
@@ -35,20 +36,6 @@ function withHalfRemoved(snapshot: Snapshot, group: string, slot: number): Snaps
     .filter((node) => node.group === group && node.slot === slot)
     .map(({ container }): Container => ({ ...container, state: 'dead' }));
   return { ...changeNode(snapshot, group, slot, () => undefined), halfRemoved };
-}
-
-/** A cluster in which another call to the engine holds the container of a node, or of the group's balancer. */
-function withBusy(snapshot: Snapshot, group: string, slot: number | undefined): Snapshot {
-  const is = ({ labels }: Container): boolean =>
-    labels['pgherd.group'] === group && labels['pgherd.node'] === (slot === undefined ? undefined : String(slot));
-  const [nodes, balancers] = [snapshot.nodes, snapshot.balancers];
-  const busy = [...nodes, ...balancers].map(({ container }) => container).filter(is);
-  return {
-    ...snapshot,
-    nodes: nodes.filter(({ container }) => !is(container)),
-    balancers: balancers.filter(({ container }) => !is(container)),
-    busy: busy.map((container) => ({ ...container, isBusy: true })),
-  };
 }
 
 /** Changes as `resource: actions (reason)`, one a line. */
@@ -605,7 +592,43 @@ describe('drift', () => {
     expect(held.blocked.map((each) => `${each.resource}: ${each.reason.code}`)).toEqual([
       `${resource}: container-busy`,
     ]);
-    expect(held.recheck).toBe(2000);
+  });
+
+  it.each([
+    ['a replica', 1, 'lb1-replica1', 'lb1-other'],
+    ['the leader', 0, 'lb1-primary', 'lb1-other'],
+  ])('no other container is made of %s that has another name in the file by then', (_, slot, before, after) => {
+    const names = ['primary', 'replica1', 'replica2'].map((each) => `lb1-${each}`.replace(before, after));
+    const [primary = '', ...replicas] = names;
+    const renamed = `
+cluster_name: shop
+network: { subnet: 172.31.0.0/16, rw_subnet: 172.30.255.0/24 }
+balancers:
+  - name: lb1
+    port: 19999
+    primary: { host: ${primary} }
+    replicas: [${replicas.map((host) => `{ host: ${host} }`).join(', ')}]
+`;
+    const made = plan(withBusy(converged, 'lb1', slot), renamed);
+    expect(formatSteps(made)).not.toContain('create');
+    expect(formatSteps(made)).not.toContain(after);
+  });
+
+  it('nobody takes over from one that is held, leads, and is no longer in the file', () => {
+    const text = `
+cluster_name: shop
+network: { subnet: 172.31.0.0/16, rw_subnet: 172.30.255.0/24 }
+balancers:
+  - name: lb1
+    port: 19999
+    replicas: [{ node_id: 2 }]
+`;
+    const lost = new Map([['lb1', 3_600_000]]);
+    const record = { epoch: 1, version: 3, leader: 1, members: [0, 1, 2] };
+    const nodes = converged.nodes.map((node) => withFacts(node, { record }));
+    const made = plan({ ...withBusy({ ...converged, nodes }, 'lb1', 1), lost }, text);
+    expect(formatSteps(made)).not.toMatch(/detach|fence|promote|write-leader/);
+    expect(made.blocked[0]?.reason.detail).toContain('nobody takes over from it before');
   });
 
   it('nobody takes over from a leader that another call holds, however long it does not answer', () => {

@@ -8,7 +8,7 @@ import { formatSteps, type Plan, type Step } from '../../src/reconcile/plan.ts';
 import { planCluster } from '../../src/reconcile/planner.ts';
 import type { Heard } from '../../src/reconcile/reports.ts';
 import type { ObservedNode, Snapshot } from '../../src/reconcile/snapshot.ts';
-import { changeNode, convergedSnapshot, topologyOf, withContainer, withFacts } from './support.ts';
+import { changeNode, convergedSnapshot, topologyOf, withBusy, withContainer, withFacts } from './support.ts';
 
 const file = `
 cluster_name: shop
@@ -674,6 +674,15 @@ describe('the list of those who may hold what was acknowledged is never less tha
       `),
     );
     expect(told(second)).toEqual({ num: 1, names: ['lb1-replica1', 'lb1-replica2'] });
+  });
+
+  it('one that another call to the engine holds is struck off where the others are enough, and counts where they are not', () => {
+    const held = withBusy(listed(1, [1, 2]), 'lb1', 2);
+    expect(told(plan(held, quorum))).toEqual({ num: 1, names: ['lb1-replica1'] });
+    const alone = heard(held, { primary: leads, replica1: waits, replica2: streams });
+    for (const text of [quorum, preferred]) expect(formatSteps(plan(alone, text))).not.toMatch(/quorum|write-config/);
+    const unlisted = withBusy(listed(1, [1]), 'lb1', 2);
+    expect(written(plan(unlisted, quorum))).toBeUndefined();
   });
 
   it('one that goes is waited for no more, and struck off when those that stay have all that it may have acknowledged', () => {

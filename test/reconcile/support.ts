@@ -240,3 +240,17 @@ function makeBalancer(topology: Topology, snapshot: Snapshot, group: Group): Obs
     readers: undefined,
   };
 }
+
+/** A cluster in which another call to the engine holds the container of a node, or of the group's balancer. */
+export function withBusy(snapshot: Snapshot, group: string, slot: number | undefined): Snapshot {
+  const is = ({ labels }: Container): boolean =>
+    labels['pgherd.group'] === group && labels['pgherd.node'] === (slot === undefined ? undefined : String(slot));
+  const [nodes, balancers] = [snapshot.nodes, snapshot.balancers];
+  const busy = [...nodes, ...balancers].map(({ container }) => container).filter(is);
+  return {
+    ...snapshot,
+    nodes: nodes.filter(({ container }) => !is(container)),
+    balancers: balancers.filter(({ container }) => !is(container)),
+    busy: busy.map((container) => ({ ...container, isBusy: true })),
+  };
+}

@@ -86,7 +86,9 @@ function throughBalancer(group: FoundGroup): Place {
 // psql outlives a change of leaders where it does not run beside the leader: that is slot 0 as a rule.
 function chooseNode({ nodes }: FoundGroup): Server | undefined {
   const running = nodes.filter(({ container }) => container.state === 'running').toReversed();
-  return running.find(({ container }) => container.health.status !== 'unhealthy') ?? running[0];
+  const isWell = ({ container }: Server): boolean =>
+    container.health.status !== 'unhealthy' && container.isBusy !== true;
+  return running.find(isWell) ?? running[0];
 }
 
 // Its name, where the engine chose the address.

@@ -1,6 +1,7 @@
 import { revisionNeedsRestart } from '../../base/revision.ts';
 import type { Container } from '../../docker/types.ts';
 import type { GroupContext } from '../context.ts';
+import { findBusy } from '../group.ts';
 import { balancerResource } from '../names.ts';
 import { inOrder, step, withoutRestart, type Change, type FieldChange, type Part, type Step } from '../plan.ts';
 import type { ObservedBalancer } from '../snapshot.ts';
@@ -17,6 +18,7 @@ import { readersReason, readersStep } from './readers.ts';
 export function planBalancer(context: GroupContext, starting: ReadonlySet<number>): Part {
   const { group, snapshot } = context;
   const observed = snapshot.balancers.find((each) => each.group === group.name);
+  if (findBusy(snapshot, group.name, undefined) !== undefined) return {};
   if (observed === undefined) return planMissing(context);
   const resource = balancerResource(group.name);
   const limits = compareLimits(group.balancer, observed.container);

@@ -1,34 +1,25 @@
 import type { Container } from '../../docker/types.ts';
 import { findLeading } from '../group.ts';
-import { labelNames, readSlot } from '../names.ts';
-import { without, type Blocked, type Change, type Part, type Step } from '../plan.ts';
+import { labelNames, nodeResource, readSlot } from '../names.ts';
+import type { Blocked, Part } from '../plan.ts';
 import type { Topology } from '../../topology/model.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { resourceOf } from './find-node.ts';
 
-/** Milliseconds after which a container is looked at again that another call holds: nothing tells the end of that. */
-const busyPause = 2000;
-
-/** Resources whose containers another call to the engine holds: nothing else is to wait for them. */
-export function busyResources({ busy }: Snapshot): ReadonlySet<string> {
-  return new Set(busy.map(resourceOf));
+/** Resources whose containers another call to the engine holds, as the file names them: nothing else is to wait for them. */
+export function busyResources(topology: Topology, { busy }: Snapshot): ReadonlySet<string> {
+  return new Set(busy.map((container) => nameInFile(topology, container) ?? resourceOf(container)));
 }
 
-/** A plan that leaves such containers alone: they are there, and neither are they made nor anything after that. */
-export function withoutBusy(
-  planned: { readonly changes: readonly Change[]; readonly steps: readonly Step[] },
-  snapshot: Snapshot,
-): { readonly changes: readonly Change[]; readonly steps: readonly Step[] } {
-  const resources = busyResources(snapshot);
-  if (resources.size === 0) return planned;
-  const changes = planned.changes.filter(({ resource }) => !resources.has(resource));
-  return { changes, steps: without(planned.steps, resources) };
+function nameInFile({ groups }: Topology, { labels }: Container): string | undefined {
+  const slot = readSlot(labels);
+  const node = groups.find(({ name }) => name === labels[labelNames.group])?.nodes.find((each) => each.slot === slot);
+  return node === undefined ? undefined : nodeResource(node.name);
 }
 
 /** Says what is waited for. */
 export function planBusy(topology: Topology, snapshot: Snapshot): Part {
-  if (snapshot.busy.length === 0) return {};
-  return { blocked: snapshot.busy.map((each) => blockedByCall(topology, snapshot, each)), recheck: busyPause };
+  return { blocked: snapshot.busy.map((each) => blockedByCall(topology, snapshot, each)) };
 }
 
 function blockedByCall(topology: Topology, snapshot: Snapshot, container: Container): Blocked {

@@ -3,7 +3,7 @@ import type { SyncList } from '../../postgres/layout.ts';
 import { isOfSameReign } from '../../postgres/reigns.ts';
 import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
-import type { GroupView } from '../group.ts';
+import { findBusy, findContainer, type GroupView } from '../group.ts';
 import { earliest } from '../plan.ts';
 import { streamsFrom, unlinkedFor, type Heard } from '../reports.ts';
 import { findNode } from './find-node.ts';
@@ -40,7 +40,7 @@ export function findWanted(context: GroupContext, view: Led): Wanted {
   // Its own word counts, not what it was started as: one that was to be stopped and was not leads on.
   if (leader === undefined || leader.recovery) return { is: undefined };
   const followers = group.nodes.filter(({ slot }) => slot !== view.leader.slot);
-  const streaming = streamingFollowers(context, view, leader);
+  const streaming = withoutHeld(context, view, streamingFollowers(context, view, leader));
   const able = followers.filter((node) => !streaming.includes(node) && mayReturn(context, leader, node));
   const leftFor = ({ name }: Node): number => reconnectTime - unlinkedFor(leader, name, snapshot.heardUntil);
   const returning = able.filter((node) => leftFor(node) > 0);
@@ -56,6 +56,15 @@ export function findWanted(context: GroupContext, view: Led): Wanted {
   return streaming.length + returning.length >= num ? { is: undefined, recheck } : { is: 'local' };
 }
 
+// One that another call to the engine holds cannot be asked when its leader is gone: it counts only where it is listed, and
+// where there are too few without it.
+function withoutHeld({ group, snapshot }: GroupContext, { record }: Led, streaming: readonly Node[]): readonly Node[] {
+  const isHeld = ({ slot }: Node): boolean => findBusy(snapshot, group.name, slot) !== undefined;
+  const free = streaming.filter((node) => !isHeld(node));
+  if (free.length >= group.replication.syncReplicas) return free;
+  return streaming.filter((node) => !isHeld(node) || record.sync?.listed.includes(node.slot) === true);
+}
+
 /** Whether one that does not stream can do so again from where it is. */
 function mayReturn(context: GroupContext, leader: Heard, { slot }: Node): boolean {
   const observed = findNode(context, slot);
@@ -66,7 +75,7 @@ function mayReturn(context: GroupContext, leader: Heard, { slot }: Node): boolea
 }
 
 function reportOf(context: GroupContext, slot: number): Heard | undefined {
-  return context.snapshot.reports.get(findNode(context, slot)?.container.id ?? '');
+  return context.snapshot.reports.get(findContainer(context.snapshot, context.group.name, slot)?.id ?? '');
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { GroupContext } from '../context.ts';
-import type { GroupView } from '../group.ts';
+import { findBusy, type GroupView } from '../group.ts';
 import { groupResource, nodeResource, volumeResource } from '../names.ts';
 import { inOrder, step, type Change, type Part, type Step } from '../plan.ts';
 import { findLackingSlots } from '../reports.ts';
@@ -30,7 +30,11 @@ export function planMembership(context: GroupContext, view: Led, balancer: Part)
   if (leaves !== undefined) return { before: [], after: planReturn(leaves), changes: [] };
   const known = view.record.members;
   const arrived = wanted.filter((slot) => !known.includes(slot));
-  const leaving = known.filter((slot) => !wanted.includes(slot));
+  // One that another call to the engine holds is there yet.
+  const isHeld = (slot: number): boolean => findBusy(context.snapshot, group.name, slot) !== undefined;
+  const leaving = known.some((slot) => !wanted.includes(slot) && isHeld(slot))
+    ? []
+    : known.filter((slot) => !wanted.includes(slot));
   const isFirst = view.isBootstrapRecord;
   const renew = fingerprint !== undefined && fingerprint !== view.source.facts.secrets?.fingerprint;
   const lacking = lackingSlots(context, view, [...new Set([...known, ...wanted])]);

@@ -2,7 +2,7 @@ import { slotName } from '../../postgres/config.ts';
 import { layoutOf } from '../../postgres/layout.ts';
 import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
-import { currentVolume, isCutShort, isHalfClone, nextGeneration } from '../group.ts';
+import { currentVolume, findBusy, isCutShort, isHalfClone, nextGeneration } from '../group.ts';
 import { nodeResource, readGeneration, volumeName, volumeResource } from '../names.ts';
 import {
   inOrder,
@@ -33,6 +33,8 @@ export function planNodes(context: GroupContext): readonly Part[] {
 
 function planNode(context: GroupContext, node: Node): Part {
   const observed = findNode(context, node.slot);
+  // Whatever the file calls it by now, it is there.
+  if (findBusy(context.snapshot, context.group.name, node.slot) !== undefined) return {};
   if (observed === undefined) return planMissing(context, node);
   if (observed.isUnderWay === true) return { changes: [initialised(node)] };
   const wrongSystem = findWrongSystem(context, node, observed);

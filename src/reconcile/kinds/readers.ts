@@ -1,6 +1,7 @@
 import { canonicalJson, digest } from '../../base/canonical.ts';
 import { mapReaders, toExtraHosts, toHostsLines, type Replica } from '../../balancer/hosts.ts';
 import type { GroupContext } from '../context.ts';
+import { findBusy } from '../group.ts';
 import { balancerResource } from '../names.ts';
 import { step, type FieldChange, type Part, type Step } from '../plan.ts';
 import { isAdrift } from '../reports.ts';
@@ -35,6 +36,9 @@ export function followers(context: GroupContext, starting: ReadonlySet<number> |
 // without a connection to it, is not that.
 function isReadable({ snapshot, group }: GroupContext, slot: number): boolean | undefined {
   const node = snapshot.nodes.find((each) => each.group === group.name && each.slot === slot);
+  const busy = findBusy(snapshot, group.name, slot);
+  // One that another call to the engine holds goes on as it is.
+  if (busy !== undefined && !snapshot.silent.has(busy.id)) return undefined;
   // One that does not speak is waited for by every new session, as one that does not run.
   if (node?.container.state !== 'running' || snapshot.silent.has(node.container.id)) return false;
   if (isSecondWriter(node, snapshot)) return false;
