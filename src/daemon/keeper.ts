@@ -10,7 +10,7 @@ import { look, type Looked } from '../reconcile/look.ts';
 import { balancerResource, labelNames, nodeResource } from '../reconcile/names.ts';
 import { readPasswords } from '../reconcile/passwords.ts';
 import { isByPause } from '../reconcile/plan.ts';
-import { isPaused } from '../reconcile/requests.ts';
+import { isPauseKnown, isPaused } from '../reconcile/requests.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
 import type { Progress, Result, World } from '../reconcile/work.ts';
 import { ServerNews } from '../reconcile/server-news.ts';
@@ -306,9 +306,8 @@ export class ClusterKeeper {
     this.#see(looked);
     // Where nothing is left that could say so, or not all can be asked, the pause holds until the file changes.
     const { generation } = this.#source;
-    const { nodes, busy } = looked.snapshot;
-    const isKnown = nodes.length > 0 && busy.length === 0;
-    const isStill = isPaused(looked.snapshot) || (!isKnown && generation === this.#pausedFor);
+    const { snapshot } = looked;
+    const isStill = isPauseKnown(snapshot) ? isPaused(snapshot) : generation === this.#pausedFor;
     this.#pausedFor = isStill ? generation : undefined;
     if (!isStill) this.#note({ type: 'resumed', message: 'the cluster is kept again' });
     return isStill;

@@ -38,7 +38,9 @@ export async function claim(
   const named = recorded.flatMap(({ nodes }) => nodes.flatMap(({ facts }) => facts.record?.epoch ?? []));
   const found = [...known.map(({ newest }) => newest.epoch), ...named];
   const own = tenure.epoch;
-  const isBehind = known.some(({ newest }) => newest.epoch !== own);
+  // Links that were set back count too: others go by them.
+  const links = new Map(recorded.map(({ group, newest }) => [group, newest.epoch]));
+  const isBehind = known.some(({ group, newest }) => newest.epoch !== own || links.get(group) !== own);
   // A group of which no record can be read stays behind, and is no reason to claim the others again.
   if (own !== undefined && !isBehind) return false;
   const epoch = Math.max(lock.since, own ?? 0, ...found.map((each) => each + 1));

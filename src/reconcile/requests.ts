@@ -31,6 +31,12 @@ export function isPaused({ nodes }: Pick<Snapshot, 'nodes'>): boolean {
   return newestPause(nodes)?.isPaused === true;
 }
 
+/** Whether the volumes that are read say that a cluster is paused, or was once. */
+export function isPauseKnown({ nodes, busy }: Pick<Snapshot, 'nodes' | 'busy'>): boolean {
+  const isHeld = busy.some(({ labels }) => readSlot(labels) !== undefined);
+  return newestPause(nodes) !== undefined || (nodes.length > 0 && !isHeld);
+}
+
 /** The requests that count, in a form to compare. */
 export function listRequests(nodes: readonly ObservedNode[]): string {
   const groups = [...new Set(nodes.map(({ group }) => group))].sort();

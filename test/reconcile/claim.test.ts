@@ -183,6 +183,17 @@ describe('the epoch of a claim', () => {
     expect(volumesOf(world, epoch + 1002)).toEqual([...first, ...second]);
   });
 
+  it('is above its own last where all links of a group were set back to an earlier one', async () => {
+    const { world, epoch, lb1 } = await start();
+    const tenure: Tenure = { epoch: undefined };
+    await (
+      await claimIn(world, { tenure, since: epoch + 1000 })
+    ).claimed;
+    await write(world, first, lb1);
+    expect(await (await claimIn(world, { tenure })).claimed).toBe(true);
+    expect(volumesOf(world, epoch + 1001)).toEqual([...first, ...second]);
+  });
+
   it('stays its own where only a group is behind of which no record can be read', async () => {
     const { world, lb2 } = await start();
     for (const name of second) {

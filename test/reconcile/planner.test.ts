@@ -614,6 +614,19 @@ balancers:
     expect(formatSteps(made)).not.toContain(after);
   });
 
+  it('nothing that is there is made anew while the leader is held', () => {
+    const held = withBusy(converged, 'lb1', 0);
+    const text = file.replace('port: 19999', 'port: 19999, postgres: { shm_size: 256MB }');
+    expect(formatSteps(plan(held, text))).toBe('');
+    expect(formatSteps(plan(converged, text))).toContain('node/lb1-replica1: create-container');
+  });
+
+  it('a replica that leaves the file stays while the balancer is held', () => {
+    const fewer = file.replace('replicas: 2', 'replicas: 1');
+    expect(formatSteps(plan(withBusy(converged, 'lb1', undefined), fewer))).toBe('');
+    expect(formatSteps(plan(converged, fewer))).toContain('node/lb1-replica2: remove-container');
+  });
+
   it('nobody takes over from one that is held, leads, and is no longer in the file', () => {
     const text = `
 cluster_name: shop

@@ -681,8 +681,15 @@ describe('the list of those who may hold what was acknowledged is never less tha
     expect(told(plan(held, quorum))).toEqual({ num: 1, names: ['lb1-replica1'] });
     const alone = heard(held, { primary: leads, replica1: waits, replica2: streams });
     for (const text of [quorum, preferred]) expect(formatSteps(plan(alone, text))).not.toMatch(/quorum|write-config/);
+    // It was struck off, and the other one ends: it is listed again.
     const unlisted = withBusy(listed(1, [1]), 'lb1', 2);
     expect(written(plan(unlisted, quorum))).toBeUndefined();
+    const needed = heard(unlisted, { primary: leads, replica1: waits, replica2: streams });
+    for (const text of [quorum, preferred]) expect(written(plan(needed, text))).toEqual({ num: 1, listed: [1, 2] });
+    // Nobody has listened to it: what its leader says of it counts.
+    const senders = { 'lb1-replica2': { state: 'streaming', lsn: 1000 } };
+    const unheard = heard(held, { primary: { ...leads, senders }, replica1: waits });
+    for (const text of [quorum, preferred]) expect(formatSteps(plan(unheard, text))).not.toMatch(/quorum|write-config/);
   });
 
   it('one that goes is waited for no more, and struck off when those that stay have all that it may have acknowledged', () => {

@@ -27,7 +27,10 @@ type Wanted = {
 export function streamingFollowers(context: GroupContext, view: Led, leader: Heard): readonly Node[] {
   return context.group.nodes.filter(({ slot, name }) => {
     const report = reportOf(context, slot);
-    if (slot === view.leader.slot || report === undefined) return false;
+    if (slot === view.leader.slot) return false;
+    // One that another call to the engine holds may have had nobody to listen to it: its leader says whether it streams.
+    const isHeld = findBusy(context.snapshot, context.group.name, slot) !== undefined;
+    if (report === undefined) return isHeld && leader.senders?.[name]?.state === 'streaming';
     return streamsFrom(leader, report, name) && isOfSameReign(leader, report);
   });
 }
@@ -39,8 +42,12 @@ export function findWanted(context: GroupContext, view: Led): Wanted {
   const leader = snapshot.reports.get(view.leader.container.id);
   // Its own word counts, not what it was started as: one that was to be stopped and was not leads on.
   if (leader === undefined || leader.recovery) return { is: undefined };
-  const followers = group.nodes.filter(({ slot }) => slot !== view.leader.slot);
-  const streaming = withoutHeld(context, view, streamingFollowers(context, view, leader));
+  const all = streamingFollowers(context, view, leader);
+  const isHeld = ({ slot }: Node): boolean => findBusy(snapshot, group.name, slot) !== undefined;
+  // One that another call to the engine holds cannot be asked when its leader is gone: it counts where there are too few else.
+  const isEnough = all.filter((node) => !isHeld(node)).length >= num;
+  const followers = group.nodes.filter((node) => node.slot !== view.leader.slot && !(isEnough && isHeld(node)));
+  const streaming = all.filter((node) => followers.includes(node));
   const able = followers.filter((node) => !streaming.includes(node) && mayReturn(context, leader, node));
   const leftFor = ({ name }: Node): number => reconnectTime - unlinkedFor(leader, name, snapshot.heardUntil);
   const returning = able.filter((node) => leftFor(node) > 0);
@@ -56,18 +63,11 @@ export function findWanted(context: GroupContext, view: Led): Wanted {
   return streaming.length + returning.length >= num ? { is: undefined, recheck } : { is: 'local' };
 }
 
-// One that another call to the engine holds cannot be asked when its leader is gone: it counts only where it is listed, and
-// where there are too few without it.
-function withoutHeld({ group, snapshot }: GroupContext, { record }: Led, streaming: readonly Node[]): readonly Node[] {
-  const isHeld = ({ slot }: Node): boolean => findBusy(snapshot, group.name, slot) !== undefined;
-  const free = streaming.filter((node) => !isHeld(node));
-  if (free.length >= group.replication.syncReplicas) return free;
-  return streaming.filter((node) => !isHeld(node) || record.sync?.listed.includes(node.slot) === true);
-}
-
 /** Whether one that does not stream can do so again from where it is. */
 function mayReturn(context: GroupContext, leader: Heard, { slot }: Node): boolean {
   const observed = findNode(context, slot);
+  const busy = findBusy(context.snapshot, context.group.name, slot);
+  if (busy !== undefined) return busy.state === 'running' && !context.snapshot.silent.has(busy.id);
   if (observed?.container.state !== 'running' || context.snapshot.silent.has(observed.container.id)) return false;
   const report = reportOf(context, slot);
   const isOfLeader = report === undefined || (report.recovery && report.timeline === leader.timeline);

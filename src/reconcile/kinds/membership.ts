@@ -30,11 +30,10 @@ export function planMembership(context: GroupContext, view: Led, balancer: Part)
   if (leaves !== undefined) return { before: [], after: planReturn(leaves), changes: [] };
   const known = view.record.members;
   const arrived = wanted.filter((slot) => !known.includes(slot));
-  // One that another call to the engine holds is there yet.
-  const isHeld = (slot: number): boolean => findBusy(context.snapshot, group.name, slot) !== undefined;
-  const leaving = known.some((slot) => !wanted.includes(slot) && isHeld(slot))
-    ? []
-    : known.filter((slot) => !wanted.includes(slot));
+  // One that another call to the engine holds is there yet, and a balancer that is held lets go of nobody.
+  const isHeld = (slot: number | undefined): boolean => findBusy(context.snapshot, group.name, slot) !== undefined;
+  const gone = known.filter((slot) => !wanted.includes(slot));
+  const leaving = gone.some(isHeld) || isHeld(undefined) ? [] : gone;
   const isFirst = view.isBootstrapRecord;
   const renew = fingerprint !== undefined && fingerprint !== view.source.facts.secrets?.fingerprint;
   const lacking = lackingSlots(context, view, [...new Set([...known, ...wanted])]);
@@ -57,7 +56,7 @@ export function planMembership(context: GroupContext, view: Led, balancer: Part)
   if ((lacking.length > 0 || promotion !== undefined) && before.every(({ action }) => action.do !== 'set-slots')) {
     before.push(setSlots(context, view, known));
   }
-  const removal = planRemoval(context, departed, balancer);
+  const removal = planRemoval(context, isHeld(undefined) ? [] : departed, balancer);
   const after = [...removal.steps];
   if (before.length === 0 && leaving.length > 0) {
     const removed = removal.steps.map(({ id }) => id);

@@ -37,16 +37,19 @@ function planNode(context: GroupContext, node: Node): Part {
   if (findBusy(context.snapshot, context.group.name, node.slot) !== undefined) return {};
   if (observed === undefined) return planMissing(context, node);
   if (observed.isUnderWay === true) return { changes: [initialised(node)] };
+  // While it is not known who leads, what is missing is made, and nothing that is there is taken away.
+  const isUnread = context.view.phase === 'unread';
   const wrongSystem = findWrongSystem(context, node, observed);
   if (wrongSystem !== undefined) return { blocked: [wrongSystem] };
   const spoilt = findSpoilt(context, node, observed);
-  if (spoilt !== undefined) return planAnew(context, node, observed, spoilt);
+  if (spoilt !== undefined) return isUnread ? {} : planAnew(context, node, observed, spoilt);
   const second = planSecondWriter(context, node, observed);
   if (second !== undefined) return second;
   const spec = compareSpec(nodeSpecLabel(context.topology, node, observed.volume), observed.container);
   const limits = compareLimits(node, observed.container);
   const recreate = [...spec, ...limits.fields.filter(({ effect }) => effect === 'recreate')];
   if (recreate.length === 0) return planInPlace(context, node, observed, limits);
+  if (isUnread) return {};
   const isMissing = context.snapshot.images[node.image] === undefined;
   if (!isMissing || observed.facts.started === undefined) return planRecreate(context, node, observed, recreate);
   return {

@@ -38,7 +38,7 @@ function isReadable({ snapshot, group }: GroupContext, slot: number): boolean | 
   const node = snapshot.nodes.find((each) => each.group === group.name && each.slot === slot);
   const busy = findBusy(snapshot, group.name, slot);
   // One that another call to the engine holds goes on as it is.
-  if (busy !== undefined && !snapshot.silent.has(busy.id)) return undefined;
+  if (busy?.state === 'running' && !snapshot.silent.has(busy.id)) return undefined;
   // One that does not speak is waited for by every new session, as one that does not run.
   if (node?.container.state !== 'running' || snapshot.silent.has(node.container.id)) return false;
   if (isSecondWriter(node, snapshot)) return false;
