@@ -119,9 +119,7 @@ function recoverLinked(
     throw new PgherdError(
       'node-failed',
       `${group}: the record ${name} is of a version of pgherd that this one does not know`,
-      {
-        remedy: 'use the version that wrote it',
-      },
+      { remedy: 'use the version that wrote it' },
     );
   }
   if (whole === undefined) return undefined;

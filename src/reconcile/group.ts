@@ -80,7 +80,10 @@ export function unreadFor(group: Group, snapshot: Snapshot): number | undefined 
   return unreadPatience - lostFor;
 }
 
-/** The container of a node, or of a balancer, which has no slot, where another call to the engine holds it, so that nothing can be read of it or done to it. */
+/**
+ * The container of a node, or of a group's balancer, which has no slot, where another call to the engine holds it: nothing
+ * can be read of it or done to it.
+ */
 export function findBusy(
   { busy }: Pick<Snapshot, 'busy'>,
   group: string,

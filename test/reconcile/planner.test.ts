@@ -644,6 +644,12 @@ balancers:
     expect(made.blocked[0]?.reason.detail).toContain('nobody takes over from it before');
   });
 
+  it('a balancer that is held leads nothing, also where nobody does', () => {
+    const empty = emptySnapshot(topology);
+    const held = plan({ ...empty, busy: withBusy(converged, 'lb1', undefined).busy });
+    expect(held.blocked[0]?.reason.detail).not.toContain('It leads');
+  });
+
   it('nobody takes over from a leader that another call holds, however long it does not answer', () => {
     const lost = new Map([['lb1', 3_600_000]]);
     const held = plan({ ...withBusy(converged, 'lb1', 0), lost });

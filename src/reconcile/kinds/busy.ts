@@ -25,7 +25,8 @@ export function planBusy(topology: Topology, snapshot: Snapshot): Part {
 function blockedByCall(topology: Topology, snapshot: Snapshot, container: Container): Blocked {
   const { name, labels } = container;
   const group = topology.groups.find((each) => each.name === labels[labelNames.group]);
-  const leads = group !== undefined && findLeading(group, snapshot) === readSlot(labels);
+  const slot = readSlot(labels);
+  const leads = group !== undefined && slot !== undefined && findLeading(group, snapshot) === slot;
   // The engine does not tell the end of one either, as long as it is held.
   const serves = snapshot.reports.get(container.id)?.recovery === false;
   const cost = leads ? `. It leads${serves ? '' : ' and does not answer'}, and nobody takes over from it before` : '';
