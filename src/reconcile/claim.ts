@@ -16,7 +16,7 @@ export type Tenure = { epoch: number | undefined };
 
 /** Whether the newest records of all groups are of this epoch: nobody else has held the lock since. */
 export function isClaimed(topology: Topology, snapshot: Snapshot, { epoch }: Tenure): boolean {
-  return epoch !== undefined && recordedGroups(topology, snapshot).every(({ newest }) => newest.epoch === epoch);
+  return epoch !== undefined && recordedGroups(topology, snapshot).every(({ linked }) => linked.epoch === epoch);
 }
 
 /**
@@ -35,12 +35,10 @@ export async function claim(
 ): Promise<boolean> {
   const recorded = recordedGroups(topology, snapshot);
   const known = (await Promise.all(recorded.map((each) => readGroup(each, context)))).flat();
-  const named = recorded.flatMap(({ nodes }) => nodes.flatMap(({ facts }) => facts.record?.epoch ?? []));
-  const found = [...known.map(({ newest }) => newest.epoch), ...named];
+  const found = [...known.map(({ newest }) => newest.epoch), ...recorded.map(({ linked }) => linked.epoch)];
   const own = tenure.epoch;
   // Links that were set back count too: others go by them.
-  const links = new Map(recorded.map(({ group, newest }) => [group, newest.epoch]));
-  const isBehind = known.some(({ group, newest }) => newest.epoch !== own || links.get(group) !== own);
+  const isBehind = known.some(({ newest, linked }) => newest.epoch !== own || linked.epoch !== own);
   // A group of which no record can be read stays behind, and is no reason to claim the others again.
   if (own !== undefined && !isBehind) return false;
   const epoch = Math.max(lock.since, own ?? 0, ...found.map((each) => each + 1));
@@ -61,7 +59,8 @@ type Recorded = {
   readonly group: string;
   /** Those whose volumes have a record. */
   readonly nodes: readonly ObservedNode[];
-  readonly newest: { readonly epoch: number };
+  /** The newest that their links name, or that is known to outrank them. */
+  readonly linked: RecordName;
 };
 
 // Where too few volumes are read, one of the others may have a newer record, and an older one is not to outrank it.
@@ -71,14 +70,17 @@ function recordedGroups(topology: Topology, snapshot: Snapshot): readonly Record
   const groups = [...new Set(nodes.map(({ group }) => group))].filter((group) => !unread.includes(group));
   return groups.flatMap((group) => {
     const own = nodes.filter((node) => node.group === group && node.facts.record !== undefined);
-    const newest = newestRecord(own)?.record;
-    return newest === undefined ? [] : [{ group, nodes: own, newest }];
+    const linked = newestRecord(own)?.record;
+    return linked === undefined ? [] : [{ group, nodes: own, linked }];
   });
 }
 
-type Claimable = { readonly group: string; readonly newest: GroupRecord; readonly targets: readonly ObservedNode[] };
+type Claimable = Pick<Recorded, 'group' | 'linked'> & {
+  readonly newest: GroupRecord;
+  readonly targets: readonly ObservedNode[];
+};
 
-async function readGroup({ group, nodes }: Recorded, { engine }: ActionContext): Promise<readonly Claimable[]> {
+async function readGroup({ group, nodes, linked }: Recorded, { engine }: ActionContext): Promise<readonly Claimable[]> {
   const read = await Promise.allSettled(
     nodes.map(async (node) => {
       const files = await readRecordFiles(engine, node);
@@ -91,7 +93,7 @@ async function readGroup({ group, nodes }: Recorded, { engine }: ActionContext):
   if (failed !== undefined && volumes.length * 2 <= nodes.length) throw failed.reason;
   const whole = volumes.flatMap(({ records }) => records).toSorted(newestFirst)[0];
   const texts = volumes.flatMap(({ files }) => files);
-  const newest = recoverLinked(group, newestRecord(nodes)?.record, whole, texts);
+  const newest = recoverLinked(group, linked, whole, texts);
   if (newest === undefined) return [];
   // An older volume of who leads, just mounted, is not what it leads with: its record is of before that reign.
   const targets = volumes.filter(
@@ -100,7 +102,7 @@ async function readGroup({ group, nodes }: Recorded, { engine }: ActionContext):
       node.container.state !== 'created' ||
       (own !== undefined && isSameReign(own, newest)),
   );
-  return targets.length === 0 ? [] : [{ group, newest, targets: targets.map(({ node }) => node) }];
+  return targets.length === 0 ? [] : [{ group, linked, newest, targets: targets.map(({ node }) => node) }];
 }
 
 /**
@@ -109,11 +111,11 @@ async function readGroup({ group, nodes }: Recorded, { engine }: ActionContext):
  */
 function recoverLinked(
   group: string,
-  linked: RecordName | undefined,
+  linked: RecordName,
   whole: GroupRecord | undefined,
   files: readonly RecordFile[],
 ): GroupRecord | undefined {
-  if (linked === undefined || (whole !== undefined && compareRecords(linked, whole) <= 0)) return whole;
+  if (whole !== undefined && compareRecords(linked, whole) <= 0) return whole;
   const name = formatRecordName(linked);
   if (files.some((each) => formatRecordName(each.name) === name && parseJson(each.text) !== undefined)) {
     throw new PgherdError(

@@ -38,6 +38,8 @@ it('a container of which the engine tells nothing is as its list says, and is wa
       response.end(JSON.stringify([listed]));
     else questions.push(response);
   });
+  const answer = (question: ServerResponse | undefined): unknown =>
+    question?.setHeader('content-type', 'application/json').end(JSON.stringify(inspected));
   const list = (): ReturnType<typeof engine.listContainers> => engine.listContainers({ 'pgherd.cluster': 'shop' });
 
   const first = list();
@@ -65,11 +67,11 @@ it('a container of which the engine tells nothing is as its list says, and is wa
 
   const [question] = questions;
   if (question === undefined) throw new Error('it was not asked');
-  question.setHeader('content-type', 'application/json').end(JSON.stringify(inspected));
+  answer(question);
   await once(question, 'close');
   const third = list();
   await vi.waitUntil(() => questions.length === 2);
-  questions[1]?.setHeader('content-type', 'application/json').end(JSON.stringify(inspected));
+  answer(questions[1]);
   expect((await third)[0]).toMatchObject({ id: '1e82', startedAt: Date.parse('2026-01-01T00:00:01Z') });
   expect((await third)[0]).not.toHaveProperty('isBusy');
 
@@ -78,10 +80,10 @@ it('a container of which the engine tells nothing is as its list says, and is wa
   await vi.waitUntil(() => questions.length === 3);
   await vi.advanceTimersByTimeAsync(5000);
   expect(await fourth).toEqual([expect.objectContaining(busy)]);
-  questions[2]?.setHeader('content-type', 'application/json').end(JSON.stringify(inspected));
+  answer(questions[2]);
   const fifth = list();
   await vi.waitUntil(() => questions.length === 4);
   await vi.advanceTimersByTimeAsync(4000);
-  questions[3]?.setHeader('content-type', 'application/json').end(JSON.stringify(inspected));
+  answer(questions[3]);
   expect((await fifth)[0]).not.toHaveProperty('isBusy');
 });

@@ -73,6 +73,13 @@ function volumesOf(world: FakeWorld, epoch: number): readonly string[] {
   return [...first, ...second].filter((name) => epochsIn(world, [name])[0] === epoch);
 }
 
+/** Leaves a volume one file of all its records, and its link. */
+function keepOnly(world: FakeWorld, name: string, record: RecordName, content: string): void {
+  find(world, name).view.remove(`${home}/${recordsFolder}`);
+  find(world, name).view.put(`${home}/${recordsFolder}`, { type: 'directory' });
+  putFile(world, name, record, content);
+}
+
 /** Puts a file among the records of a volume, and leaves its link. */
 function putFile(world: FakeWorld, name: string, record: RecordName, content: string): void {
   find(world, name).view.put(`${home}/${recordsFolder}/${formatRecordName(record)}`, { type: 'file', content });
@@ -196,11 +203,7 @@ describe('the epoch of a claim', () => {
 
   it('stays its own where only a group is behind of which no record can be read', async () => {
     const { world, lb2 } = await start();
-    for (const name of second) {
-      find(world, name).view.remove(`${home}/${recordsFolder}`);
-      find(world, name).view.put(`${home}/${recordsFolder}`, { type: 'directory' });
-      putFile(world, name, lb2, torn);
-    }
+    for (const name of second) keepOnly(world, name, lb2, torn);
     const tenure: Tenure = { epoch: undefined };
     expect(await (await claimIn(world, { tenure })).claimed).toBe(true);
     const { epoch } = tenure;
@@ -271,22 +274,14 @@ describe('what a claim writes', () => {
 
   it('is none beside a record of a version that comes later, where there is no other', async () => {
     const { world, epoch, lb1 } = await start();
-    for (const name of first) {
-      find(world, name).view.remove(`${home}/${recordsFolder}`);
-      find(world, name).view.put(`${home}/${recordsFolder}`, { type: 'directory' });
-      putFile(world, name, lb1, '{"format":3}');
-    }
+    for (const name of first) keepOnly(world, name, lb1, '{"format":3}');
     await expect((await claimIn(world)).claimed).rejects.toThrow('lb1: the record');
     expect(volumesOf(world, epoch + 1)).toEqual([]);
   });
 
   it('is nothing for a group of which no record can be parsed', async () => {
     const { world, epoch, lb2 } = await start();
-    for (const name of second) {
-      find(world, name).view.remove(`${home}/${recordsFolder}`);
-      find(world, name).view.put(`${home}/${recordsFolder}`, { type: 'directory' });
-      putFile(world, name, lb2, torn);
-    }
+    for (const name of second) keepOnly(world, name, lb2, torn);
     const { claimed, context } = await claimIn(world);
     expect(await claimed).toBe(true);
     expect(volumesOf(world, epoch + 1)).toEqual(first);

@@ -600,15 +600,8 @@ describe('drift', () => {
   ])('no other container is made of %s that has another name in the file by then', (_, slot, before, after) => {
     const names = ['primary', 'replica1', 'replica2'].map((each) => `lb1-${each}`.replace(before, after));
     const [primary = '', ...replicas] = names;
-    const renamed = `
-cluster_name: shop
-network: { subnet: 172.31.0.0/16, rw_subnet: 172.30.255.0/24 }
-balancers:
-  - name: lb1
-    port: 19999
-    primary: { host: ${primary} }
-    replicas: [${replicas.map((host) => `{ host: ${host} }`).join(', ')}]
-`;
+    const hosts = replicas.map((host) => `{ host: ${host} }`).join(', ');
+    const renamed = file.replace('replicas: 2', `primary: { host: ${primary} }, replicas: [${hosts}]`);
     const made = plan(withBusy(converged, 'lb1', slot), renamed);
     expect(formatSteps(made)).not.toContain('create');
     expect(formatSteps(made)).not.toContain(after);
@@ -628,14 +621,7 @@ balancers:
   });
 
   it('nobody takes over from one that is held, leads, and is no longer in the file', () => {
-    const text = `
-cluster_name: shop
-network: { subnet: 172.31.0.0/16, rw_subnet: 172.30.255.0/24 }
-balancers:
-  - name: lb1
-    port: 19999
-    replicas: [{ node_id: 2 }]
-`;
+    const text = file.replace('replicas: 2', 'replicas: [{ node_id: 2 }]');
     const lost = new Map([['lb1', 3_600_000]]);
     const record = { epoch: 1, version: 3, leader: 1, members: [0, 1, 2] };
     const nodes = converged.nodes.map((node) => withFacts(node, { record }));

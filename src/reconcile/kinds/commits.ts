@@ -1,3 +1,4 @@
+import type { Container } from '../../docker/types.ts';
 import type { Commits } from '../../postgres/config.ts';
 import type { SyncList } from '../../postgres/layout.ts';
 import { isOfSameReign } from '../../postgres/reigns.ts';
@@ -29,8 +30,9 @@ export function streamingFollowers(context: GroupContext, view: Led, leader: Hea
     const report = reportOf(context, slot);
     if (slot === view.leader.slot) return false;
     // One that another call to the engine holds may have had nobody to listen to it: its leader says whether it streams.
-    const isHeld = findBusy(context.snapshot, context.group.name, slot) !== undefined;
-    if (report === undefined) return isHeld && leader.senders?.[name]?.state === 'streaming';
+    if (report === undefined) {
+      return findHeld(context, slot) !== undefined && leader.senders?.[name]?.state === 'streaming';
+    }
     return streamsFrom(leader, report, name) && isOfSameReign(leader, report);
   });
 }
@@ -43,7 +45,7 @@ export function findWanted(context: GroupContext, view: Led): Wanted {
   // Its own word counts, not what it was started as: one that was to be stopped and was not leads on.
   if (leader === undefined || leader.recovery) return { is: undefined };
   const all = streamingFollowers(context, view, leader);
-  const isHeld = ({ slot }: Node): boolean => findBusy(snapshot, group.name, slot) !== undefined;
+  const isHeld = ({ slot }: Node): boolean => findHeld(context, slot) !== undefined;
   // One that another call to the engine holds cannot be asked when its leader is gone: it counts where there are too few else.
   const isEnough = all.filter((node) => !isHeld(node)).length >= num;
   const followers = group.nodes.filter((node) => node.slot !== view.leader.slot && !(isEnough && isHeld(node)));
@@ -65,13 +67,17 @@ export function findWanted(context: GroupContext, view: Led): Wanted {
 
 /** Whether one that does not stream can do so again from where it is. */
 function mayReturn(context: GroupContext, leader: Heard, { slot }: Node): boolean {
+  const held = findHeld(context, slot);
+  if (held !== undefined) return held.state === 'running' && !context.snapshot.silent.has(held.id);
   const observed = findNode(context, slot);
-  const busy = findBusy(context.snapshot, context.group.name, slot);
-  if (busy !== undefined) return busy.state === 'running' && !context.snapshot.silent.has(busy.id);
   if (observed?.container.state !== 'running' || context.snapshot.silent.has(observed.container.id)) return false;
   const report = reportOf(context, slot);
   const isOfLeader = report === undefined || (report.recovery && report.timeline === leader.timeline);
   return isOfLeader && observed.facts.state.is === 'data';
+}
+
+function findHeld({ snapshot, group }: GroupContext, slot: number): Container | undefined {
+  return findBusy(snapshot, group.name, slot);
 }
 
 function reportOf(context: GroupContext, slot: number): Heard | undefined {
