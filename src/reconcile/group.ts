@@ -144,10 +144,9 @@ export function nextGeneration(group: string, slot: number, snapshot: Snapshot):
  */
 export function isCutShort({ container, facts }: ObservedNode): boolean {
   if (facts.state.is === 'bootstrapping' || facts.state.is === 'half' || facts.state.is === 'unknown') return true;
-  return (
-    (facts.state.is === 'cloning' || facts.state.is === 'rewinding') &&
-    !(container.state === 'running' && container.restartCount === 0)
-  );
+  // One that begins anew where it was cut short ends at once, and is seen then.
+  const mayGoOn = container.state === 'running' || container.state === 'paused';
+  return (facts.state.is === 'cloning' || facts.state.is === 'rewinding') && !mayGoOn;
 }
 
 /** Whether a volume holds a clone that is not whole, and so nothing that is not on the leader as well. */

@@ -97,8 +97,7 @@ it('while it is refused another one leads, all follow, commits go on, and who wa
     () => group.blocked(),
     (found) => found.length === names.length && found.every((each) => each.endsWith('settings-refused')),
   );
-  await group.kill(before.name);
-  const next = await group.awaitSuccessor(before);
+  const { next } = await group.failOver(before);
   await group.addRow(next.name);
   await untilAllAreUp();
   await untilFollowed(next.name);
@@ -121,8 +120,7 @@ it('an image that cannot be pulled keeps nobody from taking over', async () => {
   await group.coolDown(before.name);
   await group.herd.editBalancer({ postgres: { image: 'postgres:17.99' } });
   await group.daemon.becomeStalledBy('postgres:17.99');
-  await group.kill(before.name);
-  const next = await group.awaitSuccessor(before);
+  const { next } = await group.failOver(before);
   await group.addRow(next.name);
 
   await mend(next.name, {});

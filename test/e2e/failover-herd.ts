@@ -301,11 +301,17 @@ export class LedHerd {
     return docker('inspect', '--format', '{{range .Mounts}}{{.Name}}{{end}}', this.container(name));
   }
 
-  /** Takes a node away with its data, while nobody looks. */
+  /** Takes a node away with its data; a daemon may make another container on it in between. */
   async removeWithVolume(name: string): Promise<void> {
     const volume = await this.volumeOf(name);
-    await docker('rm', '--force', this.container(name));
-    await docker('volume', 'rm', volume);
+    await until(
+      `${volume} is removed`,
+      async () => {
+        await dockerResult(['rm', '--force', this.container(name)]);
+        return await dockerResult(['volume', 'rm', volume]);
+      },
+      ({ code, stderr }) => code === 0 || /no such volume/i.test(stderr),
+    );
   }
 
   /** What its container has said; of one that was made anew, since then. */

@@ -5,7 +5,7 @@ import { newestRecord } from '../../src/reconcile/group.ts';
 import { formatSteps, without, type Plan } from '../../src/reconcile/plan.ts';
 import { planCluster } from '../../src/reconcile/planner.ts';
 import type { Heard, Reports } from '../../src/reconcile/reports.ts';
-import type { Snapshot } from '../../src/reconcile/snapshot.ts';
+import type { ObservedNode, Snapshot } from '../../src/reconcile/snapshot.ts';
 import type { Topology } from '../../src/topology/model.ts';
 import {
   changeBalancer,
@@ -369,6 +369,57 @@ describe('a converged cluster', () => {
     expect(without(steps, down).map(({ id }) => id)).toContain('balancer/lb1: start');
   });
 
+  describe('restarts nobody for a change while one that was up', () => {
+    const replicas = [1, 2].map((slot): [string, Heard] => [
+      `id-shop-lb1-replica${String(slot)}`,
+      heard({ recovery: true, receiver: 'streaming' }),
+    ]);
+    const reports = new Map([...replicas, ['id-shop-lb1-primary', heard({})] as const]);
+    /** All but the second replica speak, and want a restart. */
+    const without2 = new Map([...reports].filter(([id]) => id !== 'id-shop-lb1-replica2'));
+    const pending = [0, 1].reduce<Snapshot>(
+      (snapshot, slot) => changeNode(snapshot, 'lb1', slot, (node) => withFacts(node, { started: 'rev.x.y' })),
+      { ...converged, reports: without2 },
+    );
+    const restart = 'node/lb1-primary: restart';
+    const second = (change: (node: ObservedNode) => ObservedNode | undefined): Snapshot =>
+      changeNode(pending, 'lb1', 2, change);
+    const restarts = (snapshot: Snapshot, failed: readonly string[] = []): readonly string[] => {
+      const { steps } = planCluster(topologyOf(file), snapshot, {}, new Set(failed));
+      return steps.filter(({ id }) => id === restart).flatMap(({ after }) => after);
+    };
+    const awaited = 'node/lb1-replica2: await-node';
+
+    it.each(['data', 'rewinding', 'cloning'] as const)('runs and does not speak: its volume is %s', (is) => {
+      const health = { status: 'starting', output: '' } as const;
+      const coming = second((node) => ({
+        ...withContainer(node, { health }),
+        facts:
+          is === 'data'
+            ? node.facts
+            : { ...node.facts, state: { is }, started: is === 'cloning' ? undefined : node.facts.started },
+      }));
+      expect(restarts(coming)).toEqual([awaited]);
+      // A clone that fails may lack what the change is for.
+      expect(restarts(coming, ['node/lb1-replica2'])).toEqual(is === 'cloning' ? [] : [awaited]);
+    });
+
+    it('is paused, or ended', () => {
+      for (const state of ['paused', 'exited'] as const) {
+        expect(restarts(second((node) => withContainer(node, { state })))).toEqual([awaited]);
+      }
+    });
+
+    it('is made anew: by the next plan', () => {
+      const removed = plan(second(() => undefined));
+      expect(formatSteps(removed)).toContain('node/lb1-replica2: create-container');
+      expect(formatSteps(removed)).not.toContain('restart');
+      const diverged = plan(second((node) => withFacts(node, { state: { is: 'diverged' } })));
+      expect(formatSteps(diverged)).toContain('node/lb1-replica2: create-container');
+      expect(formatSteps(diverged)).not.toContain('restart');
+    });
+  });
+
   it('lets a balancer serve on, and start, with the image it has until the new one is there', () => {
     const text = file.replace('replicas: 2', "image: 'pgbalancer:2', replicas: 1");
     const made = formatSteps(plan(converged, text));
@@ -678,9 +729,9 @@ describe('drift', () => {
     expect(made.steps).toEqual([]);
   });
 
-  const cloning = (restartCount: number, is: NodeFacts['state']['is'] = 'cloning'): Snapshot =>
+  const cloning = (state: Container['state'], is: NodeFacts['state']['is'] = 'cloning'): Snapshot =>
     changeNode(converged, 'lb1', 1, (node) =>
-      withFacts(withContainer(node, { restartCount, health: { status: 'starting', output: '' } }), {
+      withFacts(withContainer(node, { state, health: { status: 'starting', output: '' } }), {
         state: { is } as NodeFacts['state'],
         started: undefined,
         loaded: undefined,
@@ -688,10 +739,15 @@ describe('drift', () => {
     );
 
   it('a clone that was cut short begins again in a clean volume; one under way is waited for', () => {
-    expect(plan(cloning(0))).toMatchObject({ steps: [], checks: [{ resource: 'node/lb1-replica1' }] });
-    for (const cut of [cloning(1), cloning(0, 'half')]) {
+    expect(plan(cloning('running'))).toMatchObject({ steps: [], checks: [{ resource: 'node/lb1-replica1' }] });
+    // A leader that restarts again and again before it follows is rewound by one of its restarts.
+    const again = changeNode(cloning('running', 'rewinding'), 'lb1', 1, (node) =>
+      withContainer(node, { restartCount: 9 }),
+    );
+    expect(plan(again)).toMatchObject({ steps: [], checks: [{ resource: 'node/lb1-replica1' }] });
+    for (const cut of [cloning('restarting'), cloning('exited'), cloning('running', 'half')]) {
       expect(changes(plan(cut))).toContain('node/lb1-replica1: delete+create (cut-short)');
-      expect(formatSteps(plan(cut))).toBe(
+      expect(formatSteps(plan(cut))).toContain(
         lines(`
           node/lb1-replica1: discard-clone
           volume/shop_lb1_1_2: create-volume <- node/lb1-replica1: discard-clone
@@ -704,7 +760,7 @@ describe('drift', () => {
   it.each(['rewinding', 'bootstrapping', 'unknown', 'diverged'] as const)(
     'a volume that is %s is set aside as it is',
     (is) => {
-      const steps = formatSteps(plan(cloning(1, is)));
+      const steps = formatSteps(plan(cloning('restarting', is)));
       expect(steps).toContain('volume/shop_lb1_1_2: create-volume\n');
       expect(steps).not.toContain('discard-clone');
       expect(steps).not.toContain('remove-volume');
@@ -712,7 +768,7 @@ describe('drift', () => {
   );
 
   it('a clone under way is told in its volume whom to follow, and loads nothing', () => {
-    const made = plan(cloning(0), `${file}\npostgres: { parameters: { work_mem: 8MB } }`);
+    const made = plan(cloning('running'), `${file}\npostgres: { parameters: { work_mem: 8MB } }`);
     const steps = made.steps.filter(({ resource }) => resource === 'node/lb1-replica1');
     expect(steps.map(({ action }) => action)).toMatchObject([{ do: 'write-config', atStart: true }]);
   });

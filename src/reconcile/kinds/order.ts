@@ -3,7 +3,7 @@ import { standbyBoundParameters } from '../../postgres/parameters.ts';
 import type { Node } from '../../topology/model.ts';
 import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
-import { groupResource, nodeResource } from '../names.ts';
+import { groupResource, nodeResource, readGeneration } from '../names.ts';
 import { step, without, type Blocked, type Check, type Step } from '../plan.ts';
 import { isOfCommits } from './commit-steps.ts';
 import { findNode } from './find-node.ts';
@@ -43,8 +43,8 @@ export function orderSteps(
   const chain = restartChain(restarting, leaderResource, followersFirst, lastOf);
   const changing = restarting.filter((each) => isForChange(context, each));
   const comingUp = changing.length > 0 ? findComingUp(context, checks, idsOf) : [];
-  const isBack = (each: Step): boolean => each.action.do === 'start' && hasServed(context, each.action.container);
-  const back = steps.filter(isBack);
+  const isBack = (each: Step): boolean => bringsBack(context, each) && !isFailedClone(context, each.resource);
+  const back = changing.length > 0 ? steps.filter(isBack) : [];
   // A leader that runs is restarted for a change only when those that ended are back.
   const isForThem = changing.some(({ resource }) => resource === leaderResource);
   // One that serves until others are back may do so for long: nobody waits for its restart.
@@ -78,6 +78,10 @@ export function orderSteps(
     if (!isLeader && promotion !== undefined && each.action.do === 'reload') waits.push(promotion);
     return waits.length === 0 ? each : { ...each, after: [...new Set([...each.after, ...waits])] };
   });
+  // Who is made anew is started by the next plan, which waits for it.
+  const isMade = back.some(({ action, resource }) => action.do === 'create-container' && !context.failed.has(resource));
+  const changed = new Set(isMade ? changing.map(({ resource }) => resource) : []);
+  const timely = without(ordered, changed, ({ action }) => action.do !== 'restart');
   // Sessions need a leader, and replicas that are at least there to refuse: one not started yet would be waited for.
   // A new leader's followers are known from the beginning.
   const started = promotion === undefined ? steps.filter((each) => bringsUp(context, each)).map(({ id }) => id) : [];
@@ -86,7 +90,7 @@ export function orderSteps(
       ? { ...each, after: [...new Set([...each.after, ...leaderUp, ...started])] }
       : each,
   );
-  return [...ordered, ...balancer];
+  return [...timely, ...balancer];
 }
 
 /**
@@ -103,8 +107,22 @@ function interrupts(action: Step['action']): boolean {
   return action.do === 'start' || action.do === 'restart' || action.do === 'unpause' || action.do === 'connect';
 }
 
-function hasServed({ snapshot }: GroupContext, container: string): boolean {
-  return snapshot.nodes.some((each) => each.container.id === container && each.facts.started !== undefined);
+/** Whether it is for one that was up before: a new one begins when the others are as they should be. */
+function bringsBack({ snapshot }: GroupContext, { action }: Step): boolean {
+  if (action.do === 'create-container') {
+    const name = action.spec.volume?.name ?? '';
+    return readGeneration(name) > 1 || snapshot.volumes.some(({ volume }) => volume.name === name);
+  }
+  if (action.do !== 'start' && action.do !== 'unpause') return false;
+  const node = snapshot.nodes.find(({ container }) => container.id === action.container);
+  return node !== undefined && (node.facts.started !== undefined || readGeneration(node.volume) > 1);
+}
+
+/** A clone that cannot be made may lack what the change is for. */
+function isFailedClone(context: GroupContext, resource: string): boolean {
+  if (!context.failed.has(resource)) return false;
+  const node = context.group.nodes.find(({ name }) => nodeResource(name) === resource);
+  return node !== undefined && findNode(context, node.slot)?.facts.started === undefined;
 }
 
 /** A server that hangs is restarted whatever the others do. */
@@ -114,7 +132,8 @@ function isForChange({ snapshot }: GroupContext, { action }: Step): boolean {
 
 /**
  * Waits for those that run and do not speak yet: a look in the middle of a rolling restart sees no more who was restarted
- * before. One that speaks is up; whether it streams may depend on a restart of others.
+ * before, and one that rejoins or is cloned may meet then what it cannot start with. One that speaks is up; whether it
+ * streams may depend on a restart of others.
  */
 function findComingUp(
   context: GroupContext,
@@ -125,7 +144,8 @@ function findComingUp(
   return group.nodes.flatMap(({ name, slot }) => {
     const node = findNode(context, slot);
     const check = checks.find(({ resource }) => resource === nodeResource(name));
-    if (check === undefined || node?.facts.state.is !== 'data' || snapshot.reports.has(node.container.id)) return [];
+    if (check === undefined || node === undefined || snapshot.reports.has(node.container.id)) return [];
+    if (isFailedClone(context, check.resource)) return [];
     return snapshot.reports.size === 0 && !snapshot.silent.has(node.container.id)
       ? []
       : [step(check.resource, check.action, idsOf(check.resource))];
