@@ -17,7 +17,7 @@ import { planCluster } from './planner.ts';
 import { isPaused } from './requests.ts';
 import { Listeners } from './listeners.ts';
 import { LeaderWatch } from './leader-watch.ts';
-import type { Voices } from './reports.ts';
+import { isAdrift, type Voices } from './reports.ts';
 import { askDeciding, probeReports } from './probe.ts';
 import { ServerNews } from './server-news.ts';
 import { withStarted, type Snapshot } from './snapshot.ts';
@@ -122,7 +122,7 @@ class Run {
   #empty: ReadonlySet<string> = new Set();
   /** Resources that have answered in this run. */
   readonly #answered = new Set<string>();
-  /** Until when a run that has nothing else to do waits for the word of servers that are not heard. */
+  /** Until when a run that has nothing else to do waits for servers that are not heard, or do not follow. */
   #heardBy: number | undefined;
   readonly #watch: LeaderWatch;
   readonly #wake: Wake;
@@ -276,10 +276,13 @@ class Run {
     return this.#options.daemon === undefined ? this.#underWay.isNothing : this.#underWay.canBeLeft;
   }
 
-  // Who is not heard is sent no readers: one that answers, and is heard a moment later, would be left without them.
-  #awaitsWord({ nodes, silent }: Snapshot): boolean {
-    const isSilent = nodes.some(({ container }) => container.state === 'running' && silent.has(container.id));
-    if (this.#options.daemon !== undefined || this.#lock === undefined || !isSilent) {
+  // Who is not heard, or does not follow, is sent no readers: one that does a moment later would be left without them.
+  #awaitsWord({ nodes, silent, reports }: Snapshot): boolean {
+    const isLate = nodes.some(({ container: { id, state } }) => {
+      const report = reports.get(id);
+      return state === 'running' && (silent.has(id) || (report !== undefined && isAdrift(report)));
+    });
+    if (this.#options.daemon !== undefined || this.#lock === undefined || !isLate) {
       this.#heardBy = undefined;
       return false;
     }
