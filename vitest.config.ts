@@ -9,8 +9,10 @@ const unit = 60_000;
 /** Tests that need an engine. */
 const engineTests = ['test/e2e/**/*.test.ts', 'test/bench/proxy.test.ts'];
 
-/** Those that fill the machine by themselves, or count what the whole engine has. */
-const loneTests = ['chaos', 'daemon-several', 'kill'].map((name) => `test/e2e/${name}.test.ts`);
+/** The long form: one scenario cut short at many moments, or many clusters at once. `npm run test:sweep` runs it. */
+const sweepTests = ['chaos', 'daemon-twenty', 'failover-kill', 'kill', 'kill-moments'].map(
+  (name) => `test/e2e/${name}.test.ts`,
+);
 
 const withEngine = { testTimeout: scenario, hookTimeout: scenario, globalSetup: 'test/e2e/support/setup.ts' };
 
@@ -46,8 +48,9 @@ export default defineConfig({
           ...withEngine,
           name: 'e2e',
           include: engineTests,
-          exclude: loneTests,
-          maxWorkers: 2,
+          exclude: sweepTests,
+          // Most of their time they wait, for servers and for each other.
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
@@ -55,8 +58,9 @@ export default defineConfig({
         extends: true,
         test: {
           ...withEngine,
-          name: 'e2e-alone',
-          include: loneTests,
+          name: 'sweep',
+          include: sweepTests,
+          // They fill the machine by themselves.
           fileParallelism: false,
           sequence: { groupOrder: 2 },
         },

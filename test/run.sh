@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Passes everything, from a fresh clone on: `npm test`. Packages, build, checks, an engine with the images, all tests.
-# Arguments go to vitest: `npm test -- test/topology`, `npm test -- --project unit`.
+# Passes everything, from a fresh clone on: `npm test`. Packages, build, checks, an engine with the images, all tests but
+# those of the long form, which `npm run test:sweep` runs in the same way.
+# Arguments go to vitest: `npm test -- test/topology`, `npm test -- --project unit`, `npm run test:sweep -- kill`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,6 +31,7 @@ if [ ${#missing[@]} -gt 0 ] && command -v apt-get >/dev/null; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 fi
 step 'tests'
+case " $*" in *' --project'*) ;; *) set -- --project unit --project e2e "$@" ;; esac
 tests=0
 npx --no-install vitest run "$@" || tests=$?
 

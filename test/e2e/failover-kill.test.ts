@@ -8,7 +8,7 @@ import { engineHost } from './support/engine.ts';
 
 /**
  * The controller is killed before and after each call that changes something, while one leader follows another; the next
- * run finishes what it began. The short form, which runs by default, does so at some of them; `PGHERD_KILL=all` at all.
+ * run finishes what it began. Unless told otherwise it does so at some of them; `PGHERD_KILL=all` at all.
  */
 const isLong = process.env['PGHERD_KILL'] === 'all';
 const shortPoints = 4;
