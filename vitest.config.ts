@@ -49,8 +49,7 @@ export default defineConfig({
           name: 'e2e',
           include: engineTests,
           exclude: sweepTests,
-          // Most of their time they wait, for servers and for each other.
-          maxWorkers: 3,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },

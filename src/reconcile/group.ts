@@ -139,8 +139,8 @@ export function nextGeneration(group: string, slot: number, snapshot: Snapshot):
 }
 
 /**
- * Whether a node's volume was cut short in a clone, rewind or bootstrap, and must be set aside. One still under way is one
- * in the first run of its container; a bootstrap is under way only while the controller that began it lives.
+ * Whether a node's volume was cut short in a clone, rewind or bootstrap, and must be set aside. One whose container runs is
+ * under way; a bootstrap is under way only while the controller that began it lives.
  */
 export function isCutShort({ container, facts }: ObservedNode): boolean {
   if (facts.state.is === 'bootstrapping' || facts.state.is === 'half' || facts.state.is === 'unknown') return true;

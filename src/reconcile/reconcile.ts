@@ -236,11 +236,12 @@ class Run {
       const checks = isStuck ? [] : this.#checksOf(plan);
       // What another controller has begun is waited for as its lock is.
       const isBegun = this.#lock === undefined && snapshot.nodes.some(({ isUnderWay }) => isUnderWay === true);
-      const awaitsWord = isSettled && !isStuck && this.#awaitsWord(snapshot);
-      if (awaitsWord && checks.length === 0 && !this.#isCalledOff()) {
+      const isLate = isSettled && !isStuck && this.#hasLate(snapshot);
+      if (isLate && checks.length === 0 && !this.#isCalledOff() && this.#mayAwaitWord()) {
         await this.#world.sleep(wordPause, signal).catch(() => undefined);
         continue;
       }
+      if (!isLate || checks.length > 0) this.#heardBy = undefined;
       if (isSettled && checks.length === 0 && !isBegun) {
         if (this.#mayEnd() && !awaitsCall && !this.#awaitsMore(due, isStuck)) {
           return this.#result(plan, !isStuck && this.#underWay.isNothing);
@@ -259,7 +260,7 @@ class Run {
       this.#last = outcomes;
       if (isSettled && outcomes.every(({ result }) => result === 'done')) {
         const isToldNow = checks.some(({ action }) => action.do === 'reload');
-        if (this.#empty.size === 0 && this.#underWay.isNothing && !isToldNow && !awaitsWord)
+        if (this.#empty.size === 0 && this.#underWay.isNothing && !isToldNow && !isLate)
           return this.#result(plan, true);
         continue;
       }
@@ -277,15 +278,15 @@ class Run {
   }
 
   // Who is not heard, or does not follow, is sent no readers: one that does a moment later would be left without them.
-  #awaitsWord({ nodes, silent, reports }: Snapshot): boolean {
-    const isLate = nodes.some(({ container: { id, state } }) => {
+  #hasLate({ nodes, silent, reports }: Snapshot): boolean {
+    if (this.#options.daemon !== undefined || this.#lock === undefined) return false;
+    return nodes.some(({ container: { id, state } }) => {
       const report = reports.get(id);
       return state === 'running' && (silent.has(id) || (report !== undefined && isAdrift(report)));
     });
-    if (this.#options.daemon !== undefined || this.#lock === undefined || !isLate) {
-      this.#heardBy = undefined;
-      return false;
-    }
+  }
+
+  #mayAwaitWord(): boolean {
     this.#heardBy ??= this.#world.now() + wordWithin;
     return this.#world.now() < this.#heardBy;
   }

@@ -404,6 +404,50 @@ describe('a converged cluster', () => {
       expect(restarts(coming, ['node/lb1-replica2'])).toEqual(is === 'cloning' ? [] : [awaited]);
     });
 
+    it('is about to follow, and wants a restart itself: it is not restarted, and starts its server with what is new', () => {
+      const rejoining = second((node) => ({
+        ...withFacts(withContainer(node, { health: { status: 'starting', output: '' } }), { started: 'rev.x.y' }),
+        isStandby: false,
+      }));
+      expect(restarts(rejoining)).toEqual([awaited]);
+      expect(planCluster(topologyOf(file), rejoining, {}).steps.map(({ id }) => id)).not.toContain(
+        'node/lb1-replica2: restart',
+      );
+    });
+
+    it('hangs, and is restarted at once', () => {
+      const hung = { ...pending, hung: new Set(['id-shop-lb1-replica2']) };
+      expect(restarts(hung)).toEqual([awaited]);
+      expect(formatSteps(planCluster(topologyOf(file), hung, {})).split('\n')).toContain('node/lb1-replica2: restart');
+    });
+
+    it('has another address, and streams again only from a leader that is restarted', () => {
+      const moved = second((node) => withContainer(node, { health: { status: 'starting', output: '' }, networks: {} }));
+      expect(restarts(moved)).toEqual([awaited]);
+      const { steps } = planCluster(topologyOf(file), moved, {});
+      expect(steps.find(({ id }) => id === awaited)?.after).toEqual(['node/lb1-replica2: connect shop']);
+      expect(steps.find(({ id }) => id === 'node/lb1-replica2: resume-streaming')?.after).toContain(
+        'node/lb1-primary: await-node',
+      );
+    });
+
+    it('cannot be made again', () => {
+      const failed = new Set(['node/lb1-replica2']);
+      const { steps } = planCluster(
+        topologyOf(file),
+        second(() => undefined),
+        {},
+        failed,
+      );
+      expect(without(steps, failed).map(({ id }) => id)).not.toContain(restart);
+    });
+
+    it('but for one that is new and has nothing yet: it may lack what the change is for', () => {
+      const starting = { status: 'starting', output: '' } as const;
+      const facts = { state: { is: 'empty' }, started: undefined, loaded: undefined } as const;
+      expect(restarts(second((node) => withFacts(withContainer(node, { health: starting }), facts)))).toEqual([]);
+    });
+
     it('is paused, or ended', () => {
       for (const state of ['paused', 'exited'] as const) {
         expect(restarts(second((node) => withContainer(node, { state })))).toEqual([awaited]);

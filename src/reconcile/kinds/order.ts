@@ -29,6 +29,9 @@ export function orderSteps(
   const leaderResource = leader === undefined ? '' : nodeResource(leader.name);
   const idsOf = (resource: string): readonly string[] =>
     steps.filter((each) => each.resource === resource).map(({ id }) => id);
+  // Streams go on only when the leader is restarted.
+  const ownSteps = (resource: string): readonly string[] =>
+    steps.filter((each) => each.resource === resource && each.action.do !== 'resume-streaming').map(({ id }) => id);
   const lastOf = (resource: string): readonly string[] => idsOf(resource).slice(-1);
   // The bootstrap made the slots already; who clones before one is there tries again.
   const membership = steps
@@ -40,16 +43,19 @@ export function orderSteps(
   const promotion = findPromotion(context, view);
   const followersFirst = leader !== undefined && raisesStandbyBound(context, leader);
   const restarting = steps.filter(({ action }) => action.do === 'restart');
-  const chain = restartChain(restarting, leaderResource, followersFirst, lastOf);
   const changing = restarting.filter((each) => isForChange(context, each));
-  const comingUp = changing.length > 0 ? findComingUp(context, checks, idsOf) : [];
+  // Those that hang are restarted whatever the others do, and are up before anybody else is.
+  const hung = restarting.filter((each) => !changing.includes(each));
+  const chain = restartChain(changing, leaderResource, followersFirst, lastOf);
+  const comingUp = changing.length > 0 ? findComingUp(context, checks, ownSteps) : [];
   const isBack = (each: Step): boolean => bringsBack(context, each) && !isFailedClone(context, each.resource);
   const back = changing.length > 0 ? steps.filter(isBack) : [];
   // A leader that runs is restarted for a change only when those that ended are back.
   const isForThem = changing.some(({ resource }) => resource === leaderResource);
   // One that serves until others are back may do so for long: nobody waits for its restart.
   const isAfterDown = followersFirst && restarting.some(({ resource }) => context.failed.has(resource));
-  const servesOn = isForThem && (comingUp.length > 0 || back.length > 0 || isAfterDown);
+  const isHeldUp = comingUp.length > 0 || hung.length > 0 || back.length > 0;
+  const servesOn = isForThem && (isHeldUp || isAfterDown);
   const leaderUp = promotion !== undefined ? [promotion] : isInterrupted && !servesOn ? lastOf(leaderResource) : [];
   // The proof that others have all of it is not cut short.
   const proofs = steps.filter(({ id }) => isOfCommits(id)).map(({ id }) => id);
@@ -58,7 +64,7 @@ export function orderSteps(
     const starts = each.action.do === 'start' || each.action.do === 'write-config';
     const waits: string[] = [...(chain.get(each.id) ?? [])];
     if (changing.includes(each)) {
-      waits.push(...comingUp.map(({ id }) => id), ...back.flatMap(({ resource }) => lastOf(resource)));
+      waits.push(...comingUp.map(({ id }) => id), ...[...hung, ...back].flatMap(({ resource }) => lastOf(resource)));
       if (isLeader) waits.push(...proofs);
     }
     // By these the others get the record that a promotion waits for.
@@ -122,10 +128,10 @@ function bringsBack({ snapshot }: GroupContext, { action }: Step): boolean {
 function isFailedClone(context: GroupContext, resource: string): boolean {
   if (!context.failed.has(resource)) return false;
   const node = context.group.nodes.find(({ name }) => nodeResource(name) === resource);
-  return node !== undefined && findNode(context, node.slot)?.facts.started === undefined;
+  const observed = node === undefined ? undefined : findNode(context, node.slot);
+  return observed !== undefined && observed.facts.started === undefined;
 }
 
-/** A server that hangs is restarted whatever the others do. */
 function isForChange({ snapshot }: GroupContext, { action }: Step): boolean {
   return action.do === 'restart' && !snapshot.hung.has(action.container);
 }
@@ -133,7 +139,7 @@ function isForChange({ snapshot }: GroupContext, { action }: Step): boolean {
 /**
  * Waits for those that run and do not speak yet: a look in the middle of a rolling restart sees no more who was restarted
  * before, and one that rejoins or is cloned may meet then what it cannot start with. One that speaks is up; whether it
- * streams may depend on a restart of others.
+ * streams, or a clone can begin, may depend on a restart of others.
  */
 function findComingUp(
   context: GroupContext,
@@ -144,21 +150,26 @@ function findComingUp(
   return group.nodes.flatMap(({ name, slot }) => {
     const node = findNode(context, slot);
     const check = checks.find(({ resource }) => resource === nodeResource(name));
-    if (check === undefined || node === undefined || snapshot.reports.has(node.container.id)) return [];
-    if (isFailedClone(context, check.resource)) return [];
-    return snapshot.reports.size === 0 && !snapshot.silent.has(node.container.id)
-      ? []
-      : [step(check.resource, check.action, idsOf(check.resource))];
+    if (check === undefined || node === undefined || isFailedClone(context, check.resource)) return [];
+    const { container, facts } = node;
+    if (facts.state.is === 'empty' || snapshot.reports.has(container.id)) return [];
+    const isStarting = container.health.status === 'starting' || facts.state.is !== 'data';
+    const isUnheard = snapshot.reports.size === 0 && !snapshot.silent.has(container.id);
+    return isUnheard && !isStarting ? [] : [step(check.resource, check.action, idsOf(check.resource))];
   });
 }
 
 /** Restarts for a change that come to nothing, since somebody who does not come up is waited for before. */
 export function findHeldRestarts(context: GroupContext, steps: readonly Step[]): readonly Blocked[] {
   const { failed, group, snapshot } = context;
-  // One that runs, and that neither its own health check nor its listener hears, may never come up.
+  // One that runs, and that neither its own health check nor its listener hears, may never come up. A clone takes its time.
   const ill = group.nodes.filter(({ slot }) => {
     const node = findNode(context, slot);
-    return node?.container.health.status === 'unhealthy' && snapshot.silent.has(node.container.id);
+    return (
+      node?.facts.state.is === 'data' &&
+      node.container.health.status === 'unhealthy' &&
+      snapshot.silent.has(node.container.id)
+    );
   });
   const lost = new Set([...failed, ...ill.map(({ name }) => nodeResource(name))]);
   const possible = new Set(without(steps, lost));

@@ -78,7 +78,10 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
     facts.record === undefined || observed.isLinkLate === true || compareRecords(facts.record, view.record) !== 0;
   // A clone under way reads whom it follows from what is in force, and there is no server to load anything.
   const hasServed = facts.started !== undefined;
-  const restart = isRunning && facts.started !== undefined && revisionNeedsRestart(facts.started, inForce);
+  // One that led and is about to follow starts its server only then, with what is in force by that time.
+  const hasServer = facts.state.is === 'data' && (role.is !== 'follow' || observed.isStandby);
+  const mayRestart = isRunning && hasServer && facts.started !== undefined;
+  const restart = mayRestart && revisionNeedsRestart(facts.started, inForce);
   const isHung = context.snapshot.hung.has(container.id);
   const isSilent = context.snapshot.silent.has(container.id);
   const isCutOff = facts.detached !== undefined && isInService(context, view.leader);
