@@ -144,7 +144,7 @@ export function nextGeneration(group: string, slot: number, snapshot: Snapshot):
  */
 export function isCutShort({ container, facts }: ObservedNode): boolean {
   if (facts.state.is === 'bootstrapping' || facts.state.is === 'half' || facts.state.is === 'unknown') return true;
-  // One that begins anew where it was cut short ends at once, and is seen then.
+  // One that starts where it was cut short ends at once, and is seen then.
   const mayGoOn = container.state === 'running' || container.state === 'paused';
   return (facts.state.is === 'cloning' || facts.state.is === 'rewinding') && !mayGoOn;
 }

@@ -5,12 +5,15 @@ import type { GroupContext } from '../context.ts';
 import type { GroupView } from '../group.ts';
 import { groupResource, nodeResource, readGeneration } from '../names.ts';
 import { step, without, type Blocked, type Check, type Step } from '../plan.ts';
+import type { ObservedNode } from '../snapshot.ts';
 import { isOfCommits } from './commit-steps.ts';
 import { findNode } from './find-node.ts';
 import { nodeSettings, roleOf } from './node-config.ts';
 import { findPromotion } from './revisions.ts';
 
 type Led = Extract<GroupView, { phase: 'led' }>;
+
+type CreateContainer = Extract<Step['action'], { do: 'create-container' }>;
 
 /**
  * Followers start and restart after the leader is up, after the record and their slots are there, and restart one at a
@@ -27,10 +30,8 @@ export function orderSteps(
   const { group } = context;
   const leader = group.nodes.find(({ slot }) => slot === view.leader.slot);
   const leaderResource = leader === undefined ? '' : nodeResource(leader.name);
+  // A stream resumes only after its leader is restarted.
   const idsOf = (resource: string): readonly string[] =>
-    steps.filter((each) => each.resource === resource).map(({ id }) => id);
-  // Streams go on only when the leader is restarted.
-  const ownSteps = (resource: string): readonly string[] =>
     steps.filter((each) => each.resource === resource && each.action.do !== 'resume-streaming').map(({ id }) => id);
   const lastOf = (resource: string): readonly string[] => idsOf(resource).slice(-1);
   // The bootstrap made the slots already; who clones before one is there tries again.
@@ -47,9 +48,9 @@ export function orderSteps(
   // Those that hang are restarted whatever the others do, and are up before anybody else is.
   const hung = restarting.filter((each) => !changing.includes(each));
   const chain = restartChain(changing, leaderResource, followersFirst, lastOf);
-  const comingUp = changing.length > 0 ? findComingUp(context, checks, ownSteps) : [];
-  const isBack = (each: Step): boolean => bringsBack(context, each) && !isFailedClone(context, each.resource);
-  const back = changing.length > 0 ? steps.filter(isBack) : [];
+  const comingUp = changing.length > 0 ? findComingUp(context, checks, idsOf) : [];
+  const isBack = (each: Step): boolean => bringsBack(context, each);
+  const back = steps.filter(isBack);
   // A leader that runs is restarted for a change only when those that ended are back.
   const isForThem = changing.some(({ resource }) => resource === leaderResource);
   // One that serves until others are back may do so for long: nobody waits for its restart.
@@ -84,10 +85,12 @@ export function orderSteps(
     if (!isLeader && promotion !== undefined && each.action.do === 'reload') waits.push(promotion);
     return waits.length === 0 ? each : { ...each, after: [...new Set([...each.after, ...waits])] };
   });
-  // Who is made anew is started by the next plan, which waits for it.
-  const isMade = back.some(({ action, resource }) => action.do === 'create-container' && !context.failed.has(resource));
-  const changed = new Set(isMade ? changing.map(({ resource }) => resource) : []);
-  const timely = without(ordered, changed, ({ action }) => action.do !== 'restart');
+  // One that is replaced is started by the next plan, which waits for it.
+  const isReplaced = back.some(
+    ({ action, resource }) => action.do === 'create-container' && !context.failed.has(resource),
+  );
+  const changed = new Set(changing.map(({ resource }) => resource));
+  const timely = isReplaced ? without(ordered, changed, ({ action }) => action.do !== 'restart') : ordered;
   // Sessions need a leader, and replicas that are at least there to refuse: one not started yet would be waited for.
   // A new leader's followers are known from the beginning.
   const started = promotion === undefined ? steps.filter((each) => bringsUp(context, each)).map(({ id }) => id) : [];
@@ -105,8 +108,15 @@ export function orderSteps(
  */
 export function bringsUp({ failed, snapshot }: GroupContext, { action, resource }: Step): boolean {
   if (failed.has(resource)) return false;
-  if (action.do !== 'create-container') return action.do === 'start' || action.do === 'unpause';
-  return snapshot.volumes.some(({ volume }) => volume.name === action.spec.volume?.name);
+  return action.do === 'create-container' ? hasVolume(snapshot, action) : brings(action);
+}
+
+function brings(action: Step['action']): boolean {
+  return action.do === 'start' || action.do === 'unpause';
+}
+
+function hasVolume({ volumes }: GroupContext['snapshot'], { spec }: CreateContainer): boolean {
+  return volumes.some(({ volume }) => volume.name === spec.volume?.name);
 }
 
 function interrupts(action: Step['action']): boolean {
@@ -114,22 +124,20 @@ function interrupts(action: Step['action']): boolean {
 }
 
 /** Whether it is for one that was up before: a new one begins when the others are as they should be. */
-function bringsBack({ snapshot }: GroupContext, { action }: Step): boolean {
+function bringsBack(context: GroupContext, { action, resource }: Step): boolean {
+  const node = context.group.nodes.find(({ name }) => nodeResource(name) === resource);
+  const observed = node === undefined ? undefined : findNode(context, node.slot);
+  if (isFailedClone(context, resource, observed)) return false;
   if (action.do === 'create-container') {
-    const name = action.spec.volume?.name ?? '';
-    return readGeneration(name) > 1 || snapshot.volumes.some(({ volume }) => volume.name === name);
+    return readGeneration(action.spec.volume?.name ?? '') > 1 || hasVolume(context.snapshot, action);
   }
-  if (action.do !== 'start' && action.do !== 'unpause') return false;
-  const node = snapshot.nodes.find(({ container }) => container.id === action.container);
-  return node !== undefined && (node.facts.started !== undefined || readGeneration(node.volume) > 1);
+  if (!brings(action) || observed === undefined) return false;
+  return observed.facts.started !== undefined || readGeneration(observed.volume) > 1;
 }
 
 /** A clone that cannot be made may lack what the change is for. */
-function isFailedClone(context: GroupContext, resource: string): boolean {
-  if (!context.failed.has(resource)) return false;
-  const node = context.group.nodes.find(({ name }) => nodeResource(name) === resource);
-  const observed = node === undefined ? undefined : findNode(context, node.slot);
-  return observed !== undefined && observed.facts.started === undefined;
+function isFailedClone({ failed }: GroupContext, resource: string, observed: ObservedNode | undefined): boolean {
+  return failed.has(resource) && observed !== undefined && observed.facts.started === undefined;
 }
 
 function isForChange({ snapshot }: GroupContext, { action }: Step): boolean {
@@ -150,7 +158,7 @@ function findComingUp(
   return group.nodes.flatMap(({ name, slot }) => {
     const node = findNode(context, slot);
     const check = checks.find(({ resource }) => resource === nodeResource(name));
-    if (check === undefined || node === undefined || isFailedClone(context, check.resource)) return [];
+    if (check === undefined || node === undefined || isFailedClone(context, check.resource, node)) return [];
     const { container, facts } = node;
     if (facts.state.is === 'empty' || snapshot.reports.has(container.id)) return [];
     const isStarting = container.health.status === 'starting' || facts.state.is !== 'data';

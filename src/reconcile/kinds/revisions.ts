@@ -80,8 +80,7 @@ export function compareRevision(context: GroupContext, node: Node, observed: Obs
   const hasServed = facts.started !== undefined;
   // One that led and is about to follow starts its server only then, with what is in force by that time.
   const hasServer = facts.state.is === 'data' && (role.is !== 'follow' || observed.isStandby);
-  const mayRestart = isRunning && hasServer && facts.started !== undefined;
-  const restart = mayRestart && revisionNeedsRestart(facts.started, inForce);
+  const restart = isRunning && hasServer && hasServed && revisionNeedsRestart(facts.started, inForce);
   const isHung = context.snapshot.hung.has(container.id);
   const isSilent = context.snapshot.silent.has(container.id);
   const isCutOff = facts.detached !== undefined && isInService(context, view.leader);
