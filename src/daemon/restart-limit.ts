@@ -38,6 +38,8 @@ type Count = {
   readonly failed: number;
   /** When it was started, the last minute's at least. */
   readonly times: readonly number[];
+  /** When it was first seen to have failed after the last of them. */
+  readonly failedAt?: number;
 };
 
 /** Keeps count of starts, so that what ends at once is not started again and again at full speed. */
@@ -47,6 +49,7 @@ export class RestartLimit {
 
   noteStart(resource: string, now: number): void {
     const { failed, times } = this.#counts.get(resource) ?? { failed: 0, times: [] };
+    // Without when it failed: it has not yet.
     this.#counts.set(resource, { failed: failed + 1, times: [...times.slice(1 - mostInAMinute), now] });
   }
 
@@ -75,8 +78,9 @@ export class RestartLimit {
         const message = `${ended}, and the engine restarts it (${times} times so far)`;
         return [{ ...common, message, until: undefined }];
       }
-      const until = this.#allowedAt(resource);
-      if ((container.state !== 'exited' && !isClone) || until <= now) return [];
+      if (container.state !== 'exited' && !isClone) return [];
+      const until = this.#allowedAt(resource, now);
+      if (until <= now) return [];
       const { failed = 0, times = [] } = this.#counts.get(resource) ?? {};
       const starts = failed >= freeStarts ? `${String(failed)} starts` : `the last ${String(times.length)} starts`;
       const message = isClone
@@ -86,13 +90,17 @@ export class RestartLimit {
     });
   }
 
-  #allowedAt(resource: string): number {
-    const { failed, times } = this.#counts.get(resource) ?? { failed: 0, times: [] };
+  #allowedAt(resource: string, now: number): number {
+    const count = this.#counts.get(resource);
+    if (count === undefined) return 0;
+    const { failed, times, failedAt = now } = count;
+    this.#counts.set(resource, { ...count, failedAt });
     const last = times.at(-1) ?? 0;
-    const afterFailures =
-      failed < freeStarts ? 0 : last + Math.min(longestPause, firstPause * 2 ** (failed - freeStarts));
+    const pause = Math.min(longestPause, firstPause * 2 ** (failed - freeStarts));
+    // What took longer than its pause to fail, a large clone say, has it all the same.
+    const from = failedAt - last < pause ? last : failedAt;
     const first = times.at(-mostInAMinute);
-    return Math.max(afterFailures, first === undefined ? 0 : first + minute);
+    return Math.max(failed < freeStarts ? 0 : from + pause, first === undefined ? 0 : first + minute);
   }
 }
 

@@ -7,24 +7,38 @@ import type { ActionContext } from './actions.ts';
 import { newestRecord, viewGroup } from './group.ts';
 import { keepInMind, nextTimeline, writeRecord } from './kinds/group-record.ts';
 import { targetOf } from './kinds/find-node.ts';
-import type { Lock } from './lock.ts';
+import { isFatal, type Lock } from './lock.ts';
 import { readRecordFiles, type RecordFile } from './observe.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 
-/** The epoch of a holder of the lock, over its whole tenure; undefined: it has claimed nothing yet. */
-export type Tenure = { epoch: number | undefined };
+/** What a holder of the lock has claimed, over its whole tenure. */
+export type Tenure = {
+  /** undefined: it has claimed nothing yet. */
+  epoch: number | undefined;
+  /** Groups that could not be claimed, and why: nothing is done to them, though some of their volumes may be of the epoch. */
+  unclaimed: ReadonlyMap<string, PgherdError>;
+};
 
-/** Whether the newest records of all groups are of this epoch: nobody else has held the lock since. */
-export function isClaimed(topology: Topology, snapshot: Snapshot, { epoch }: Tenure): boolean {
-  return epoch !== undefined && recordedGroups(topology, snapshot).every(({ linked }) => linked.epoch === epoch);
+export function newTenure(): Tenure {
+  return { epoch: undefined, unclaimed: new Map() };
+}
+
+/**
+ * Whether the newest records of all groups are of this epoch, but for those that could not be claimed: nobody else has held
+ * the lock since.
+ */
+export function isClaimed(topology: Topology, snapshot: Snapshot, { epoch, unclaimed }: Tenure): boolean {
+  const isOwn = ({ group, linked }: Recorded): boolean => linked.epoch === epoch || unclaimed.has(group);
+  return epoch !== undefined && recordedGroups(topology, snapshot).every(isOwn);
 }
 
 /**
  * Writes the record of each group again, under an epoch of this holder of the lock, into every volume that can be reached:
  * from then on nodes refuse what an earlier holder instructs, and what that writes late does not count. What counts is
- * the newest record in any volume, whatever its link says: an earlier holder may have set that last. The caller looks again
- * afterwards where anything was written, which is returned: an earlier holder may have acted until then. Throws `lock-lost`
- * if the lock went meanwhile, and `node-failed` where a group goes by a record of a version that this one does not know.
+ * the newest record in any volume, whatever its link says: an earlier holder may have set that last. A group whose majority
+ * cannot be read or written, or that goes by a record of a version that this one does not know, is left unclaimed, and holds
+ * up no other. The caller looks again afterwards where the claims changed, which is returned: an earlier holder may have
+ * acted until then. Throws `lock-lost` if the lock went meanwhile, and where the engine cannot be asked.
  */
 export async function claim(
   topology: Topology,
@@ -33,26 +47,59 @@ export async function claim(
   lock: Lock,
   context: ActionContext,
 ): Promise<boolean> {
+  const { epoch: own, unclaimed: before } = tenure;
   const recorded = recordedGroups(topology, snapshot);
-  const known = (await Promise.all(recorded.map((each) => readGroup(each, context)))).flat();
-  const found = [...known.map(({ newest }) => newest.epoch), ...recorded.map(({ linked }) => linked.epoch)];
-  const own = tenure.epoch;
+  const failed = new Map([...before].filter(([group]) => isUnread(group, recorded, snapshot)));
+  const read = await eachGroup(recorded, failed, (each) => readGroup(each, context));
+  const known = read.flatMap((each) => each ?? []);
   // Links that were set back count too: others go by them.
-  const isBehind = known.some(({ newest, linked }) => newest.epoch !== own || linked.epoch !== own);
-  // A group of which no record can be read stays behind, and is no reason to claim the others again.
-  if (own !== undefined && !isBehind) return false;
-  const epoch = Math.max(lock.since, own ?? 0, ...found.map((each) => each + 1));
-  await lock.verify();
-  await Promise.all(
-    known.map(async ({ group, newest, targets }) => {
+  const behind = known.filter(
+    ({ group, newest, linked }) => newest.epoch !== own || linked.epoch !== own || before.has(group),
+  );
+  // One that was not claimed yet, or in too few of its volumes, is no reason to claim the others again.
+  const isOwn =
+    own !== undefined &&
+    behind.every(({ group, newest, linked }) => before.has(group) || (newest.epoch < own && linked.epoch < own));
+  const found = [...known.map(({ newest }) => newest.epoch), ...recorded.map(({ linked }) => linked.epoch)];
+  const epoch = isOwn ? own : Math.max(lock.since, own ?? 0, ...found.map((each) => each + 1));
+  const claimed = isOwn ? behind : known;
+  if (!isOwn || claimed.length > 0) {
+    await lock.verify();
+    await eachGroup(claimed, failed, async ({ group, newest, targets }) => {
       const record = { ...newest, epoch };
       await writeRecord(record, targets.map(targetOf), context);
       keepInMind(group, record, context);
-    }),
-  );
-  await lock.verify();
+    });
+    await lock.verify();
+  }
   tenure.epoch = epoch;
-  return isBehind;
+  tenure.unclaimed = failed;
+  const isNews = [...failed.keys()].some((group) => !before.has(group));
+  return isNews || claimed.some(({ group }) => !failed.has(group));
+}
+
+/** Does something to each group, and notes why it fails at those at which it does. Throws what concerns them all. */
+async function eachGroup<T extends { readonly group: string }, R>(
+  groups: readonly T[],
+  failed: Map<string, PgherdError>,
+  act: (each: T) => Promise<R>,
+): Promise<readonly (R | undefined)[]> {
+  return Promise.all(
+    groups.map((each) =>
+      act(each).catch((error: unknown) => {
+        if (!(error instanceof PgherdError) || isFatal(error)) throw error;
+        failed.set(each.group, error);
+        return undefined;
+      }),
+    ),
+  );
+}
+
+// It has records, and cannot be claimed now, since too few of its volumes are read.
+function isUnread(group: string, recorded: readonly Recorded[], { nodes }: Snapshot): boolean {
+  return (
+    !recorded.some((each) => each.group === group) && nodes.some((node) => node.group === group && node.facts.record)
+  );
 }
 
 type Recorded = {

@@ -5,13 +5,13 @@ import type { Topology } from '../topology/model.ts';
 import type { ActionContext } from './actions.ts';
 import { Attempts } from './attempts.ts';
 import { guardedEngine } from './guarded-engine.ts';
-import { claim, isClaimed, type Tenure } from './claim.ts';
+import { claim, isClaimed, newTenure, type Tenure } from './claim.ts';
 import { execute, type Outcome } from './execute.ts';
-import { LockSeeker, isLock, lockPollMilliseconds, type Lock } from './lock.ts';
+import { LockSeeker, isFatal, isLock, lockPollMilliseconds, type Lock } from './lock.ts';
 import { findLockImage } from './lock-image.ts';
 import { look, type Looked } from './look.ts';
 import type { Passwords } from './passwords.ts';
-import { nodeResource } from './names.ts';
+import { groupResource, nodeResource } from './names.ts';
 import { earliest, without, type Plan, type Step } from './plan.ts';
 import { planCluster } from './planner.ts';
 import { isPaused } from './requests.ts';
@@ -20,6 +20,7 @@ import { LeaderWatch } from './leader-watch.ts';
 import { isAdrift, type Voices } from './reports.ts';
 import { askDeciding, probeReports } from './probe.ts';
 import { ServerNews } from './server-news.ts';
+import { nodeName } from './kinds/find-node.ts';
 import { withStarted, type Snapshot } from './snapshot.ts';
 import { UnderWay } from './under-way.ts';
 import { Wake, calledOff } from './wake.ts';
@@ -109,6 +110,8 @@ class Run {
   readonly #deadline: number;
   readonly #context: Omit<ActionContext, 'signal'>;
   readonly #tenure: Tenure;
+  /** Whether this run has tried to. */
+  #hasClaimed = false;
   /** By resource: what no retry helps. */
   readonly #failures = new Map<string, PgherdError>();
   /** Ids of the steps that failed so, or do not last. */
@@ -166,7 +169,7 @@ class Run {
     this.#listeners = options.daemon === undefined ? this.#makeListeners() : undefined;
     this.#deadline = world.now() + options.timeout;
     this.#signal = AbortSignal.any([options.signal, timeoutSignal(options.timeout)]);
-    this.#tenure = options.daemon?.tenure ?? { epoch: undefined };
+    this.#tenure = options.daemon?.tenure ?? newTenure();
     const verifyLock = async (): Promise<void> => {
       await this.#lock?.verify();
     };
@@ -232,7 +235,7 @@ class Run {
         if (round === 1 || !isSettled) this.#options.onProgress({ type: 'planned', plan, round });
         isTold = true;
       }
-      const isStuck = plan.blocked.length > 0 || this.#failures.size > 0 || this.#held.length > 0;
+      const isStuck = plan.blocked.length > 0 || this.#isLeavingOut;
       const checks = isStuck ? [] : this.#checksOf(plan);
       // What another controller has begun is waited for as its lock is.
       const isBegun = this.#lock === undefined && snapshot.nodes.some(({ isUnderWay }) => isUnderWay === true);
@@ -270,6 +273,10 @@ class Run {
       if (this.#endsTurn(outcomes)) return { ...this.#result(plan, false, outcomes), stopped: 'retry' };
       await this.#backOff(outcomes, signal);
     }
+  }
+
+  get #isLeavingOut(): boolean {
+    return this.#failures.size > 0 || this.#held.length > 0 || this.#tenure.unclaimed.size > 0;
   }
 
   // What a daemon's next turn can take as well does not keep this one from its end.
@@ -339,30 +346,45 @@ class Run {
     this.#options.onProgress({ type: 'looked', looked });
     this.#held = this.#options.daemon?.hold(looked) ?? [];
     await this.#giveUp(looked.plan);
-    const left = new Set([...failed, ...this.#failures.keys(), ...this.#held.map(({ resource }) => resource)]);
     const { snapshot } = looked;
+    const unclaimed = this.#unclaimedResources(snapshot);
+    const held = this.#held.map(({ resource }) => resource);
+    const left = new Set([...failed, ...this.#failures.keys(), ...held, ...unclaimed]);
     const found =
       left.size === failed.size
         ? looked
         : replan(planCluster(this.#topology, snapshot, this.#passwords.fingerprints, left));
     const isSpared = ({ id, resource, action }: Step): boolean =>
-      (takingOut.has(action.do) && !this.#refused.has(id)) ||
-      // The file no longer has it, which ends its bootstrap.
-      (action.do === 'remove-container' && bootstraps.has(resource));
+      !unclaimed.has(resource) &&
+      ((takingOut.has(action.do) && !this.#refused.has(id)) ||
+        // The file no longer has it, which ends its bootstrap.
+        (action.do === 'remove-container' && bootstraps.has(resource)));
     const steps = without(found.plan.steps, left, isSpared);
     return { snapshot, plan: { ...found.plan, steps }, due: found.due };
   }
 
   /**
    * Before anything is done the groups are claimed, so that no earlier holder of the lock can interfere; a daemon does it
-   * at once, so that no failover waits for it. Returns whether to look again.
+   * at once, so that no failover waits for it. What could not be claimed is tried once more in each run. Returns whether to
+   * look again.
    */
   async #claims(snapshot: Snapshot, isSettled: boolean): Promise<boolean> {
     if (this.#lock === undefined || isPaused(snapshot) || this.#isCalledOff()) return false;
     if (isSettled && this.#options.daemon === undefined) return false;
-    if (isClaimed(this.#topology, snapshot, this.#tenure)) return false;
+    const isTried = this.#hasClaimed || this.#tenure.unclaimed.size === 0;
+    if (isTried && isClaimed(this.#topology, snapshot, this.#tenure)) return false;
+    this.#hasClaimed = true;
     const context = { ...this.#context, signal: this.#signal };
     return claim(this.#topology, snapshot, this.#tenure, this.#lock, context);
+  }
+
+  // An earlier holder of the lock may still act on them.
+  #unclaimedResources({ nodes }: Snapshot): ReadonlySet<string> {
+    const { unclaimed } = this.#tenure;
+    const groups = this.#topology.groups.filter(({ name }) => unclaimed.has(name));
+    const wanted = groups.flatMap((group) => group.nodes.map(({ name }) => name));
+    const seen = nodes.filter(({ group }) => unclaimed.has(group)).map(nodeName);
+    return new Set([...[...wanted, ...seen].map(nodeResource), ...[...unclaimed.keys()].map(groupResource)]);
   }
 
   async #giveUp({ steps }: Plan): Promise<void> {
@@ -568,7 +590,8 @@ class Run {
         : [],
     );
     const isTimedOut = this.#world.now() >= this.#deadline;
-    const failures = new Map([...this.#underWay.failures, ...this.#failures]);
+    const unclaimed = [...this.#tenure.unclaimed].map(([group, error]) => [groupResource(group), error] as const);
+    const failures = new Map([...this.#underWay.failures, ...this.#failures, ...unclaimed]);
     return {
       cluster: this.#topology.cluster,
       converged,
@@ -594,10 +617,6 @@ function timeoutSignal(milliseconds: number): AbortSignal {
     controller.abort(new InterruptedError('the time for this run has passed'));
   }, milliseconds).unref();
   return controller.signal;
-}
-
-function isFatal(error: unknown): boolean {
-  return hasCode(error, 'engine-unreachable', 'engine-permission', 'lock-lost');
 }
 
 function firstRetryable(outcomes: readonly Outcome[]): PgherdError | undefined {

@@ -93,6 +93,27 @@ describe('a container that ends as soon as it is started', () => {
     }
   });
 
+  it('may be a clone that takes longer to fail than any pause', () => {
+    const limit = new RestartLimit();
+    const half = looked(
+      changeNode(converged, 'lb1', 1, (node) =>
+        withFacts(withContainer(node, { state: 'running', restartCount: 1 }), { state: { is: 'half' } }),
+      ),
+    );
+    let now = 0;
+    for (let nth = 1; nth <= 4; nth += 1) {
+      expect(limit.find(half, now)).toEqual([]);
+      limit.noteStart(replica, now);
+      now += 10 * minute;
+    }
+    const until = now + 2000;
+    expect(limit.find(half, now)).toMatchObject([{ resource: replica, until }]);
+    expect(limit.find(half, until - 1)).toMatchObject([{ resource: replica, until }]);
+    expect(limit.find(half, until)).toEqual([]);
+    limit.noteStart(replica, until);
+    expect(limit.find(half, until + 1)).toMatchObject([{ until: until + 4000 }]);
+  });
+
   it('may be a balancer', () => {
     const limit = new RestartLimit();
     for (const now of [0, 0, 0, 0]) limit.noteStart('balancer/lb1', now);

@@ -4,7 +4,7 @@ import type { Engine } from '../../src/docker/engine.ts';
 import { baseName, formatRecordName, layoutOf, readRecordName, type RecordName } from '../../src/postgres/layout.ts';
 import { parseRecord, recordsFolder, type GroupRecord } from '../../src/postgres/record.ts';
 import type { ActionContext } from '../../src/reconcile/actions.ts';
-import { claim, isClaimed, type Tenure } from '../../src/reconcile/claim.ts';
+import { claim, isClaimed, newTenure, type Tenure } from '../../src/reconcile/claim.ts';
 import { viewGroup } from '../../src/reconcile/group.ts';
 import { placed, targetOf } from '../../src/reconcile/kinds/find-node.ts';
 import { readRecord, writeRecord } from '../../src/reconcile/kinds/group-record.ts';
@@ -129,7 +129,7 @@ async function claimIn(
   readonly context: ActionContext;
   readonly calls: readonly FakeCall[];
 }> {
-  const { since = 0, tenure = { epoch: undefined }, of = topology, seen = (snapshot) => snapshot } = options;
+  const { since = 0, tenure = newTenure(), of = topology, seen = (snapshot) => snapshot } = options;
   const { verify = () => Promise.resolve(), hooks = {} } = options;
   const lock: Lock = { since, verify, release: () => Promise.resolve(), lost: new Promise(() => undefined) };
   const snapshot = seen(await look(world));
@@ -171,7 +171,7 @@ describe('the epoch of a claim', () => {
 
   it('is no lower than its own last, whatever is found', async () => {
     const { world, epoch } = await start();
-    const { claimed, tenure } = await claimIn(world, { tenure: { epoch: epoch + 500 } });
+    const { claimed, tenure } = await claimIn(world, { tenure: { ...newTenure(), epoch: epoch + 500 } });
     await claimed;
     expect(tenure.epoch).toBe(epoch + 500);
     expect(volumesOf(world, epoch + 500)).toEqual([...first, ...second]);
@@ -179,7 +179,7 @@ describe('the epoch of a claim', () => {
 
   it('is above its own last where a group has another one', async () => {
     const { world, epoch, lb1 } = await start();
-    const tenure: Tenure = { epoch: undefined };
+    const tenure = newTenure();
     await (
       await claimIn(world, { tenure, since: epoch + 1000 })
     ).claimed;
@@ -192,7 +192,7 @@ describe('the epoch of a claim', () => {
 
   it('is above its own last where all links of a group were set back to an earlier one', async () => {
     const { world, epoch, lb1 } = await start();
-    const tenure: Tenure = { epoch: undefined };
+    const tenure = newTenure();
     await (
       await claimIn(world, { tenure, since: epoch + 1000 })
     ).claimed;
@@ -204,7 +204,7 @@ describe('the epoch of a claim', () => {
   it('stays its own where only a group is behind of which no record can be read', async () => {
     const { world, lb2 } = await start();
     for (const name of second) keepOnly(world, name, lb2, torn);
-    const tenure: Tenure = { epoch: undefined };
+    const tenure = newTenure();
     expect(await (await claimIn(world, { tenure })).claimed).toBe(true);
     const { epoch } = tenure;
     const again = await claimIn(world, { tenure });
@@ -268,15 +268,19 @@ describe('what a claim writes', () => {
     const later = { ...lb1, version: lb1.version + 1, leader: 1 };
     await write(world, first, later);
     for (const name of first) putFile(world, name, later, '{"format":3}');
-    await expect((await claimIn(world)).claimed).rejects.toThrow('lb1: the record');
-    expect(volumesOf(world, epoch + 1)).toEqual([]);
+    const { claimed, tenure } = await claimIn(world);
+    await claimed;
+    expect(tenure.unclaimed.get('lb1')?.message).toContain('lb1: the record');
+    expect(volumesOf(world, epoch + 1)).toEqual(second);
   });
 
   it('is none beside a record of a version that comes later, where there is no other', async () => {
     const { world, epoch, lb1 } = await start();
     for (const name of first) keepOnly(world, name, lb1, '{"format":3}');
-    await expect((await claimIn(world)).claimed).rejects.toThrow('lb1: the record');
-    expect(volumesOf(world, epoch + 1)).toEqual([]);
+    const { claimed, tenure } = await claimIn(world);
+    await claimed;
+    expect(tenure.unclaimed.get('lb1')?.message).toContain('lb1: the record');
+    expect(volumesOf(world, epoch + 1)).toEqual(second);
   });
 
   it('is nothing for a group of which no record can be parsed', async () => {
@@ -452,10 +456,12 @@ describe('reads that fail', () => {
     expect(volumesOf(world, epoch + 1)).toEqual([primary, replica1, ...second]);
   });
 
-  it('are not borne in half of them, which may have the newest record', async () => {
+  it('in half of them leave the group unclaimed, for one of them may have the newest record, and no other', async () => {
     const { world, epoch } = await start();
-    await expect((await claimIn(world, { hooks: unread(world, replicaOfSecond) })).claimed).rejects.toThrow('in time');
-    expect(volumesOf(world, epoch + 1)).toEqual([]);
+    const { claimed, tenure } = await claimIn(world, { hooks: unread(world, replicaOfSecond) });
+    expect(await claimed).toBe(true);
+    expect([...tenure.unclaimed.keys()]).toEqual(['lb2']);
+    expect(volumesOf(world, epoch + 1)).toEqual(first);
   });
 });
 
@@ -481,16 +487,83 @@ describe('writes that fail', () => {
     expect(isClaimed(topology, await look(world), tenure)).toBe(true);
   });
 
-  it.each<readonly [string, string, readonly string[]]>([
-    ['most', 'lb1', [replica1, replica2]],
-    ['half', 'lb2', [primaryOfSecond]],
-  ])('are not borne in %s of them: nothing is claimed', async (_, name, failed) => {
-    const { world } = await start();
+  it.each<readonly [string, string, readonly string[], readonly string[]]>([
+    ['most', 'lb1', [replica1, replica2], second],
+    ['half', 'lb2', [primaryOfSecond], first],
+  ])('in %s of them leave the group unclaimed, and no other', async (_, name, failed, others) => {
+    const { world, epoch } = await start();
     const { claimed, tenure, context } = await claimIn(world, { hooks: failing(world, ...failed) });
-    await expect(claimed).rejects.toThrow('no space left on device');
-    expect(tenure.epoch).toBeUndefined();
+    expect(await claimed).toBe(true);
+    expect([...tenure.unclaimed]).toMatchObject([[name, { message: 'no space left on device' }]]);
     expect(context.records.has(name)).toBe(false);
     expect(context.remembered.has(name)).toBe(false);
+    expect(epochsIn(world, others)).toEqual(others.map(() => epoch + 1));
+  });
+});
+
+describe('a group that could not be claimed', () => {
+  const broken = { code: 'engine-error', message: 'no space left on device' };
+
+  /** None of its volumes can be written, but for these; and what came of that. */
+  async function failSecond(
+    except: readonly string[] = [],
+  ): Promise<Awaited<ReturnType<typeof start>> & { readonly tenure: Tenure; readonly hooks: FakeHooks }> {
+    const started = await start();
+    const ids = second.filter((name) => !except.includes(name)).map((name) => find(started.world, name).id);
+    const hooks: FakeHooks = {
+      before: ({ method, args }) => {
+        if (method !== 'writeArchive' || !ids.some((id) => id === args[0])) return;
+        throw new PgherdError('engine-error', broken.message);
+      },
+    };
+    const { claimed, tenure } = await claimIn(started.world, { hooks });
+    await claimed;
+    return { ...started, tenure, hooks };
+  }
+
+  it('is tried again alone, under the same epoch, until it is', async () => {
+    const { world, epoch, tenure, hooks } = await failSecond();
+    const again = await claimIn(world, { tenure, hooks });
+    expect(await again.claimed).toBe(false);
+    expect([...tenure.unclaimed]).toMatchObject([['lb2', broken]]);
+    expect(await (await claimIn(world, { tenure })).claimed).toBe(true);
+    expect(tenure).toEqual({ epoch: epoch + 1, unclaimed: new Map() });
+    expect(volumesOf(world, epoch + 1)).toEqual([...first, ...second]);
+    const written = again.calls.filter(({ method }) => method === 'writeArchive').map(({ args }) => args[0]);
+    expect(written.toSorted()).toEqual(second.map((name) => find(world, name).id).toSorted());
+  });
+
+  it('is not taken for claimed by the volumes that were written', async () => {
+    const { world, epoch, tenure } = await failSecond([primaryOfSecond]);
+    expect(volumesOf(world, epoch + 1)).toEqual([...first, primaryOfSecond]);
+    expect(await (await claimIn(world, { tenure })).claimed).toBe(true);
+    expect(tenure.unclaimed.size).toBe(0);
+    expect(volumesOf(world, epoch + 1)).toEqual([...first, ...second]);
+  });
+
+  it('stays so while too few of its volumes are read', async () => {
+    const { world, tenure } = await failSecond([primaryOfSecond]);
+    const seen = (snapshot: Snapshot): Snapshot => changeNode(snapshot, 'lb2', 0, () => undefined);
+    expect(await (await claimIn(world, { tenure, seen })).claimed).toBe(false);
+    expect([...tenure.unclaimed]).toMatchObject([['lb2', broken]]);
+  });
+
+  it('is forgotten with its last volume', async () => {
+    const { world, tenure } = await failSecond();
+    const seen = (snapshot: Snapshot): Snapshot => ({
+      ...snapshot,
+      nodes: snapshot.nodes.filter((node) => node.group !== 'lb2'),
+    });
+    expect(await (await claimIn(world, { tenure, seen })).claimed).toBe(false);
+    expect(tenure.unclaimed.size).toBe(0);
+  });
+
+  it('is claimed with all others where somebody else has held the lock', async () => {
+    const { world, epoch, lb1, tenure } = await failSecond([primaryOfSecond]);
+    await write(world, first, { ...lb1, epoch: epoch + 2 });
+    expect(await (await claimIn(world, { tenure })).claimed).toBe(true);
+    expect(tenure).toEqual({ epoch: epoch + 3, unclaimed: new Map() });
+    expect(volumesOf(world, epoch + 3)).toEqual([...first, ...second]);
   });
 });
 
@@ -534,33 +607,39 @@ describe('the groups are claimed', () => {
   ]);
 
   it('where the newest record of each is of the epoch, though not every volume has that', () => {
-    expect(isClaimed(topology, both, { epoch })).toBe(true);
+    expect(isClaimed(topology, both, { ...newTenure(), epoch })).toBe(true);
   });
 
   it('by nobody who has claimed nothing yet', () => {
-    expect(isClaimed(topology, both, { epoch: undefined })).toBe(false);
-    expect(isClaimed(topology, { ...both, nodes: [] }, { epoch: undefined })).toBe(false);
+    expect(isClaimed(topology, both, newTenure())).toBe(false);
+    expect(isClaimed(topology, { ...both, nodes: [] }, newTenure())).toBe(false);
   });
 
   it.each([epoch - 1, epoch + 1])('not where the records are of another epoch than %d', (own) => {
-    expect(isClaimed(topology, both, { epoch: own })).toBe(false);
+    expect(isClaimed(topology, both, { ...newTenure(), epoch: own })).toBe(false);
   });
 
   it.each<readonly [string, number]>([
     ['lb1', 0],
     ['lb2', 1],
   ])('not where those of %s alone are', (name, slot) => {
-    expect(isClaimed(topology, claimedIn([[name, slot]]), { epoch })).toBe(false);
+    expect(isClaimed(topology, claimedIn([[name, slot]]), { ...newTenure(), epoch })).toBe(false);
   });
 
   it('not where one that the file no longer names is not', () => {
-    expect(isClaimed(onlyFirst, claimedIn([['lb1', 0]]), { epoch })).toBe(false);
+    expect(isClaimed(onlyFirst, claimedIn([['lb1', 0]]), { ...newTenure(), epoch })).toBe(false);
   });
 
   it('whatever one says of which too few volumes are read', () => {
     const snapshot = changeNode(claimedIn([['lb1', 0]]), 'lb2', 0, () => undefined);
     expect(topology.groups.map((each) => viewGroup(each, snapshot).phase)).toEqual(['led', 'unread']);
-    expect(isClaimed(topology, snapshot, { epoch })).toBe(true);
+    expect(isClaimed(topology, snapshot, { ...newTenure(), epoch })).toBe(true);
+  });
+
+  it('but for what could not be', () => {
+    const snapshot = claimedIn([['lb1', 0]]);
+    const unclaimed = new Map([['lb2', new PgherdError('engine-error', 'no space left on device')]]);
+    expect(isClaimed(topology, snapshot, { epoch, unclaimed })).toBe(true);
   });
 
   it('where one has no record yet', () => {
@@ -568,7 +647,7 @@ describe('the groups are claimed', () => {
       (seen, slot) => changeNode(seen, 'lb2', slot, (node) => withFacts(node, { record: undefined })),
       claimedIn([['lb1', 0]]),
     );
-    expect(isClaimed(topology, snapshot, { epoch })).toBe(true);
+    expect(isClaimed(topology, snapshot, { ...newTenure(), epoch })).toBe(true);
   });
 
   it('as soon as they are looked at after a claim, until somebody else claims them', async () => {
