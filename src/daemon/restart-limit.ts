@@ -95,12 +95,10 @@ export class RestartLimit {
     if (count === undefined) return 0;
     const { failed, times, failedAt = now } = count;
     this.#counts.set(resource, { ...count, failedAt });
-    const last = times.at(-1) ?? 0;
+    // Not from its start: a large clone takes longer than any pause to fail.
     const pause = Math.min(longestPause, firstPause * 2 ** (failed - freeStarts));
-    // What took longer than its pause to fail, a large clone say, has it all the same.
-    const from = failedAt - last < pause ? last : failedAt;
     const first = times.at(-mostInAMinute);
-    return Math.max(failed < freeStarts ? 0 : from + pause, first === undefined ? 0 : first + minute);
+    return Math.max(failed < freeStarts ? 0 : failedAt + pause, first === undefined ? 0 : first + minute);
   }
 }
 

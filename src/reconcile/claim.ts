@@ -3,6 +3,8 @@ import { parseJson } from '../base/json.ts';
 import { compareRecords, formatRecordName, isSameReign, type RecordName } from '../postgres/layout.ts';
 import { parseRecord, type GroupRecord } from '../postgres/record.ts';
 import type { Topology } from '../topology/model.ts';
+import type { Engine } from '../docker/engine.ts';
+import { settlesWithin } from '../docker/deadline.ts';
 import type { ActionContext } from './actions.ts';
 import { newestRecord, viewGroup } from './group.ts';
 import { keepInMind, nextTimeline, writeRecord } from './kinds/group-record.ts';
@@ -13,93 +15,122 @@ import type { ObservedNode, Snapshot } from './snapshot.ts';
 
 /** What a holder of the lock has claimed, over its whole tenure. */
 export type Tenure = {
-  /** undefined: it has claimed nothing yet. */
+  /** The number of this holder, higher with each claim; undefined: it has claimed nothing yet. */
   epoch: number | undefined;
-  /** Groups that could not be claimed, and why: nothing is done to them, though some of their volumes may be of the epoch. */
-  unclaimed: ReadonlyMap<string, PgherdError>;
+  /** By group; one that was never tried is not in it. */
+  readonly claims: Map<string, Claim>;
 };
 
+type Claim =
+  | { readonly is: 'claimed'; readonly epoch: number }
+  /** Some of its volumes may be of an epoch of this holder all the same. `again`: when it may be tried again. */
+  | { readonly is: 'failed'; readonly error: PgherdError; readonly again: number };
+
 export function newTenure(): Tenure {
-  return { epoch: undefined, unclaimed: new Map() };
+  return { epoch: undefined, claims: new Map() };
+}
+
+/** Milliseconds in which a volume is read or written for a claim: no group waits for one that hangs. */
+const claimTime = 10_000;
+
+/** Milliseconds until a group that could not be claimed is tried again. */
+const claimPause = 10_000;
+
+/** A group whose newest record may be somebody else's. */
+export type Unclaimed = Recorded & { readonly failed: Extract<Claim, { is: 'failed' }> | undefined };
+
+/** The groups that have a record, and have not been claimed, or not since somebody else held the lock. */
+export function findUnclaimed(topology: Topology, snapshot: Snapshot, tenure: Tenure): readonly Unclaimed[] {
+  return recordedGroups(topology, snapshot).flatMap((each) => {
+    const found = tenure.claims.get(each.group);
+    if (isOwn(each.linked, found, tenure)) return [];
+    return [{ ...each, failed: found?.is === 'failed' ? found : undefined }];
+  });
+}
+
+// A group that was begun in this tenure is claimed by its first record.
+function isOwn({ epoch }: RecordName, found: Claim | undefined, { epoch: own }: Tenure): boolean {
+  if (own === undefined || found?.is === 'failed') return false;
+  return epoch <= own && epoch >= (found?.epoch ?? own);
 }
 
 /**
- * Whether the newest records of all groups are of this epoch, but for those that could not be claimed: nobody else has held
- * the lock since.
- */
-export function isClaimed(topology: Topology, snapshot: Snapshot, { epoch, unclaimed }: Tenure): boolean {
-  const isOwn = ({ group, linked }: Recorded): boolean => linked.epoch === epoch || unclaimed.has(group);
-  return epoch !== undefined && recordedGroups(topology, snapshot).every(isOwn);
-}
-
-/**
- * Writes the record of each group again, under an epoch of this holder of the lock, into every volume that can be reached:
- * from then on nodes refuse what an earlier holder instructs, and what that writes late does not count. What counts is
- * the newest record in any volume, whatever its link says: an earlier holder may have set that last. A group whose majority
- * cannot be read or written, or that goes by a record of a version that this one does not know, is left unclaimed, and holds
- * up no other. The caller looks again afterwards where the claims changed, which is returned: an earlier holder may have
- * acted until then. Throws `lock-lost` if the lock went meanwhile, and where the engine cannot be asked.
+ * Writes the record of each of these groups again, under a new epoch of this holder of the lock, into every volume that can be
+ * reached: from then on nodes refuse what an earlier holder instructs, and what that writes late does not count. What counts
+ * is the newest record in any volume, whatever its link says: an earlier holder may have set that last. A group is left
+ * unclaimed, and holds up no other, where most of its volumes cannot be read or written, or where it goes by a record that
+ * this version does not know. The caller looks again afterwards: an earlier holder may have acted until then. Throws
+ * `lock-lost` if the lock went meanwhile, and where the engine cannot be asked. `now`: milliseconds, of the clock of `again`.
  */
 export async function claim(
-  topology: Topology,
-  snapshot: Snapshot,
+  groups: readonly Unclaimed[],
   tenure: Tenure,
   lock: Lock,
+  now: () => number,
   context: ActionContext,
-): Promise<boolean> {
-  const { epoch: own, unclaimed: before } = tenure;
-  const recorded = recordedGroups(topology, snapshot);
-  const failed = new Map([...before].filter(([group]) => isUnread(group, recorded, snapshot)));
-  const read = await eachGroup(recorded, failed, (each) => readGroup(each, context));
-  const known = read.flatMap((each) => each ?? []);
-  // Links that were set back count too: others go by them.
-  const behind = known.filter(
-    ({ group, newest, linked }) => newest.epoch !== own || linked.epoch !== own || before.has(group),
-  );
-  // One that was not claimed yet, or in too few of its volumes, is no reason to claim the others again.
-  const isOwn =
-    own !== undefined &&
-    behind.every(({ group, newest, linked }) => before.has(group) || (newest.epoch < own && linked.epoch < own));
-  const found = [...known.map(({ newest }) => newest.epoch), ...recorded.map(({ linked }) => linked.epoch)];
-  const epoch = isOwn ? own : Math.max(lock.since, own ?? 0, ...found.map((each) => each + 1));
-  const claimed = isOwn ? behind : known;
-  if (!isOwn || claimed.length > 0) {
-    await lock.verify();
-    await eachGroup(claimed, failed, async ({ group, newest, targets }) => {
-      const record = { ...newest, epoch };
-      await writeRecord(record, targets.map(targetOf), context);
-      keepInMind(group, record, context);
+): Promise<void> {
+  const quick = { ...context, engine: inTime(context.engine) };
+  const attempt = <T>({ group }: Pick<Recorded, 'group'>, act: () => Promise<T>): Promise<T | undefined> =>
+    act().catch((error: unknown) => {
+      if (!(error instanceof PgherdError) || isFatal(error)) throw error;
+      tenure.claims.set(group, { is: 'failed', error: explain(group, error), again: now() + claimPause });
+      return undefined;
     });
-    await lock.verify();
-  }
-  tenure.epoch = epoch;
-  tenure.unclaimed = failed;
-  const isNews = [...failed.keys()].some((group) => !before.has(group));
-  return isNews || claimed.some(({ group }) => !failed.has(group));
-}
-
-/** Does something to each group, and notes why it fails at those at which it does. Throws what concerns them all. */
-async function eachGroup<T extends { readonly group: string }, R>(
-  groups: readonly T[],
-  failed: Map<string, PgherdError>,
-  act: (each: T) => Promise<R>,
-): Promise<readonly (R | undefined)[]> {
-  return Promise.all(
+  const read = await Promise.all(
     groups.map((each) =>
-      act(each).catch((error: unknown) => {
-        if (!(error instanceof PgherdError) || isFatal(error)) throw error;
-        failed.set(each.group, error);
-        return undefined;
+      attempt(each, async () => {
+        const found = await readGroup(each, quick);
+        // Nothing can be written again, and its links say who leads as before.
+        if (found === undefined) tenure.claims.set(each.group, { is: 'claimed', epoch: each.linked.epoch });
+        return found;
       }),
     ),
   );
+  const known = read.filter((each) => each !== undefined);
+  const found = [...known.map(({ newest }) => newest.epoch), ...groups.map(({ linked }) => linked.epoch)];
+  await lock.verify();
+  const epoch = Math.max(lock.since, ...[tenure.epoch ?? 0, ...found].map((each) => each + 1));
+  // Whatever becomes of it, no other record is written under this number.
+  tenure.epoch = epoch;
+  const written = await Promise.all(
+    known.map((each) =>
+      attempt(each, async () => {
+        const { group, newest, targets, votes } = each;
+        tenure.claims.set(group, { is: 'failed', error: explain(group, cutShort), again: 0 });
+        const record = { ...newest, epoch };
+        await writeRecord(record, targets.map(targetOf), quick, votes);
+        return { group, record };
+      }),
+    ),
+  );
+  await lock.verify();
+  for (const each of written) {
+    if (each === undefined) continue;
+    tenure.claims.set(each.group, { is: 'claimed', epoch });
+    keepInMind(each.group, each.record, context);
+  }
 }
 
-// It has records, and cannot be claimed now, since too few of its volumes are read.
-function isUnread(group: string, recorded: readonly Recorded[], { nodes }: Snapshot): boolean {
-  return (
-    !recorded.some((each) => each.group === group) && nodes.some((node) => node.group === group && node.facts.record)
-  );
+const cutShort = new PgherdError('engine-error', 'writing it was cut short', { retry: true });
+
+function explain(group: string, error: PgherdError): PgherdError {
+  const message = `nothing is done to ${group} until its record can be written again, against controllers of before`;
+  const { code, remedy, retry } = error;
+  return new PgherdError(code, `${message}: ${error.message}`, { cause: error, remedy, retry });
+}
+
+function inTime(engine: Engine): Engine {
+  const limit = async <T>(call: Promise<T>): Promise<T> => {
+    if (await settlesWithin(claimTime, call)) return call;
+    throw new PgherdError('engine-timeout', `a volume was not read or written in ${String(claimTime / 1000)} s`, {
+      retry: true,
+    });
+  };
+  return {
+    ...engine,
+    readArchive: (...args) => limit(engine.readArchive(...args)),
+    writeArchive: (...args) => limit(engine.writeArchive(...args)),
+  };
 }
 
 type Recorded = {
@@ -122,12 +153,17 @@ function recordedGroups(topology: Topology, snapshot: Snapshot): readonly Record
   });
 }
 
-type Claimable = Pick<Recorded, 'group' | 'linked'> & {
+type Claimable = Pick<Recorded, 'group'> & {
   readonly newest: GroupRecord;
   readonly targets: readonly ObservedNode[];
+  /** More than half of so many volumes must have the record. */
+  readonly votes: number;
 };
 
-async function readGroup({ group, nodes, linked }: Recorded, { engine }: ActionContext): Promise<readonly Claimable[]> {
+async function readGroup(
+  { group, nodes, linked }: Recorded,
+  { engine }: ActionContext,
+): Promise<Claimable | undefined> {
   const read = await Promise.allSettled(
     nodes.map(async (node) => {
       const files = await readRecordFiles(engine, node);
@@ -141,7 +177,7 @@ async function readGroup({ group, nodes, linked }: Recorded, { engine }: ActionC
   const whole = volumes.flatMap(({ records }) => records).toSorted(newestFirst)[0];
   const texts = volumes.flatMap(({ files }) => files);
   const newest = recoverLinked(group, linked, whole, texts);
-  if (newest === undefined) return [];
+  if (newest === undefined) return undefined;
   // An older volume of who leads, just mounted, is not what it leads with: its record is of before that reign.
   const targets = volumes.filter(
     ({ node, records: [own] }) =>
@@ -149,7 +185,8 @@ async function readGroup({ group, nodes, linked }: Recorded, { engine }: ActionC
       node.container.state !== 'created' ||
       (own !== undefined && isSameReign(own, newest)),
   );
-  return targets.length === 0 ? [] : [{ group, linked, newest, targets: targets.map(({ node }) => node) }];
+  const votes = nodes.length - (volumes.length - targets.length);
+  return { group, newest, targets: targets.map(({ node }) => node), votes };
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Engine } from '../../src/docker/engine.ts';
 import { baseName, formatRecordName, layoutOf, readRecordName, type RecordName } from '../../src/postgres/layout.ts';
 import { parseRecord, recordsFolder, type GroupRecord } from '../../src/postgres/record.ts';
 import type { ActionContext } from '../../src/reconcile/actions.ts';
-import { claim, isClaimed, newTenure, type Tenure } from '../../src/reconcile/claim.ts';
+import { claim, findUnclaimed, newTenure, type Tenure } from '../../src/reconcile/claim.ts';
 import { viewGroup } from '../../src/reconcile/group.ts';
 import { placed, targetOf } from '../../src/reconcile/kinds/find-node.ts';
 import { readRecord, writeRecord } from '../../src/reconcile/kinds/group-record.ts';
@@ -124,7 +124,8 @@ async function claimIn(
     readonly hooks?: FakeHooks;
   } = {},
 ): Promise<{
-  readonly claimed: Promise<boolean>;
+  /** The groups that it tried to claim. */
+  readonly claimed: Promise<readonly string[]>;
   readonly tenure: Tenure;
   readonly context: ActionContext;
   readonly calls: readonly FakeCall[];
@@ -135,7 +136,14 @@ async function claimIn(
   const snapshot = seen(await look(world));
   const { engine, calls } = world.connect(hooks);
   const context = contextOf(engine);
-  return { claimed: claim(of, snapshot, tenure, lock, context), tenure, context, calls };
+  const groups = findUnclaimed(of, snapshot, tenure);
+  const claimed = claim(groups, tenure, lock, () => 0, context).then(() => groups.map((each) => each.group));
+  return { claimed, tenure, context, calls };
+}
+
+/** Which groups could not be claimed, and what is said of them. */
+function failuresOf({ claims }: Tenure): readonly (readonly [string, string])[] {
+  return [...claims].flatMap(([name, each]) => (each.is === 'failed' ? [[name, each.error.message] as const] : []));
 }
 
 /** Reads of records, among the calls of a claim. */
@@ -169,15 +177,15 @@ describe('the epoch of a claim', () => {
     expect(tenure.epoch).toBe(epoch + 11);
   });
 
-  it('is no lower than its own last, whatever is found', async () => {
+  it('is above its own last, whatever is found: what was written under that may arrive late', async () => {
     const { world, epoch } = await start();
     const { claimed, tenure } = await claimIn(world, { tenure: { ...newTenure(), epoch: epoch + 500 } });
     await claimed;
-    expect(tenure.epoch).toBe(epoch + 500);
-    expect(volumesOf(world, epoch + 500)).toEqual([...first, ...second]);
+    expect(tenure.epoch).toBe(epoch + 501);
+    expect(volumesOf(world, epoch + 501)).toEqual([...first, ...second]);
   });
 
-  it('is above its own last where a group has another one', async () => {
+  it('is a new one for a group that has another one, and for no other', async () => {
     const { world, epoch, lb1 } = await start();
     const tenure = newTenure();
     await (
@@ -185,32 +193,31 @@ describe('the epoch of a claim', () => {
     ).claimed;
     expect(tenure.epoch).toBe(epoch + 1000);
     await write(world, first, { ...lb1, epoch: epoch + 1001 });
-    expect(await (await claimIn(world, { tenure })).claimed).toBe(true);
+    expect(await (await claimIn(world, { tenure })).claimed).toEqual(['lb1']);
     expect(tenure.epoch).toBe(epoch + 1002);
-    expect(volumesOf(world, epoch + 1002)).toEqual([...first, ...second]);
+    expect(volumesOf(world, epoch + 1002)).toEqual(first);
+    expect(volumesOf(world, epoch + 1000)).toEqual(second);
+    expect(findUnclaimed(topology, await look(world), tenure)).toEqual([]);
   });
 
-  it('is above its own last where all links of a group were set back to an earlier one', async () => {
+  it('is a new one for a group of which all links were set back to an earlier record', async () => {
     const { world, epoch, lb1 } = await start();
     const tenure = newTenure();
     await (
       await claimIn(world, { tenure, since: epoch + 1000 })
     ).claimed;
     await write(world, first, lb1);
-    expect(await (await claimIn(world, { tenure })).claimed).toBe(true);
-    expect(volumesOf(world, epoch + 1001)).toEqual([...first, ...second]);
+    expect(await (await claimIn(world, { tenure })).claimed).toEqual(['lb1']);
+    expect(volumesOf(world, epoch + 1001)).toEqual(first);
   });
 
-  it('stays its own where only a group is behind of which no record can be read', async () => {
-    const { world, lb2 } = await start();
+  it('does not change with a group of which no record can be read: its links say who leads', async () => {
+    const { world, epoch, lb2 } = await start();
     for (const name of second) keepOnly(world, name, lb2, torn);
     const tenure = newTenure();
-    expect(await (await claimIn(world, { tenure })).claimed).toBe(true);
-    const { epoch } = tenure;
-    const again = await claimIn(world, { tenure });
-    expect(await again.claimed).toBe(false);
-    expect(tenure.epoch).toBe(epoch);
-    expect(again.calls.filter(({ method }) => method === 'writeArchive')).toEqual([]);
+    expect(await (await claimIn(world, { tenure })).claimed).toEqual(['lb1', 'lb2']);
+    expect(tenure.epoch).toBe(epoch + 1);
+    expect(findUnclaimed(topology, await look(world), tenure)).toEqual([]);
   });
 });
 
@@ -256,11 +263,11 @@ describe('what a claim writes', () => {
     await write(world, first, { ...lb1, ...named });
     for (const name of first) putFile(world, name, named, '');
     const { claimed, tenure } = await claimIn(world);
-    expect(await claimed).toBe(true);
+    await claimed;
     for (const name of first) {
       expect(recordIn(world, name)).toEqual({ ...lb1, ...named, epoch: epoch + 51, timeline: 5 });
     }
-    expect(isClaimed(topology, await look(world), tenure)).toBe(true);
+    expect(findUnclaimed(topology, await look(world), tenure)).toEqual([]);
   });
 
   it('is not an older one than a record of a version that comes later', async () => {
@@ -270,7 +277,7 @@ describe('what a claim writes', () => {
     for (const name of first) putFile(world, name, later, '{"format":3}');
     const { claimed, tenure } = await claimIn(world);
     await claimed;
-    expect(tenure.unclaimed.get('lb1')?.message).toContain('lb1: the record');
+    expect(failuresOf(tenure)).toEqual([['lb1', expect.stringContaining('lb1: the record')]]);
     expect(volumesOf(world, epoch + 1)).toEqual(second);
   });
 
@@ -279,7 +286,7 @@ describe('what a claim writes', () => {
     for (const name of first) keepOnly(world, name, lb1, '{"format":3}');
     const { claimed, tenure } = await claimIn(world);
     await claimed;
-    expect(tenure.unclaimed.get('lb1')?.message).toContain('lb1: the record');
+    expect(failuresOf(tenure)).toEqual([['lb1', expect.stringContaining('lb1: the record')]]);
     expect(volumesOf(world, epoch + 1)).toEqual(second);
   });
 
@@ -287,7 +294,7 @@ describe('what a claim writes', () => {
     const { world, epoch, lb2 } = await start();
     for (const name of second) keepOnly(world, name, lb2, torn);
     const { claimed, context } = await claimIn(world);
-    expect(await claimed).toBe(true);
+    await claimed;
     expect(volumesOf(world, epoch + 1)).toEqual(first);
     expect([...context.records.keys()]).toEqual(['lb1']);
   });
@@ -318,7 +325,7 @@ describe('a claim writes into', () => {
     const { world, epoch } = await start();
     const seen = (snapshot: Snapshot): Snapshot => changeNode(snapshot, 'lb2', 0, () => undefined);
     const { claimed, calls } = await claimIn(world, { seen });
-    expect(await claimed).toBe(true);
+    await claimed;
     expect(volumesOf(world, epoch + 1)).toEqual(first);
     expect(calls.filter(readsRecords)).toHaveLength(first.length);
   });
@@ -418,28 +425,22 @@ describe('the lock', () => {
     expect(context.records.size).toBe(0);
   });
 
-  it('that is lost by the time that all is written leaves its holder without an epoch', async () => {
+  it('that is lost by the time that all is written leaves its holder without a claim', async () => {
     const { world, epoch } = await start();
-    const { claimed, tenure } = await claimIn(world, { verify: lostAt(2) });
+    const { claimed, tenure, context } = await claimIn(world, { verify: lostAt(2) });
     await expect(claimed).rejects.toMatchObject({ code: 'lock-lost' });
     expect(volumesOf(world, epoch + 1)).toEqual([...first, ...second]);
-    expect(tenure.epoch).toBeUndefined();
+    expect(findUnclaimed(topology, await look(world), tenure).map((each) => each.group)).toEqual(['lb1', 'lb2']);
+    expect(context.records.size).toBe(0);
   });
 });
 
-describe('a claim asks to look again', () => {
-  it('where it has written records', async () => {
-    const { world } = await start();
-    expect(await (await claimIn(world)).claimed).toBe(true);
-  });
-
-  it('not where there are none, and has an epoch all the same', async () => {
-    const world = new FakeWorld();
-    const { claimed, tenure, calls } = await claimIn(world, { since: 1000 });
-    expect(await claimed).toBe(false);
-    expect(tenure.epoch).toBe(1000);
-    expect(calls).toEqual([]);
-  });
+it('a claim where there are no records gives its holder an epoch', async () => {
+  const world = new FakeWorld();
+  const { claimed, tenure, calls } = await claimIn(world, { since: 1000 });
+  expect(await claimed).toEqual([]);
+  expect(tenure.epoch).toBe(1000);
+  expect(calls).toEqual([]);
 });
 
 describe('reads that fail', () => {
@@ -452,15 +453,19 @@ describe('reads that fail', () => {
 
   it('are borne in a minority of the volumes of a group, which are not written either', async () => {
     const { world, epoch } = await start();
-    expect(await (await claimIn(world, { hooks: unread(world, replica2) })).claimed).toBe(true);
+    await (
+      await claimIn(world, { hooks: unread(world, replica2) })
+    ).claimed;
     expect(volumesOf(world, epoch + 1)).toEqual([primary, replica1, ...second]);
   });
 
   it('in half of them leave the group unclaimed, for one of them may have the newest record, and no other', async () => {
     const { world, epoch } = await start();
     const { claimed, tenure } = await claimIn(world, { hooks: unread(world, replicaOfSecond) });
-    expect(await claimed).toBe(true);
-    expect([...tenure.unclaimed.keys()]).toEqual(['lb2']);
+    await claimed;
+    expect(failuresOf(tenure)).toEqual([
+      ['lb2', expect.stringMatching(/^nothing is done to lb2 .*: the engine did not answer in time$/)],
+    ]);
     expect(volumesOf(world, epoch + 1)).toEqual(first);
   });
 });
@@ -480,11 +485,11 @@ describe('writes that fail', () => {
   it('are borne in a minority of the volumes of a group', async () => {
     const { world, epoch } = await start();
     const { claimed, tenure, context } = await claimIn(world, { hooks: failing(world, replica2) });
-    expect(await claimed).toBe(true);
+    await claimed;
     expect(tenure.epoch).toBe(epoch + 1);
     expect(volumesOf(world, epoch + 1)).toEqual([primary, replica1, ...second]);
     expect(context.records.get('lb1')?.epoch).toBe(epoch + 1);
-    expect(isClaimed(topology, await look(world), tenure)).toBe(true);
+    expect(findUnclaimed(topology, await look(world), tenure)).toEqual([]);
   });
 
   it.each<readonly [string, string, readonly string[], readonly string[]]>([
@@ -493,8 +498,8 @@ describe('writes that fail', () => {
   ])('in %s of them leave the group unclaimed, and no other', async (_, name, failed, others) => {
     const { world, epoch } = await start();
     const { claimed, tenure, context } = await claimIn(world, { hooks: failing(world, ...failed) });
-    expect(await claimed).toBe(true);
-    expect([...tenure.unclaimed]).toMatchObject([[name, { message: 'no space left on device' }]]);
+    await claimed;
+    expect(failuresOf(tenure)).toEqual([[name, expect.stringContaining('no space left on device')]]);
     expect(context.records.has(name)).toBe(false);
     expect(context.remembered.has(name)).toBe(false);
     expect(epochsIn(world, others)).toEqual(others.map(() => epoch + 1));
@@ -502,8 +507,6 @@ describe('writes that fail', () => {
 });
 
 describe('a group that could not be claimed', () => {
-  const broken = { code: 'engine-error', message: 'no space left on device' };
-
   /** None of its volumes can be written, but for these; and what came of that. */
   async function failSecond(
     except: readonly string[] = [],
@@ -513,7 +516,7 @@ describe('a group that could not be claimed', () => {
     const hooks: FakeHooks = {
       before: ({ method, args }) => {
         if (method !== 'writeArchive' || !ids.some((id) => id === args[0])) return;
-        throw new PgherdError('engine-error', broken.message);
+        throw new PgherdError('no-space', 'no space left on device', { retry: true });
       },
     };
     const { claimed, tenure } = await claimIn(started.world, { hooks });
@@ -521,49 +524,59 @@ describe('a group that could not be claimed', () => {
     return { ...started, tenure, hooks };
   }
 
-  it('is tried again alone, under the same epoch, until it is', async () => {
+  const unclaimed = async (world: FakeWorld, tenure: Tenure): Promise<readonly string[]> =>
+    findUnclaimed(topology, await look(world), tenure).map((each) => each.group);
+
+  it('is tried again alone, each time under a new epoch, and says why it was not', async () => {
     const { world, epoch, tenure, hooks } = await failSecond();
     const again = await claimIn(world, { tenure, hooks });
-    expect(await again.claimed).toBe(false);
-    expect([...tenure.unclaimed]).toMatchObject([['lb2', broken]]);
-    expect(await (await claimIn(world, { tenure })).claimed).toBe(true);
-    expect(tenure).toEqual({ epoch: epoch + 1, unclaimed: new Map() });
-    expect(volumesOf(world, epoch + 1)).toEqual([...first, ...second]);
+    expect(await again.claimed).toEqual(['lb2']);
     const written = again.calls.filter(({ method }) => method === 'writeArchive').map(({ args }) => args[0]);
     expect(written.toSorted()).toEqual(second.map((name) => find(world, name).id).toSorted());
+    const [left] = findUnclaimed(topology, await look(world), tenure);
+    expect(left?.failed).toMatchObject({ error: { code: 'no-space', retry: true }, again: 10_000 });
+    expect(await (await claimIn(world, { tenure })).claimed).toEqual(['lb2']);
+    expect(await unclaimed(world, tenure)).toEqual([]);
+    expect(volumesOf(world, epoch + 1)).toEqual(first);
+    expect(volumesOf(world, epoch + 3)).toEqual(second);
   });
 
   it('is not taken for claimed by the volumes that were written', async () => {
     const { world, epoch, tenure } = await failSecond([primaryOfSecond]);
     expect(volumesOf(world, epoch + 1)).toEqual([...first, primaryOfSecond]);
-    expect(await (await claimIn(world, { tenure })).claimed).toBe(true);
-    expect(tenure.unclaimed.size).toBe(0);
-    expect(volumesOf(world, epoch + 1)).toEqual([...first, ...second]);
+    expect(await unclaimed(world, tenure)).toEqual(['lb2']);
+    expect(await (await claimIn(world, { tenure })).claimed).toEqual(['lb2']);
+    expect(volumesOf(world, epoch + 2)).toEqual(second);
   });
 
-  it('stays so while too few of its volumes are read', async () => {
+  it('nor after it was out of sight meanwhile', async () => {
     const { world, tenure } = await failSecond([primaryOfSecond]);
-    const seen = (snapshot: Snapshot): Snapshot => changeNode(snapshot, 'lb2', 0, () => undefined);
-    expect(await (await claimIn(world, { tenure, seen })).claimed).toBe(false);
-    expect([...tenure.unclaimed]).toMatchObject([['lb2', broken]]);
-  });
-
-  it('is forgotten with its last volume', async () => {
-    const { world, tenure } = await failSecond();
     const seen = (snapshot: Snapshot): Snapshot => ({
       ...snapshot,
       nodes: snapshot.nodes.filter((node) => node.group !== 'lb2'),
     });
-    expect(await (await claimIn(world, { tenure, seen })).claimed).toBe(false);
-    expect(tenure.unclaimed.size).toBe(0);
+    expect(await (await claimIn(world, { tenure, seen })).claimed).toEqual([]);
+    expect(await unclaimed(world, tenure)).toEqual(['lb2']);
   });
 
-  it('is claimed with all others where somebody else has held the lock', async () => {
-    const { world, epoch, lb1, tenure } = await failSecond([primaryOfSecond]);
-    await write(world, first, { ...lb1, epoch: epoch + 2 });
-    expect(await (await claimIn(world, { tenure })).claimed).toBe(true);
-    expect(tenure).toEqual({ epoch: epoch + 3, unclaimed: new Map() });
-    expect(volumesOf(world, epoch + 3)).toEqual([...first, ...second]);
+  it('is left to the plan while too few of its volumes are read: that may bring them back', async () => {
+    const { world, tenure } = await failSecond([primaryOfSecond]);
+    const snapshot = changeNode(await look(world), 'lb2', 0, () => undefined);
+    expect(findUnclaimed(topology, snapshot, tenure)).toEqual([]);
+  });
+
+  it('is not claimed by half of its volumes, where most of those that can be read have the record', async () => {
+    const { world } = await start();
+    const ids = [replica1, replica2].map((name) => find(world, name).id);
+    const hooks: FakeHooks = {
+      before: (call) => {
+        if (call.args[0] === ids[0] && readsRecords(call)) throw new PgherdError('engine-timeout', 'no answer');
+        if (call.args[0] === ids[1] && call.method === 'writeArchive') throw new PgherdError('no-space', 'no space');
+      },
+    };
+    const { claimed, tenure } = await claimIn(world, { hooks });
+    await claimed;
+    expect(await unclaimed(world, tenure)).toEqual(['lb1']);
   });
 });
 
@@ -606,40 +619,54 @@ describe('the groups are claimed', () => {
     ['lb2', 0],
   ]);
 
+  /** Which groups are not claimed, by who claimed some under these epochs. */
+  function unclaimedBy(
+    snapshot: Snapshot,
+    own: number | undefined,
+    claims: Readonly<Record<string, number>> = { lb1: epoch, lb2: epoch },
+    of = topology,
+  ): readonly string[] {
+    const claimed = Object.entries(claims).map(([name, each]) => [name, { is: 'claimed', epoch: each }] as const);
+    return findUnclaimed(of, snapshot, { epoch: own, claims: new Map(claimed) }).map((each) => each.group);
+  }
+
   it('where the newest record of each is of the epoch, though not every volume has that', () => {
-    expect(isClaimed(topology, both, { ...newTenure(), epoch })).toBe(true);
+    expect(unclaimedBy(both, epoch)).toEqual([]);
   });
 
   it('by nobody who has claimed nothing yet', () => {
-    expect(isClaimed(topology, both, newTenure())).toBe(false);
-    expect(isClaimed(topology, { ...both, nodes: [] }, newTenure())).toBe(false);
+    expect(unclaimedBy(both, undefined, {})).toEqual(['lb1', 'lb2']);
   });
 
   it.each([epoch - 1, epoch + 1])('not where the records are of another epoch than %d', (own) => {
-    expect(isClaimed(topology, both, { ...newTenure(), epoch: own })).toBe(false);
+    expect(unclaimedBy(both, own, { lb1: own, lb2: own })).toEqual(['lb1', 'lb2']);
   });
 
-  it.each<readonly [string, number]>([
-    ['lb1', 0],
-    ['lb2', 1],
-  ])('not where those of %s alone are', (name, slot) => {
-    expect(isClaimed(topology, claimedIn([[name, slot]]), { ...newTenure(), epoch })).toBe(false);
+  it('each under its own epoch, up to the last', () => {
+    expect(unclaimedBy(both, epoch + 2, { lb1: epoch, lb2: epoch - 1 })).toEqual([]);
+    expect(unclaimedBy(both, epoch + 2, { lb1: epoch, lb2: epoch + 2 })).toEqual(['lb2']);
+  });
+
+  it('by their first record, under the epoch of who began them', () => {
+    expect(unclaimedBy(both, epoch, { lb1: epoch })).toEqual([]);
+    expect(unclaimedBy(both, epoch + 1, { lb1: epoch })).toEqual(['lb2']);
+  });
+
+  it.each<readonly [string, number, string]>([
+    ['lb1', 0, 'lb2'],
+    ['lb2', 1, 'lb1'],
+  ])('not where those of %s alone are', (name, slot, other) => {
+    expect(unclaimedBy(claimedIn([[name, slot]]), epoch)).toEqual([other]);
   });
 
   it('not where one that the file no longer names is not', () => {
-    expect(isClaimed(onlyFirst, claimedIn([['lb1', 0]]), { ...newTenure(), epoch })).toBe(false);
+    expect(unclaimedBy(claimedIn([['lb1', 0]]), epoch, {}, onlyFirst)).toEqual(['lb2']);
   });
 
   it('whatever one says of which too few volumes are read', () => {
     const snapshot = changeNode(claimedIn([['lb1', 0]]), 'lb2', 0, () => undefined);
     expect(topology.groups.map((each) => viewGroup(each, snapshot).phase)).toEqual(['led', 'unread']);
-    expect(isClaimed(topology, snapshot, { ...newTenure(), epoch })).toBe(true);
-  });
-
-  it('but for what could not be', () => {
-    const snapshot = claimedIn([['lb1', 0]]);
-    const unclaimed = new Map([['lb2', new PgherdError('engine-error', 'no space left on device')]]);
-    expect(isClaimed(topology, snapshot, { epoch, unclaimed })).toBe(true);
+    expect(unclaimedBy(snapshot, epoch)).toEqual([]);
   });
 
   it('where one has no record yet', () => {
@@ -647,18 +674,18 @@ describe('the groups are claimed', () => {
       (seen, slot) => changeNode(seen, 'lb2', slot, (node) => withFacts(node, { record: undefined })),
       claimedIn([['lb1', 0]]),
     );
-    expect(isClaimed(topology, snapshot, { ...newTenure(), epoch })).toBe(true);
+    expect(unclaimedBy(snapshot, epoch)).toEqual([]);
   });
 
   it('as soon as they are looked at after a claim, until somebody else claims them', async () => {
     const { world } = await start();
+    const isAll = async ({ tenure }: { readonly tenure: Tenure }): Promise<boolean> =>
+      findUnclaimed(topology, await look(world), tenure).length === 0;
     const one = await claimIn(world);
-    expect(isClaimed(topology, await look(world), one.tenure)).toBe(false);
     await one.claimed;
-    expect(isClaimed(topology, await look(world), one.tenure)).toBe(true);
+    expect(await isAll(one)).toBe(true);
     const other = await claimIn(world);
     await other.claimed;
-    const snapshot = await look(world);
-    expect([one, other].map(({ tenure }) => isClaimed(topology, snapshot, tenure))).toEqual([false, true]);
+    expect([await isAll(one), await isAll(other)]).toEqual([false, true]);
   });
 });

@@ -108,8 +108,9 @@ it('a group whose volumes cannot be written is left alone and said, and another 
   }));
   expect(result.converged).toBe(false);
   expect(result.failures.map(({ resource, error }) => `${resource}: ${error.message}`)).toEqual([
-    'group/lb2: no space left on device',
+    'group/lb2: nothing is done to lb2 until its record can be written again, against controllers of before: no space left on device',
   ]);
+  expect(result.blocked).toEqual([]);
   const others = calls.filter(
     (call) => isMutating(call) && call.method !== 'execStream' && ids.has(String(call.args[0])),
   );

@@ -65,11 +65,12 @@ export function ownEpoch({ epoch }: ActionContext): number {
   return own;
 }
 
-/** Writes a record into volumes, a majority of them at least. */
+/** Writes a record into volumes, more than half of `votes` at least. */
 export async function writeRecord(
   record: GroupRecord,
   targets: readonly RecordTarget[],
   context: ActionContext,
+  votes = targets.length,
 ): Promise<void> {
   const written = await Promise.allSettled(
     targets.map((target) => {
@@ -82,8 +83,10 @@ export async function writeRecord(
     }),
   );
   const reached = written.filter(({ status }) => status === 'fulfilled').length;
+  if (reached === votes || reached * 2 > votes) return;
   const failed = written.find((result) => result.status === 'rejected');
-  if (failed !== undefined && reached * 2 <= targets.length) throw failed.reason;
+  const message = `${String(reached)} of ${String(votes)} volumes could be given the group record, and no more can be read`;
+  throw failed?.reason ?? new PgherdError('node-failed', message, { retry: true });
 }
 
 /**
