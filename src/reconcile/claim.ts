@@ -21,7 +21,7 @@ export type Tenure = {
   readonly claims: Map<string, Claim>;
 };
 
-type Claim =
+export type Claim =
   | { readonly is: 'claimed'; readonly epoch: number }
   /** Some of its volumes may be of an epoch of this holder all the same. `again`: when it may be tried again. */
   | { readonly is: 'failed'; readonly error: PgherdError; readonly again: number };
