@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { InterruptedError, PgherdError, hasCode } from '../base/error.ts';
 import type { Engine, EngineEvent } from '../docker/engine.ts';
 import type { GroupRecord } from '../postgres/record.ts';
-import { newTenure } from '../reconcile/claim.ts';
+import type { Tenure } from '../reconcile/claim.ts';
 import type { Lock } from '../reconcile/lock.ts';
 import { LeaderWatch } from '../reconcile/leader-watch.ts';
 import { look, type Looked } from '../reconcile/look.ts';
@@ -67,7 +67,7 @@ export class ClusterKeeper {
   readonly #listeners: Listeners;
   readonly #lock: ClusterLock;
   readonly #records = new Map<string, GroupRecord>();
-  #tenure = newTenure();
+  #tenure: Tenure = { epoch: undefined };
   readonly #watch: LeaderWatch;
   #source: ClusterSource;
   #engine: Engine | undefined;
@@ -123,7 +123,7 @@ export class ClusterKeeper {
       onTaken: () => {
         this.#records.clear();
         this.#underWay.forgetEnded();
-        this.#tenure = newTenure();
+        this.#tenure = { epoch: undefined };
         this.#note({ type: 'lock', message: 'taken: this daemon keeps the cluster' });
       },
       onLost: () => {

@@ -3,134 +3,56 @@ import { parseJson } from '../base/json.ts';
 import { compareRecords, formatRecordName, isSameReign, type RecordName } from '../postgres/layout.ts';
 import { parseRecord, type GroupRecord } from '../postgres/record.ts';
 import type { Topology } from '../topology/model.ts';
-import type { Engine } from '../docker/engine.ts';
-import { settlesWithin } from '../docker/deadline.ts';
 import type { ActionContext } from './actions.ts';
 import { newestRecord, viewGroup } from './group.ts';
 import { keepInMind, nextTimeline, writeRecord } from './kinds/group-record.ts';
 import { targetOf } from './kinds/find-node.ts';
-import { isFatal, type Lock } from './lock.ts';
+import type { Lock } from './lock.ts';
 import { readRecordFiles, type RecordFile } from './observe.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 
-/** What a holder of the lock has claimed, over its whole tenure. */
-export type Tenure = {
-  /** The number of this holder, higher with each claim; undefined: it has claimed nothing yet. */
-  epoch: number | undefined;
-  /** By group; one that was never tried is not in it. */
-  readonly claims: Map<string, Claim>;
-};
+/** The epoch of a holder of the lock, over its whole tenure; undefined: it has claimed nothing yet. */
+export type Tenure = { epoch: number | undefined };
 
-export type Claim =
-  | { readonly is: 'claimed'; readonly epoch: number }
-  /** Some of its volumes may be of an epoch of this holder all the same. `again`: when it may be tried again. */
-  | { readonly is: 'failed'; readonly error: PgherdError; readonly again: number };
-
-export function newTenure(): Tenure {
-  return { epoch: undefined, claims: new Map() };
-}
-
-/** Milliseconds in which a volume is read or written for a claim: no group waits for one that hangs. */
-const claimTime = 10_000;
-
-/** Milliseconds until a group that could not be claimed is tried again. */
-const claimPause = 10_000;
-
-/** A group whose newest record may be somebody else's. */
-export type Unclaimed = Recorded & { readonly failed: Extract<Claim, { is: 'failed' }> | undefined };
-
-/** The groups that have a record, and have not been claimed, or not since somebody else held the lock. */
-export function findUnclaimed(topology: Topology, snapshot: Snapshot, tenure: Tenure): readonly Unclaimed[] {
-  return recordedGroups(topology, snapshot).flatMap((each) => {
-    const found = tenure.claims.get(each.group);
-    if (isOwn(each.linked, found, tenure)) return [];
-    return [{ ...each, failed: found?.is === 'failed' ? found : undefined }];
-  });
-}
-
-// A group that was begun in this tenure is claimed by its first record.
-function isOwn({ epoch }: RecordName, found: Claim | undefined, { epoch: own }: Tenure): boolean {
-  if (own === undefined || found?.is === 'failed') return false;
-  return epoch <= own && epoch >= (found?.epoch ?? own);
+/** Whether the newest records of all groups are of this epoch: nobody else has held the lock since. */
+export function isClaimed(topology: Topology, snapshot: Snapshot, { epoch }: Tenure): boolean {
+  return epoch !== undefined && recordedGroups(topology, snapshot).every(({ linked }) => linked.epoch === epoch);
 }
 
 /**
- * Writes the record of each of these groups again, under a new epoch of this holder of the lock, into every volume that can be
- * reached: from then on nodes refuse what an earlier holder instructs, and what that writes late does not count. What counts
- * is the newest record in any volume, whatever its link says: an earlier holder may have set that last. A group is left
- * unclaimed, and holds up no other, where most of its volumes cannot be read or written, or where it goes by a record that
- * this version does not know. The caller looks again afterwards: an earlier holder may have acted until then. Throws
- * `lock-lost` if the lock went meanwhile, and where the engine cannot be asked. `now`: milliseconds, of the clock of `again`.
+ * Writes the record of each group again, under an epoch of this holder of the lock, into every volume that can be reached:
+ * from then on nodes refuse what an earlier holder instructs, and what that writes late does not count. What counts is
+ * the newest record in any volume, whatever its link says: an earlier holder may have set that last. The caller looks again
+ * afterwards where anything was written, which is returned: an earlier holder may have acted until then. Throws `lock-lost`
+ * if the lock went meanwhile, and `node-failed` where a group goes by a record of a version that this one does not know.
  */
 export async function claim(
-  groups: readonly Unclaimed[],
+  topology: Topology,
+  snapshot: Snapshot,
   tenure: Tenure,
   lock: Lock,
-  now: () => number,
   context: ActionContext,
-): Promise<void> {
-  const quick = { ...context, engine: inTime(context.engine) };
-  const attempt = <T>({ group }: Pick<Recorded, 'group'>, act: () => Promise<T>): Promise<T | undefined> =>
-    act().catch((error: unknown) => {
-      if (!(error instanceof PgherdError) || isFatal(error)) throw error;
-      tenure.claims.set(group, { is: 'failed', error: explain(group, error), again: now() + claimPause });
-      return undefined;
-    });
-  const read = await Promise.all(
-    groups.map((each) =>
-      attempt(each, async () => {
-        const found = await readGroup(each, quick);
-        // Nothing can be written again, and its links say who leads as before.
-        if (found === undefined) tenure.claims.set(each.group, { is: 'claimed', epoch: each.linked.epoch });
-        return found;
-      }),
-    ),
-  );
-  const known = read.filter((each) => each !== undefined);
-  const found = [...known.map(({ newest }) => newest.epoch), ...groups.map(({ linked }) => linked.epoch)];
+): Promise<boolean> {
+  const recorded = recordedGroups(topology, snapshot);
+  const known = (await Promise.all(recorded.map((each) => readGroup(each, context)))).flat();
+  const found = [...known.map(({ newest }) => newest.epoch), ...recorded.map(({ linked }) => linked.epoch)];
+  const own = tenure.epoch;
+  // Links that were set back count too: others go by them.
+  const isBehind = known.some(({ newest, linked }) => newest.epoch !== own || linked.epoch !== own);
+  // A group of which no record can be read stays behind, and is no reason to claim the others again.
+  if (own !== undefined && !isBehind) return false;
+  const epoch = Math.max(lock.since, own ?? 0, ...found.map((each) => each + 1));
   await lock.verify();
-  const epoch = Math.max(lock.since, ...[tenure.epoch ?? 0, ...found].map((each) => each + 1));
-  // Whatever becomes of it, no other record is written under this number.
+  await Promise.all(
+    known.map(async ({ group, newest, targets, votes }) => {
+      const record = { ...newest, epoch };
+      await writeRecord(record, targets.map(targetOf), context, votes);
+      keepInMind(group, record, context);
+    }),
+  );
+  await lock.verify();
   tenure.epoch = epoch;
-  const written = await Promise.all(
-    known.map((each) =>
-      attempt(each, async () => {
-        const { group, newest, targets, votes } = each;
-        tenure.claims.set(group, { is: 'failed', error: explain(group, cutShort), again: 0 });
-        const record = { ...newest, epoch };
-        await writeRecord(record, targets.map(targetOf), quick, votes);
-        return { group, record };
-      }),
-    ),
-  );
-  await lock.verify();
-  for (const each of written) {
-    if (each === undefined) continue;
-    tenure.claims.set(each.group, { is: 'claimed', epoch });
-    keepInMind(each.group, each.record, context);
-  }
-}
-
-const cutShort = new PgherdError('engine-error', 'writing it was cut short', { retry: true });
-
-function explain(group: string, error: PgherdError): PgherdError {
-  const message = `nothing is done to ${group} until its record can be written again, against controllers of before`;
-  const { code, remedy, retry } = error;
-  return new PgherdError(code, `${message}: ${error.message}`, { cause: error, remedy, retry });
-}
-
-function inTime(engine: Engine): Engine {
-  const limit = async <T>(call: Promise<T>): Promise<T> => {
-    if (await settlesWithin(claimTime, call)) return call;
-    throw new PgherdError('engine-timeout', `a volume was not read or written in ${String(claimTime / 1000)} s`, {
-      retry: true,
-    });
-  };
-  return {
-    ...engine,
-    readArchive: (...args) => limit(engine.readArchive(...args)),
-    writeArchive: (...args) => limit(engine.writeArchive(...args)),
-  };
+  return isBehind;
 }
 
 type Recorded = {
@@ -153,17 +75,14 @@ function recordedGroups(topology: Topology, snapshot: Snapshot): readonly Record
   });
 }
 
-type Claimable = Pick<Recorded, 'group'> & {
+type Claimable = Pick<Recorded, 'group' | 'linked'> & {
   readonly newest: GroupRecord;
   readonly targets: readonly ObservedNode[];
-  /** More than half of so many volumes must have the record. */
+  /** With the volumes that cannot be read now: an earlier holder of the lock could still promote by half of them. */
   readonly votes: number;
 };
 
-async function readGroup(
-  { group, nodes, linked }: Recorded,
-  { engine }: ActionContext,
-): Promise<Claimable | undefined> {
+async function readGroup({ group, nodes, linked }: Recorded, { engine }: ActionContext): Promise<readonly Claimable[]> {
   const read = await Promise.allSettled(
     nodes.map(async (node) => {
       const files = await readRecordFiles(engine, node);
@@ -177,7 +96,7 @@ async function readGroup(
   const whole = volumes.flatMap(({ records }) => records).toSorted(newestFirst)[0];
   const texts = volumes.flatMap(({ files }) => files);
   const newest = recoverLinked(group, linked, whole, texts);
-  if (newest === undefined) return undefined;
+  if (newest === undefined) return [];
   // An older volume of who leads, just mounted, is not what it leads with: its record is of before that reign.
   const targets = volumes.filter(
     ({ node, records: [own] }) =>
@@ -186,7 +105,7 @@ async function readGroup(
       (own !== undefined && isSameReign(own, newest)),
   );
   const votes = nodes.length - (volumes.length - targets.length);
-  return { group, newest, targets: targets.map(({ node }) => node), votes };
+  return targets.length === 0 ? [] : [{ group, linked, newest, targets: targets.map(({ node }) => node), votes }];
 }
 
 /**

@@ -225,8 +225,3 @@ function assertLock(holder: Container, cluster: string): void {
     remedy: `remove it with \`docker rm ${holder.name}\` if nobody needs it`,
   });
 }
-
-/** Whether it ends all that the holder of a lock does, rather than what failed by it. */
-export function isFatal(error: unknown): boolean {
-  return hasCode(error, 'engine-unreachable', 'engine-permission', 'lock-lost');
-}

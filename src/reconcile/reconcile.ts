@@ -5,13 +5,13 @@ import type { Topology } from '../topology/model.ts';
 import type { ActionContext } from './actions.ts';
 import { Attempts } from './attempts.ts';
 import { guardedEngine } from './guarded-engine.ts';
-import { claim, findUnclaimed, newTenure, type Tenure, type Unclaimed } from './claim.ts';
+import { claim, isClaimed, type Tenure } from './claim.ts';
 import { execute, type Outcome } from './execute.ts';
-import { LockSeeker, isFatal, isLock, lockPollMilliseconds, type Lock } from './lock.ts';
+import { LockSeeker, isLock, lockPollMilliseconds, type Lock } from './lock.ts';
 import { findLockImage } from './lock-image.ts';
 import { look, type Looked } from './look.ts';
 import type { Passwords } from './passwords.ts';
-import { groupResource, nodeResource } from './names.ts';
+import { nodeResource } from './names.ts';
 import { earliest, without, type Plan, type Step } from './plan.ts';
 import { planCluster } from './planner.ts';
 import { isPaused } from './requests.ts';
@@ -20,7 +20,6 @@ import { LeaderWatch } from './leader-watch.ts';
 import { isAdrift, type Voices } from './reports.ts';
 import { askDeciding, probeReports } from './probe.ts';
 import { ServerNews } from './server-news.ts';
-import { nodeName } from './kinds/find-node.ts';
 import { withStarted, type Snapshot } from './snapshot.ts';
 import { UnderWay } from './under-way.ts';
 import { Wake, calledOff } from './wake.ts';
@@ -110,8 +109,6 @@ class Run {
   readonly #deadline: number;
   readonly #context: Omit<ActionContext, 'signal'>;
   readonly #tenure: Tenure;
-  /** Groups to which nothing is done for now. */
-  #unclaimed: readonly Unclaimed[] = [];
   /** By resource: what no retry helps. */
   readonly #failures = new Map<string, PgherdError>();
   /** Ids of the steps that failed so, or do not last. */
@@ -169,7 +166,7 @@ class Run {
     this.#listeners = options.daemon === undefined ? this.#makeListeners() : undefined;
     this.#deadline = world.now() + options.timeout;
     this.#signal = AbortSignal.any([options.signal, timeoutSignal(options.timeout)]);
-    this.#tenure = options.daemon?.tenure ?? newTenure();
+    this.#tenure = options.daemon?.tenure ?? { epoch: undefined };
     const verifyLock = async (): Promise<void> => {
       await this.#lock?.verify();
     };
@@ -235,7 +232,7 @@ class Run {
         if (round === 1 || !isSettled) this.#options.onProgress({ type: 'planned', plan, round });
         isTold = true;
       }
-      const isStuck = plan.blocked.length > 0 || this.#isLeavingOut;
+      const isStuck = plan.blocked.length > 0 || this.#failures.size > 0 || this.#held.length > 0;
       const checks = isStuck ? [] : this.#checksOf(plan);
       // What another controller has begun is waited for as its lock is.
       const isBegun = this.#lock === undefined && snapshot.nodes.some(({ isUnderWay }) => isUnderWay === true);
@@ -246,7 +243,7 @@ class Run {
       }
       if (!isLate || checks.length > 0) this.#heardBy = undefined;
       if (isSettled && checks.length === 0 && !isBegun) {
-        if (this.#mayEnd() && !awaitsCall && !this.#awaitsMore(due, isStuck) && !this.#awaitsClaim) {
+        if (this.#mayEnd() && !awaitsCall && !this.#awaitsMore(due, isStuck)) {
           return this.#result(plan, !isStuck && this.#underWay.isNothing);
         }
         await calledOff(signal);
@@ -275,10 +272,6 @@ class Run {
     }
   }
 
-  get #isLeavingOut(): boolean {
-    return this.#failures.size > 0 || this.#held.length > 0 || this.#unclaimed.length > 0;
-  }
-
   // What a daemon's next turn can take as well does not keep this one from its end.
   #mayEnd(): boolean {
     return this.#options.daemon === undefined ? this.#underWay.isNothing : this.#underWay.canBeLeft;
@@ -301,10 +294,6 @@ class Run {
   // A leader that is given up is replaced after its time, by who looks then; a daemon has a next turn for that.
   #awaitsMore(due: number | undefined, isStuck: boolean): boolean {
     return this.#options.daemon === undefined && this.#lock !== undefined && isStuck && due !== undefined;
-  }
-
-  get #awaitsClaim(): boolean {
-    return this.#options.daemon === undefined && this.#unclaimed.some(({ failed }) => failed?.error.retry === true);
   }
 
   // A daemon tries again in its next turn, later and later; a pull belongs to this one.
@@ -350,53 +339,30 @@ class Run {
     this.#options.onProgress({ type: 'looked', looked });
     this.#held = this.#options.daemon?.hold(looked) ?? [];
     await this.#giveUp(looked.plan);
+    const left = new Set([...failed, ...this.#failures.keys(), ...this.#held.map(({ resource }) => resource)]);
     const { snapshot } = looked;
-    const unclaimed = this.#leaveUnclaimed(snapshot);
-    const held = this.#held.map(({ resource }) => resource);
-    const left = new Set([...failed, ...this.#failures.keys(), ...held, ...unclaimed]);
-    const { plan, due } =
+    const found =
       left.size === failed.size
         ? looked
         : replan(planCluster(this.#topology, snapshot, this.#passwords.fingerprints, left));
     const isSpared = ({ id, resource, action }: Step): boolean =>
-      !unclaimed.has(resource) &&
-      ((takingOut.has(action.do) && !this.#refused.has(id)) ||
-        // The file no longer has it, which ends its bootstrap.
-        (action.do === 'remove-container' && bootstraps.has(resource)));
-    const steps = without(apart(plan.steps, unclaimed), left, isSpared);
-    // Of a group that nothing is done to, why tells all.
-    const blocked = plan.blocked.filter(({ resource }) => !unclaimed.has(resource));
-    const again = this.#unclaimed.map((each) => Math.max(0, (each.failed?.again ?? 0) - this.#world.now()));
-    return { snapshot, plan: { ...plan, steps, blocked, recheck: earliest([plan.recheck, ...again]) }, due };
+      (takingOut.has(action.do) && !this.#refused.has(id)) ||
+      // The file no longer has it, which ends its bootstrap.
+      (action.do === 'remove-container' && bootstraps.has(resource));
+    const steps = without(found.plan.steps, left, isSpared);
+    return { snapshot, plan: { ...found.plan, steps }, due: found.due };
   }
 
   /**
    * Before anything is done the groups are claimed, so that no earlier holder of the lock can interfere; a daemon does it
-   * at once, so that no failover waits for it. What could not be claimed is tried again when there is nothing else to do.
-   * Returns whether to look again.
+   * at once, so that no failover waits for it. Returns whether to look again.
    */
   async #claims(snapshot: Snapshot, isSettled: boolean): Promise<boolean> {
     if (this.#lock === undefined || isPaused(snapshot) || this.#isCalledOff()) return false;
-    if (isSettled && this.#options.daemon === undefined && this.#unclaimed.length === 0) return false;
-    const unclaimed = findUnclaimed(this.#topology, snapshot, this.#tenure);
-    const due = unclaimed.filter(
-      ({ failed }) => failed === undefined || (isSettled && failed.again <= this.#world.now()),
-    );
-    if (due.length === 0 && this.#tenure.epoch !== undefined) return false;
+    if (isSettled && this.#options.daemon === undefined) return false;
+    if (isClaimed(this.#topology, snapshot, this.#tenure)) return false;
     const context = { ...this.#context, signal: this.#signal };
-    await claim(due, this.#tenure, this.#lock, this.#world.now, context);
-    return due.length > 0;
-  }
-
-  /** Resources of groups to which nothing is done, since an earlier holder of the lock may still act on them. */
-  #leaveUnclaimed(snapshot: Snapshot): ReadonlySet<string> {
-    const all = this.#lock === undefined ? [] : findUnclaimed(this.#topology, snapshot, this.#tenure);
-    this.#unclaimed = all.filter(({ failed }) => failed !== undefined);
-    const names = new Set(this.#unclaimed.map(({ group }) => group));
-    const wanted = this.#topology.groups.filter(({ name }) => names.has(name)).flatMap(({ nodes }) => nodes);
-    const seen = snapshot.nodes.filter(({ group }) => names.has(group));
-    const nodes = [...wanted.map(({ name }) => name), ...seen.map(nodeName)];
-    return new Set([...nodes.map(nodeResource), ...[...names].map(groupResource)]);
+    return claim(this.#topology, snapshot, this.#tenure, this.#lock, context);
   }
 
   async #giveUp({ steps }: Plan): Promise<void> {
@@ -602,12 +568,7 @@ class Run {
         : [],
     );
     const isTimedOut = this.#world.now() >= this.#deadline;
-    const unclaimed = this.#unclaimed.flatMap(({ group, failed }) =>
-      failed === undefined ? [] : [[groupResource(group), failed.error] as const],
-    );
-    const failures = new Map([...this.#underWay.failures, ...this.#failures, ...unclaimed]);
-    // It is tried again, whatever else waits for a human.
-    const isAgain = this.#options.daemon !== undefined && unclaimed.length > 0;
+    const failures = new Map([...this.#underWay.failures, ...this.#failures]);
     return {
       cluster: this.#topology.cluster,
       converged,
@@ -616,17 +577,9 @@ class Run {
       failures: [...[...failures].map(([resource, error]) => ({ resource, error })), ...retried],
       held: this.#held,
       recheck: plan.recheck,
-      stopped:
-        converged || !this.#isCalledOff() ? (isAgain ? 'retry' : undefined) : isTimedOut ? 'timed-out' : 'interrupted',
+      stopped: converged || !this.#isCalledOff() ? undefined : isTimedOut ? 'timed-out' : 'interrupted',
     };
   }
-}
-
-/** Steps, of which those of other nodes wait for none of these resources: they go on without them. */
-function apart(steps: readonly Step[], resources: ReadonlySet<string>): readonly Step[] {
-  const ids = new Set(steps.filter(({ resource }) => resources.has(resource)).map(({ id }) => id));
-  const isApart = ({ resource }: Step): boolean => resource.startsWith(nodeResource('')) && !resources.has(resource);
-  return steps.map((each) => (isApart(each) ? { ...each, after: each.after.filter((id) => !ids.has(id)) } : each));
 }
 
 function replan(plan: Plan): Pick<Looked, 'plan' | 'due'> {
@@ -641,6 +594,10 @@ function timeoutSignal(milliseconds: number): AbortSignal {
     controller.abort(new InterruptedError('the time for this run has passed'));
   }, milliseconds).unref();
   return controller.signal;
+}
+
+function isFatal(error: unknown): boolean {
+  return hasCode(error, 'engine-unreachable', 'engine-permission', 'lock-lost');
 }
 
 function firstRetryable(outcomes: readonly Outcome[]): PgherdError | undefined {

@@ -1,6 +1,5 @@
 import type { FenceCause, NodeFacts, NodeState } from '../postgres/layout.ts';
 import type { BlockCode } from './block-codes.ts';
-import type { Claim } from './claim.ts';
 import type { GroupView } from './group.ts';
 import type { LeaderState } from './leader-watch.ts';
 
@@ -15,7 +14,6 @@ type WayOut = {
 /** All that the model knows a group, its leader, a volume, a standby or commits to be. */
 export type Standstill =
   | `group ${GroupView['phase']}`
-  | `claim ${Claim['is']}`
   | `leader ${LeaderState}`
   | `leader ${NonNullable<NodeFacts['serves']>}`
   | `leader fenced.${FenceCause}`
@@ -44,16 +42,6 @@ export const standstills: Readonly<Record<Standstill, WayOut>> = {
     means: 'there is no data to lead with, or nothing that says who leads',
     ends: 'a human puts the data back',
     blocked: ['record-missing', 'data-not-in-file', 'leader-data-gone'],
-  },
-  'claim claimed': {
-    means:
-      'most of its volumes have the record under a number of the controller that holds the lock, and refuse earlier ones',
-    ends: 'nothing to end',
-  },
-  'claim failed': {
-    means:
-      'a controller has taken over that could read or write too few of its volumes, so that an earlier one could still act',
-    ends: 'nothing is done to the group, which is said with the reason; it is tried again after 10 s',
   },
   'leader serves': { means: 'it takes writes', ends: 'nothing to end' },
   'leader lost': {

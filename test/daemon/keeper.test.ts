@@ -60,8 +60,6 @@ function keep(world: FakeWorld, hooks: FakeHooks = {}, around = (engine: Engine)
       turns.push(next);
       if (next !== 'retry' && typeof next !== 'object') continue;
       world.advance(500);
-      // Timers come in between, however often it is to try again.
-      await new Promise(setImmediate);
       isAsked = true;
     }
     isRunning = false;
@@ -606,31 +604,6 @@ describe('a keeper that fails', () => {
     expect(after[0]?.args[0]).toMatchObject({ name: lock });
     const told = messagesOf(kept.entries, 'lock').map((message) => message.split(':')[0]);
     expect(told).toEqual(['taken', 'lost', 'taken']);
-  });
-
-  it('to claim a group whose disk is full says so, does nothing to it, and does so when there is room', async () => {
-    const world = new FakeWorld();
-    const first = keep(world);
-    await first.begin();
-    await untilWell(world, first);
-    await first.end();
-    let isFull = true;
-    const kept = keep(world, {
-      before: ({ method }) => {
-        if (method !== 'writeArchive' || !isFull) return;
-        throw new PgherdError('no-space', 'no space left on device', { retry: true });
-      },
-    });
-    await world.connect().engine.stopContainer(replica, 0);
-    await kept.begin();
-    const told = await untilCondition(kept, 'Reconciling True Retrying: group/lb1');
-    expect(told).toContain('nothing is done to lb1 until its record can be written again');
-    expect(told).toContain('no space left on device');
-    expect(kept.show()).not.toContain('Ready True AsTheFileSays: ');
-    expect(world.find(replica)?.state).toBe('exited');
-    isFull = false;
-    await untilWell(world, kept);
-    expect(world.find(replica)?.state).toBe('running');
   });
 
   it('whose lock is lost between two turns takes it again', async () => {

@@ -4,7 +4,7 @@ import type { Engine } from '../../src/docker/engine.ts';
 import { baseName, formatRecordName, layoutOf, readRecordName, type RecordName } from '../../src/postgres/layout.ts';
 import { parseRecord, recordsFolder, type GroupRecord } from '../../src/postgres/record.ts';
 import type { ActionContext } from '../../src/reconcile/actions.ts';
-import { claim, findUnclaimed, newTenure, type Tenure } from '../../src/reconcile/claim.ts';
+import { claim, isClaimed, type Tenure } from '../../src/reconcile/claim.ts';
 import { viewGroup } from '../../src/reconcile/group.ts';
 import { placed, targetOf } from '../../src/reconcile/kinds/find-node.ts';
 import { readRecord, writeRecord } from '../../src/reconcile/kinds/group-record.ts';
@@ -124,26 +124,18 @@ async function claimIn(
     readonly hooks?: FakeHooks;
   } = {},
 ): Promise<{
-  /** The groups that it tried to claim. */
-  readonly claimed: Promise<readonly string[]>;
+  readonly claimed: Promise<boolean>;
   readonly tenure: Tenure;
   readonly context: ActionContext;
   readonly calls: readonly FakeCall[];
 }> {
-  const { since = 0, tenure = newTenure(), of = topology, seen = (snapshot) => snapshot } = options;
+  const { since = 0, tenure = { epoch: undefined }, of = topology, seen = (snapshot) => snapshot } = options;
   const { verify = () => Promise.resolve(), hooks = {} } = options;
   const lock: Lock = { since, verify, release: () => Promise.resolve(), lost: new Promise(() => undefined) };
   const snapshot = seen(await look(world));
   const { engine, calls } = world.connect(hooks);
   const context = contextOf(engine);
-  const groups = findUnclaimed(of, snapshot, tenure);
-  const claimed = claim(groups, tenure, lock, () => 0, context).then(() => groups.map((each) => each.group));
-  return { claimed, tenure, context, calls };
-}
-
-/** Which groups could not be claimed, and what is said of them. */
-function failuresOf({ claims }: Tenure): readonly (readonly [string, string])[] {
-  return [...claims].flatMap(([name, each]) => (each.is === 'failed' ? [[name, each.error.message] as const] : []));
+  return { claimed: claim(of, snapshot, tenure, lock, context), tenure, context, calls };
 }
 
 /** Reads of records, among the calls of a claim. */
@@ -177,47 +169,48 @@ describe('the epoch of a claim', () => {
     expect(tenure.epoch).toBe(epoch + 11);
   });
 
-  it('is above its own last, whatever is found: what was written under that may arrive late', async () => {
+  it('is no lower than its own last, whatever is found', async () => {
     const { world, epoch } = await start();
-    const { claimed, tenure } = await claimIn(world, { tenure: { ...newTenure(), epoch: epoch + 500 } });
+    const { claimed, tenure } = await claimIn(world, { tenure: { epoch: epoch + 500 } });
     await claimed;
-    expect(tenure.epoch).toBe(epoch + 501);
-    expect(volumesOf(world, epoch + 501)).toEqual([...first, ...second]);
+    expect(tenure.epoch).toBe(epoch + 500);
+    expect(volumesOf(world, epoch + 500)).toEqual([...first, ...second]);
   });
 
-  it('is a new one for a group that has another one, and for no other', async () => {
+  it('is above its own last where a group has another one', async () => {
     const { world, epoch, lb1 } = await start();
-    const tenure = newTenure();
+    const tenure: Tenure = { epoch: undefined };
     await (
       await claimIn(world, { tenure, since: epoch + 1000 })
     ).claimed;
     expect(tenure.epoch).toBe(epoch + 1000);
     await write(world, first, { ...lb1, epoch: epoch + 1001 });
-    expect(await (await claimIn(world, { tenure })).claimed).toEqual(['lb1']);
+    expect(await (await claimIn(world, { tenure })).claimed).toBe(true);
     expect(tenure.epoch).toBe(epoch + 1002);
-    expect(volumesOf(world, epoch + 1002)).toEqual(first);
-    expect(volumesOf(world, epoch + 1000)).toEqual(second);
-    expect(findUnclaimed(topology, await look(world), tenure)).toEqual([]);
+    expect(volumesOf(world, epoch + 1002)).toEqual([...first, ...second]);
   });
 
-  it('is a new one for a group of which all links were set back to an earlier record', async () => {
+  it('is above its own last where all links of a group were set back to an earlier one', async () => {
     const { world, epoch, lb1 } = await start();
-    const tenure = newTenure();
+    const tenure: Tenure = { epoch: undefined };
     await (
       await claimIn(world, { tenure, since: epoch + 1000 })
     ).claimed;
     await write(world, first, lb1);
-    expect(await (await claimIn(world, { tenure })).claimed).toEqual(['lb1']);
-    expect(volumesOf(world, epoch + 1001)).toEqual(first);
+    expect(await (await claimIn(world, { tenure })).claimed).toBe(true);
+    expect(volumesOf(world, epoch + 1001)).toEqual([...first, ...second]);
   });
 
-  it('does not change with a group of which no record can be read: its links say who leads', async () => {
-    const { world, epoch, lb2 } = await start();
+  it('stays its own where only a group is behind of which no record can be read', async () => {
+    const { world, lb2 } = await start();
     for (const name of second) keepOnly(world, name, lb2, torn);
-    const tenure = newTenure();
-    expect(await (await claimIn(world, { tenure })).claimed).toEqual(['lb1', 'lb2']);
-    expect(tenure.epoch).toBe(epoch + 1);
-    expect(findUnclaimed(topology, await look(world), tenure)).toEqual([]);
+    const tenure: Tenure = { epoch: undefined };
+    expect(await (await claimIn(world, { tenure })).claimed).toBe(true);
+    const { epoch } = tenure;
+    const again = await claimIn(world, { tenure });
+    expect(await again.claimed).toBe(false);
+    expect(tenure.epoch).toBe(epoch);
+    expect(again.calls.filter(({ method }) => method === 'writeArchive')).toEqual([]);
   });
 });
 
@@ -263,11 +256,11 @@ describe('what a claim writes', () => {
     await write(world, first, { ...lb1, ...named });
     for (const name of first) putFile(world, name, named, '');
     const { claimed, tenure } = await claimIn(world);
-    await claimed;
+    expect(await claimed).toBe(true);
     for (const name of first) {
       expect(recordIn(world, name)).toEqual({ ...lb1, ...named, epoch: epoch + 51, timeline: 5 });
     }
-    expect(findUnclaimed(topology, await look(world), tenure)).toEqual([]);
+    expect(isClaimed(topology, await look(world), tenure)).toBe(true);
   });
 
   it('is not an older one than a record of a version that comes later', async () => {
@@ -275,26 +268,22 @@ describe('what a claim writes', () => {
     const later = { ...lb1, version: lb1.version + 1, leader: 1 };
     await write(world, first, later);
     for (const name of first) putFile(world, name, later, '{"format":3}');
-    const { claimed, tenure } = await claimIn(world);
-    await claimed;
-    expect(failuresOf(tenure)).toEqual([['lb1', expect.stringContaining('lb1: the record')]]);
-    expect(volumesOf(world, epoch + 1)).toEqual(second);
+    await expect((await claimIn(world)).claimed).rejects.toThrow('lb1: the record');
+    expect(volumesOf(world, epoch + 1)).toEqual([]);
   });
 
   it('is none beside a record of a version that comes later, where there is no other', async () => {
     const { world, epoch, lb1 } = await start();
     for (const name of first) keepOnly(world, name, lb1, '{"format":3}');
-    const { claimed, tenure } = await claimIn(world);
-    await claimed;
-    expect(failuresOf(tenure)).toEqual([['lb1', expect.stringContaining('lb1: the record')]]);
-    expect(volumesOf(world, epoch + 1)).toEqual(second);
+    await expect((await claimIn(world)).claimed).rejects.toThrow('lb1: the record');
+    expect(volumesOf(world, epoch + 1)).toEqual([]);
   });
 
   it('is nothing for a group of which no record can be parsed', async () => {
     const { world, epoch, lb2 } = await start();
     for (const name of second) keepOnly(world, name, lb2, torn);
     const { claimed, context } = await claimIn(world);
-    await claimed;
+    expect(await claimed).toBe(true);
     expect(volumesOf(world, epoch + 1)).toEqual(first);
     expect([...context.records.keys()]).toEqual(['lb1']);
   });
@@ -325,7 +314,7 @@ describe('a claim writes into', () => {
     const { world, epoch } = await start();
     const seen = (snapshot: Snapshot): Snapshot => changeNode(snapshot, 'lb2', 0, () => undefined);
     const { claimed, calls } = await claimIn(world, { seen });
-    await claimed;
+    expect(await claimed).toBe(true);
     expect(volumesOf(world, epoch + 1)).toEqual(first);
     expect(calls.filter(readsRecords)).toHaveLength(first.length);
   });
@@ -425,22 +414,28 @@ describe('the lock', () => {
     expect(context.records.size).toBe(0);
   });
 
-  it('that is lost by the time that all is written leaves its holder without a claim', async () => {
+  it('that is lost by the time that all is written leaves its holder without an epoch', async () => {
     const { world, epoch } = await start();
-    const { claimed, tenure, context } = await claimIn(world, { verify: lostAt(2) });
+    const { claimed, tenure } = await claimIn(world, { verify: lostAt(2) });
     await expect(claimed).rejects.toMatchObject({ code: 'lock-lost' });
     expect(volumesOf(world, epoch + 1)).toEqual([...first, ...second]);
-    expect(findUnclaimed(topology, await look(world), tenure).map((each) => each.group)).toEqual(['lb1', 'lb2']);
-    expect(context.records.size).toBe(0);
+    expect(tenure.epoch).toBeUndefined();
   });
 });
 
-it('a claim where there are no records gives its holder an epoch', async () => {
-  const world = new FakeWorld();
-  const { claimed, tenure, calls } = await claimIn(world, { since: 1000 });
-  expect(await claimed).toEqual([]);
-  expect(tenure.epoch).toBe(1000);
-  expect(calls).toEqual([]);
+describe('a claim asks to look again', () => {
+  it('where it has written records', async () => {
+    const { world } = await start();
+    expect(await (await claimIn(world)).claimed).toBe(true);
+  });
+
+  it('not where there are none, and has an epoch all the same', async () => {
+    const world = new FakeWorld();
+    const { claimed, tenure, calls } = await claimIn(world, { since: 1000 });
+    expect(await claimed).toBe(false);
+    expect(tenure.epoch).toBe(1000);
+    expect(calls).toEqual([]);
+  });
 });
 
 describe('reads that fail', () => {
@@ -453,20 +448,14 @@ describe('reads that fail', () => {
 
   it('are borne in a minority of the volumes of a group, which are not written either', async () => {
     const { world, epoch } = await start();
-    await (
-      await claimIn(world, { hooks: unread(world, replica2) })
-    ).claimed;
+    expect(await (await claimIn(world, { hooks: unread(world, replica2) })).claimed).toBe(true);
     expect(volumesOf(world, epoch + 1)).toEqual([primary, replica1, ...second]);
   });
 
-  it('in half of them leave the group unclaimed, for one of them may have the newest record, and no other', async () => {
+  it('are not borne in half of them, which may have the newest record', async () => {
     const { world, epoch } = await start();
-    const { claimed, tenure } = await claimIn(world, { hooks: unread(world, replicaOfSecond) });
-    await claimed;
-    expect(failuresOf(tenure)).toEqual([
-      ['lb2', expect.stringMatching(/^nothing is done to lb2 .*: the engine did not answer in time$/)],
-    ]);
-    expect(volumesOf(world, epoch + 1)).toEqual(first);
+    await expect((await claimIn(world, { hooks: unread(world, replicaOfSecond) })).claimed).rejects.toThrow('in time');
+    expect(volumesOf(world, epoch + 1)).toEqual([]);
   });
 });
 
@@ -485,99 +474,42 @@ describe('writes that fail', () => {
   it('are borne in a minority of the volumes of a group', async () => {
     const { world, epoch } = await start();
     const { claimed, tenure, context } = await claimIn(world, { hooks: failing(world, replica2) });
-    await claimed;
+    expect(await claimed).toBe(true);
     expect(tenure.epoch).toBe(epoch + 1);
     expect(volumesOf(world, epoch + 1)).toEqual([primary, replica1, ...second]);
     expect(context.records.get('lb1')?.epoch).toBe(epoch + 1);
-    expect(findUnclaimed(topology, await look(world), tenure)).toEqual([]);
+    expect(isClaimed(topology, await look(world), tenure)).toBe(true);
   });
 
-  it.each<readonly [string, string, readonly string[], readonly string[]]>([
-    ['most', 'lb1', [replica1, replica2], second],
-    ['half', 'lb2', [primaryOfSecond], first],
-  ])('in %s of them leave the group unclaimed, and no other', async (_, name, failed, others) => {
-    const { world, epoch } = await start();
+  it.each<readonly [string, string, readonly string[]]>([
+    ['most', 'lb1', [replica1, replica2]],
+    ['half', 'lb2', [primaryOfSecond]],
+  ])('are not borne in %s of them: nothing is claimed', async (_, name, failed) => {
+    const { world } = await start();
     const { claimed, tenure, context } = await claimIn(world, { hooks: failing(world, ...failed) });
-    await claimed;
-    expect(failuresOf(tenure)).toEqual([[name, expect.stringContaining('no space left on device')]]);
+    await expect(claimed).rejects.toThrow('no space left on device');
+    expect(tenure.epoch).toBeUndefined();
     expect(context.records.has(name)).toBe(false);
     expect(context.remembered.has(name)).toBe(false);
-    expect(epochsIn(world, others)).toEqual(others.map(() => epoch + 1));
   });
 });
 
-describe('a group that could not be claimed', () => {
-  /** None of its volumes can be written, but for these; and what came of that. */
-  async function failSecond(
-    except: readonly string[] = [],
-  ): Promise<Awaited<ReturnType<typeof start>> & { readonly tenure: Tenure; readonly hooks: FakeHooks }> {
-    const started = await start();
-    const ids = second.filter((name) => !except.includes(name)).map((name) => find(started.world, name).id);
-    const hooks: FakeHooks = {
-      before: ({ method, args }) => {
-        if (method !== 'writeArchive' || !ids.some((id) => id === args[0])) return;
-        throw new PgherdError('no-space', 'no space left on device', { retry: true });
-      },
-    };
-    const { claimed, tenure } = await claimIn(started.world, { hooks });
-    await claimed;
-    return { ...started, tenure, hooks };
-  }
-
-  const unclaimed = async (world: FakeWorld, tenure: Tenure): Promise<readonly string[]> =>
-    findUnclaimed(topology, await look(world), tenure).map((each) => each.group);
-
-  it('is tried again alone, each time under a new epoch, and says why it was not', async () => {
-    const { world, epoch, tenure, hooks } = await failSecond();
-    const again = await claimIn(world, { tenure, hooks });
-    expect(await again.claimed).toEqual(['lb2']);
-    const written = again.calls.filter(({ method }) => method === 'writeArchive').map(({ args }) => args[0]);
-    expect(written.toSorted()).toEqual(second.map((name) => find(world, name).id).toSorted());
-    const [left] = findUnclaimed(topology, await look(world), tenure);
-    expect(left?.failed).toMatchObject({ error: { code: 'no-space', retry: true }, again: 10_000 });
-    expect(await (await claimIn(world, { tenure })).claimed).toEqual(['lb2']);
-    expect(await unclaimed(world, tenure)).toEqual([]);
-    expect(volumesOf(world, epoch + 1)).toEqual(first);
-    expect(volumesOf(world, epoch + 3)).toEqual(second);
-  });
-
-  it('is not taken for claimed by the volumes that were written', async () => {
-    const { world, epoch, tenure } = await failSecond([primaryOfSecond]);
-    expect(volumesOf(world, epoch + 1)).toEqual([...first, primaryOfSecond]);
-    expect(await unclaimed(world, tenure)).toEqual(['lb2']);
-    expect(await (await claimIn(world, { tenure })).claimed).toEqual(['lb2']);
-    expect(volumesOf(world, epoch + 2)).toEqual(second);
-  });
-
-  it('nor after it was out of sight meanwhile', async () => {
-    const { world, tenure } = await failSecond([primaryOfSecond]);
-    const seen = (snapshot: Snapshot): Snapshot => ({
-      ...snapshot,
-      nodes: snapshot.nodes.filter((node) => node.group !== 'lb2'),
-    });
-    expect(await (await claimIn(world, { tenure, seen })).claimed).toEqual([]);
-    expect(await unclaimed(world, tenure)).toEqual(['lb2']);
-  });
-
-  it('is left to the plan while too few of its volumes are read: that may bring them back', async () => {
-    const { world, tenure } = await failSecond([primaryOfSecond]);
-    const snapshot = changeNode(await look(world), 'lb2', 0, () => undefined);
-    expect(findUnclaimed(topology, snapshot, tenure)).toEqual([]);
-  });
-
-  it('is not claimed by half of its volumes, where most of those that can be read have the record', async () => {
-    const { world } = await start();
-    const ids = [replica1, replica2].map((name) => find(world, name).id);
-    const hooks: FakeHooks = {
-      before: (call) => {
-        if (call.args[0] === ids[0] && readsRecords(call)) throw new PgherdError('engine-timeout', 'no answer');
-        if (call.args[0] === ids[1] && call.method === 'writeArchive') throw new PgherdError('no-space', 'no space');
-      },
-    };
-    const { claimed, tenure } = await claimIn(world, { hooks });
-    await claimed;
-    expect(await unclaimed(world, tenure)).toEqual(['lb1']);
-  });
+it('two volumes that cannot be read and one that cannot be written are too many of five', async () => {
+  const world = new FakeWorld();
+  await run(world, { ...leastFile, groups: [{ ...group, slots: [1, 2, 3, 4] }] });
+  const of = topologyOf('{ cluster_name: shop, balancers: [{ name: lb1, replicas: 4 }] }');
+  const unread = [1, 2].map((slot) => find(world, `shop-lb1-replica${String(slot)}`).id);
+  const full = find(world, 'shop-lb1-replica3').id;
+  const hooks: FakeHooks = {
+    before: (call) => {
+      if (unread.some((id) => id === call.args[0]) && readsRecords(call))
+        throw new PgherdError('engine-timeout', 'no answer');
+      if (call.args[0] === full && call.method === 'writeArchive') throw new PgherdError('no-space', 'no space left');
+    },
+  };
+  const { claimed, tenure } = await claimIn(world, { of, hooks });
+  await expect(claimed).rejects.toThrow('no space left');
+  expect(tenure.epoch).toBeUndefined();
 });
 
 describe('a record that was claimed', () => {
@@ -619,54 +551,34 @@ describe('the groups are claimed', () => {
     ['lb2', 0],
   ]);
 
-  /** Which groups are not claimed, by who claimed some under these epochs. */
-  function unclaimedBy(
-    snapshot: Snapshot,
-    own: number | undefined,
-    claims: Readonly<Record<string, number>> = { lb1: epoch, lb2: epoch },
-    of = topology,
-  ): readonly string[] {
-    const claimed = Object.entries(claims).map(([name, each]) => [name, { is: 'claimed', epoch: each }] as const);
-    return findUnclaimed(of, snapshot, { epoch: own, claims: new Map(claimed) }).map((each) => each.group);
-  }
-
   it('where the newest record of each is of the epoch, though not every volume has that', () => {
-    expect(unclaimedBy(both, epoch)).toEqual([]);
+    expect(isClaimed(topology, both, { epoch })).toBe(true);
   });
 
   it('by nobody who has claimed nothing yet', () => {
-    expect(unclaimedBy(both, undefined, {})).toEqual(['lb1', 'lb2']);
+    expect(isClaimed(topology, both, { epoch: undefined })).toBe(false);
+    expect(isClaimed(topology, { ...both, nodes: [] }, { epoch: undefined })).toBe(false);
   });
 
   it.each([epoch - 1, epoch + 1])('not where the records are of another epoch than %d', (own) => {
-    expect(unclaimedBy(both, own, { lb1: own, lb2: own })).toEqual(['lb1', 'lb2']);
+    expect(isClaimed(topology, both, { epoch: own })).toBe(false);
   });
 
-  it('each under its own epoch, up to the last', () => {
-    expect(unclaimedBy(both, epoch + 2, { lb1: epoch, lb2: epoch - 1 })).toEqual([]);
-    expect(unclaimedBy(both, epoch + 2, { lb1: epoch, lb2: epoch + 2 })).toEqual(['lb2']);
-  });
-
-  it('by their first record, under the epoch of who began them', () => {
-    expect(unclaimedBy(both, epoch, { lb1: epoch })).toEqual([]);
-    expect(unclaimedBy(both, epoch + 1, { lb1: epoch })).toEqual(['lb2']);
-  });
-
-  it.each<readonly [string, number, string]>([
-    ['lb1', 0, 'lb2'],
-    ['lb2', 1, 'lb1'],
-  ])('not where those of %s alone are', (name, slot, other) => {
-    expect(unclaimedBy(claimedIn([[name, slot]]), epoch)).toEqual([other]);
+  it.each<readonly [string, number]>([
+    ['lb1', 0],
+    ['lb2', 1],
+  ])('not where those of %s alone are', (name, slot) => {
+    expect(isClaimed(topology, claimedIn([[name, slot]]), { epoch })).toBe(false);
   });
 
   it('not where one that the file no longer names is not', () => {
-    expect(unclaimedBy(claimedIn([['lb1', 0]]), epoch, {}, onlyFirst)).toEqual(['lb2']);
+    expect(isClaimed(onlyFirst, claimedIn([['lb1', 0]]), { epoch })).toBe(false);
   });
 
   it('whatever one says of which too few volumes are read', () => {
     const snapshot = changeNode(claimedIn([['lb1', 0]]), 'lb2', 0, () => undefined);
     expect(topology.groups.map((each) => viewGroup(each, snapshot).phase)).toEqual(['led', 'unread']);
-    expect(unclaimedBy(snapshot, epoch)).toEqual([]);
+    expect(isClaimed(topology, snapshot, { epoch })).toBe(true);
   });
 
   it('where one has no record yet', () => {
@@ -674,18 +586,18 @@ describe('the groups are claimed', () => {
       (seen, slot) => changeNode(seen, 'lb2', slot, (node) => withFacts(node, { record: undefined })),
       claimedIn([['lb1', 0]]),
     );
-    expect(unclaimedBy(snapshot, epoch)).toEqual([]);
+    expect(isClaimed(topology, snapshot, { epoch })).toBe(true);
   });
 
   it('as soon as they are looked at after a claim, until somebody else claims them', async () => {
     const { world } = await start();
-    const isAll = async ({ tenure }: { readonly tenure: Tenure }): Promise<boolean> =>
-      findUnclaimed(topology, await look(world), tenure).length === 0;
     const one = await claimIn(world);
+    expect(isClaimed(topology, await look(world), one.tenure)).toBe(false);
     await one.claimed;
-    expect(await isAll(one)).toBe(true);
+    expect(isClaimed(topology, await look(world), one.tenure)).toBe(true);
     const other = await claimIn(world);
     await other.claimed;
-    expect([await isAll(one), await isAll(other)]).toEqual([false, true]);
+    const snapshot = await look(world);
+    expect([one, other].map(({ tenure }) => isClaimed(topology, snapshot, tenure))).toEqual([false, true]);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PgherdError } from '../../src/base/error.ts';
 import { FakeWorld } from '../bench/fake-engine.ts';
-import { findFaults, isMutating, leastFile as file, planOf, run, type File } from './simulation.ts';
+import { findFaults, leastFile as file, planOf, run, type File } from './simulation.ts';
 
 it('a container that the engine cannot start any more is made anew on its volume', async () => {
   const engine = new FakeWorld(1);
@@ -87,37 +87,4 @@ describe('a leader that cannot be started', () => {
       expect.stringMatching(/^it ended soon after each of 4 starts; /),
     ]);
   });
-});
-
-it('a group whose volumes cannot be written is left alone and said, and another one fails over meanwhile', async () => {
-  const twoGroups: File = {
-    ...file,
-    failover: { delay: '0s' },
-    groups: [...file.groups, ...file.groups].map((group) => ({ ...group, slots: [1, 2] })),
-  };
-  const engine = new FakeWorld(1);
-  await run(engine, twoGroups);
-  const ids = new Set(['primary', 'replica1', 'replica2'].map((name) => engine.find(`shop-lb2-${name}`)?.id ?? ''));
-  const hand = engine.connect().engine;
-  await Promise.all(['shop-lb1-primary', 'shop-lb2-primary'].map((name) => hand.stopContainer(name, 0)));
-  const { result, calls } = await run(engine, twoGroups, () => ({
-    before: ({ method, args }) => {
-      if (method === 'writeArchive' && ids.has(String(args[0])))
-        throw new PgherdError('engine-error', 'no space left on device');
-    },
-  }));
-  expect(result.converged).toBe(false);
-  expect(result.failures.map(({ resource, error }) => `${resource}: ${error.message}`)).toEqual([
-    'group/lb2: nothing is done to lb2 until its record can be written again, against controllers of before: no space left on device',
-  ]);
-  expect(result.blocked).toEqual([]);
-  const others = calls.filter(
-    (call) => isMutating(call) && call.method !== 'execStream' && ids.has(String(call.args[0])),
-  );
-  expect(others.map(({ method }) => method)).toEqual(others.map(() => 'writeArchive'));
-  expect(engine.find('shop-lb1-replica1')?.process).toMatchObject({ serves: 'leader' });
-  expect(engine.find('shop-lb2-primary')?.state).toBe('exited');
-  const { result: later } = await run(engine, twoGroups);
-  expect(later.converged).toBe(true);
-  expect(findFaults(engine, twoGroups)).toEqual([]);
 });

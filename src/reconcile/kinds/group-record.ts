@@ -65,7 +65,7 @@ export function ownEpoch({ epoch }: ActionContext): number {
   return own;
 }
 
-/** Writes a record into volumes, more than half of `votes` at least. */
+/** Writes a record into volumes, where one fails into more than half of `votes` at least. */
 export async function writeRecord(
   record: GroupRecord,
   targets: readonly RecordTarget[],
@@ -83,10 +83,8 @@ export async function writeRecord(
     }),
   );
   const reached = written.filter(({ status }) => status === 'fulfilled').length;
-  if (reached === votes || reached * 2 > votes) return;
   const failed = written.find((result) => result.status === 'rejected');
-  const message = `${String(reached)} of ${String(votes)} volumes could be given the group record, and no more can be read`;
-  throw failed?.reason ?? new PgherdError('node-failed', message, { retry: true });
+  if (failed !== undefined && reached * 2 <= votes) throw failed.reason;
 }
 
 /**
