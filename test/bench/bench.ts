@@ -7,7 +7,7 @@ import { parseTopology } from '../../src/topology/load.ts';
 import { docker, engineHost, newRun, ROOT } from '../e2e/support/engine.ts';
 import { newCluster, type TestCluster } from '../e2e/support/cluster.ts';
 import { benchRepair, benchRest } from './bench-daemon.ts';
-import { benchFailover, benchSwitchover } from './bench-leader.ts';
+import { benchFailover, benchHindered, benchSwitchover } from './bench-leader.ts';
 import { benchReaders } from './bench-readers.ts';
 import { benchStartup } from './bench-startup.ts';
 import { median, report } from './figures.ts';
@@ -18,10 +18,10 @@ import { bringUpFloor } from './floor.ts';
  *   1. bring-up of a primary, two replicas and a balancer from nothing, against the floor;
  *   2. a `plan` with nothing to do, whole process, against `docker compose up -d` with nothing to do;
  *   3. the daemon: from a fault to its repair, and what it costs at rest;
- *   4. writes through the balancer after a kill of the primary, against the floor, and around a switchover; new
- *      sessions without one of the readers;
+ *   4. writes through the balancer after a kill of the primary, against the floor, the same while a replica hangs or all
+ *      have reports, and around a switchover; new sessions without one of the readers;
  *   5. start-up of commands that ask no engine, against bare Node.
- * BENCH_ONLY=startup,bring-up,no-op,repair,rest,failover,switchover,readers takes some of them.
+ * BENCH_ONLY=startup,bring-up,no-op,repair,rest,failover,hindered,switchover,readers takes some of them.
  */
 const run = promisify(execFile);
 const bringUps = Number(process.env['BENCH_BRINGUPS'] ?? 7);
@@ -37,6 +37,7 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
   repair: () => benchRepair(testRun),
   rest: () => benchRest(testRun),
   failover: benchFailover,
+  hindered: benchHindered,
   switchover: benchSwitchover,
   readers: benchReaders,
 };
