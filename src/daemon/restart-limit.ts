@@ -42,6 +42,8 @@ type Count = {
   readonly failedAt?: number;
 };
 
+type FailedCount = Count & { readonly failedAt: number };
+
 /** Keeps count of starts, so that what ends at once is not started again and again at full speed. */
 export class RestartLimit {
   /** By resource. */
@@ -79,9 +81,11 @@ export class RestartLimit {
         return [{ ...common, message, until: undefined }];
       }
       if (container.state !== 'exited' && !isClone) return [];
-      const until = this.#allowedAt(resource, now);
+      const count = this.#noteFailed(resource, now);
+      if (count === undefined) return [];
+      const until = allowedAt(count);
       if (until <= now) return [];
-      const { failed = 0, times = [] } = this.#counts.get(resource) ?? {};
+      const { failed, times } = count;
       const starts = failed >= freeStarts ? `${String(failed)} starts` : `the last ${String(times.length)} starts`;
       const message = isClone
         ? `its clone was cut short after each of ${starts}`
@@ -90,16 +94,21 @@ export class RestartLimit {
     });
   }
 
-  #allowedAt(resource: string, now: number): number {
+  /** Its count, with when it was first seen to have failed; undefined: nobody has started it. */
+  #noteFailed(resource: string, now: number): FailedCount | undefined {
     const count = this.#counts.get(resource);
-    if (count === undefined) return 0;
-    const { failed, times, failedAt = now } = count;
-    this.#counts.set(resource, { ...count, failedAt });
-    // Not from its start: a large clone takes longer than any pause to fail.
-    const pause = Math.min(longestPause, firstPause * 2 ** (failed - freeStarts));
-    const first = times.at(-mostInAMinute);
-    return Math.max(failed < freeStarts ? 0 : failedAt + pause, first === undefined ? 0 : first + minute);
+    if (count === undefined) return undefined;
+    const noted = { ...count, failedAt: count.failedAt ?? now };
+    this.#counts.set(resource, noted);
+    return noted;
   }
+}
+
+function allowedAt({ failed, times, failedAt }: FailedCount): number {
+  // Not from its start: a large clone takes longer than any pause to fail.
+  const pause = Math.min(longestPause, firstPause * 2 ** (failed - freeStarts));
+  const first = times.at(-mostInAMinute);
+  return Math.max(failed < freeStarts ? 0 : failedAt + pause, first === undefined ? 0 : first + minute);
 }
 
 function named({ nodes, balancers }: Snapshot): readonly (readonly [string, Container])[] {

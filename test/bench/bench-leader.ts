@@ -17,7 +17,7 @@ const switchovers = Number(process.env['BENCH_SWITCHOVERS'] ?? 15);
 /** Of the clusters of `Stage`. */
 const password = 'only-a-test';
 
-const quorum = { mode: 'quorum', delay: '0s' } as const;
+const quorum: StageOptions = { mode: 'quorum', delay: '0s' };
 
 /** Milliseconds after a change of leaders within which a leader that dies is brought back in place, and some more. */
 const coolDown = 10_500;
@@ -72,19 +72,12 @@ export async function benchFailover(): Promise<void> {
   const engine = await connectEngine({ host: await engineHost() });
   const restarting = newCourse('floor: kill, start the container');
   const promoting = newCourse('floor: kill, promote, move the write address');
-  const kept: Kept[] = [];
-  try {
-    kept.push(await keep('pgherd, in place (delay 1h)', { mode: 'async', delay: '1h' }, false));
-    kept.push(await keep('pgherd, another leads (delay 0s), async', { mode: 'async', delay: '0s' }, true));
-    kept.push(await keep('pgherd, another leads (delay 0s), quorum', quorum, true));
-    for (let count = 0; count < failovers; count += 1) {
-      await runFloors(engine, restarting, promoting);
-      for (const each of kept) await runKept(engine, each);
-    }
-  } finally {
-    print([restarting, promoting], kept);
-    await Promise.all(kept.map(({ stage }) => stage.close()));
-  }
+  const ways = [
+    () => keep('pgherd, in place (delay 1h)', { mode: 'async', delay: '1h' }, false),
+    () => keep('pgherd, another leads (delay 0s), async', { mode: 'async', delay: '0s' }, true),
+    () => keep('pgherd, another leads (delay 0s), quorum', quorum, true),
+  ];
+  await inTurn(engine, ways, [restarting, promoting], () => runFloors(engine, restarting, promoting));
 }
 
 /**
@@ -93,16 +86,28 @@ export async function benchFailover(): Promise<void> {
  */
 export async function benchHindered(): Promise<void> {
   console.log(`The same while something is wrong on the replicas, ${failovers} of each in turn`);
-  const engine = await connectEngine({ host: await engineHost() });
+  await inTurn(await connectEngine({ host: await engineHost() }), [
+    () => keep('quorum, a replica hangs (limit: 5 s)', quorum, true, hangOne),
+    () => keep('quorum, reports on all replicas (limit: 5 s)', quorum, true, reportOnAll),
+  ]);
+}
+
+/** Opens a cluster for each way, and has each lose its leader in each turn, after what is to be done first. */
+async function inTurn(
+  engine: Engine,
+  ways: readonly (() => Promise<Kept>)[],
+  floors: readonly Course[] = [],
+  runFirst = (): Promise<void> => Promise.resolve(),
+): Promise<void> {
   const kept: Kept[] = [];
   try {
-    kept.push(await keep('quorum, a replica hangs (limit: 5 s)', quorum, true, hangOne));
-    kept.push(await keep('quorum, reports on all replicas (limit: 5 s)', quorum, true, reportOnAll));
+    for (const open of ways) kept.push(await open());
     for (let count = 0; count < failovers; count += 1) {
+      await runFirst();
       for (const each of kept) await runKept(engine, each);
     }
   } finally {
-    print([], kept);
+    print(floors, kept);
     await Promise.all(kept.map(({ stage }) => stage.close()));
   }
 }

@@ -438,14 +438,26 @@ describe('a claim asks to look again', () => {
   });
 });
 
-describe('reads that fail', () => {
-  const unread = (world: FakeWorld, ...names: readonly string[]): FakeHooks => ({
-    before: (call) => {
-      if (!readsRecords(call) || !names.some((name) => find(world, name).id === call.args[0])) return;
-      throw new PgherdError('engine-timeout', 'the engine did not answer in time');
-    },
-  });
+/** The records of these cannot be read. */
+const unread = (world: FakeWorld, ...names: readonly string[]): FakeHooks => ({
+  before: (call) => {
+    if (!readsRecords(call) || !names.some((name) => find(world, name).id === call.args[0])) return;
+    throw new PgherdError('engine-timeout', 'the engine did not answer in time');
+  },
+});
 
+/** The volumes of these can be read and not written. */
+function failing(world: FakeWorld, ...names: readonly string[]): FakeHooks {
+  const ids = names.map((name) => find(world, name).id);
+  return {
+    before: ({ method, args }) => {
+      if (method !== 'writeArchive' || !ids.some((id) => id === args[0])) return;
+      throw new PgherdError('engine-error', 'no space left on device');
+    },
+  };
+}
+
+describe('reads that fail', () => {
   it('are borne in a minority of the volumes of a group, which are not written either', async () => {
     const { world, epoch } = await start();
     expect(await (await claimIn(world, { hooks: unread(world, replica2) })).claimed).toBe(true);
@@ -460,17 +472,6 @@ describe('reads that fail', () => {
 });
 
 describe('writes that fail', () => {
-  /** The volumes of these can be read and not written. */
-  function failing(world: FakeWorld, ...names: readonly string[]): FakeHooks {
-    const ids = names.map((name) => find(world, name).id);
-    return {
-      before: ({ method, args }) => {
-        if (method !== 'writeArchive' || !ids.some((id) => id === args[0])) return;
-        throw new PgherdError('engine-error', 'no space left on device');
-      },
-    };
-  }
-
   it('are borne in a minority of the volumes of a group', async () => {
     const { world, epoch } = await start();
     const { claimed, tenure, context } = await claimIn(world, { hooks: failing(world, replica2) });
@@ -498,16 +499,15 @@ it('two volumes that cannot be read and one that cannot be written are too many 
   const world = new FakeWorld();
   await run(world, { ...leastFile, groups: [{ ...group, slots: [1, 2, 3, 4] }] });
   const of = topologyOf('{ cluster_name: shop, balancers: [{ name: lb1, replicas: 4 }] }');
-  const unread = [1, 2].map((slot) => find(world, `shop-lb1-replica${String(slot)}`).id);
-  const full = find(world, 'shop-lb1-replica3').id;
-  const hooks: FakeHooks = {
-    before: (call) => {
-      if (unread.some((id) => id === call.args[0]) && readsRecords(call))
-        throw new PgherdError('engine-timeout', 'no answer');
-      if (call.args[0] === full && call.method === 'writeArchive') throw new PgherdError('no-space', 'no space left');
+  const hooks = [unread(world, replica1, replica2), failing(world, 'shop-lb1-replica3')];
+  const { claimed, tenure } = await claimIn(world, {
+    of,
+    hooks: {
+      before: (call) => {
+        for (const each of hooks) each.before?.(call);
+      },
     },
-  };
-  const { claimed, tenure } = await claimIn(world, { of, hooks });
+  });
   await expect(claimed).rejects.toThrow('no space left');
   expect(tenure.epoch).toBeUndefined();
 });
