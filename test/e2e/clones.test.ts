@@ -173,7 +173,7 @@ it('one that is killed again and again leaves no volumes, begins ever more slowl
   const { name: leader } = await group.becomeWhole();
   await removeUnseen(leader);
   let heldBack: string | undefined;
-  // It is held back after the fifth at the earliest; the pause of the turns before that may be the longer one for a while.
+  // It is held back after the fourth at the earliest; the pause of the turns before that may be the longer one for a while.
   for (let kills = 1; heldBack === undefined && kills <= 9; kills += 1) {
     const killed = await freezeCopy(leader);
     await holdCheckpoints(leader, true);
@@ -183,7 +183,7 @@ it('one that is killed again and again leaves no volumes, begins ever more slowl
   }
   await holdCheckpoints(leader, false);
   expect(heldBack).toMatch(
-    new RegExp(`node/${clone}: its clone was cut short after each of [5-9] starts; the next start is in \\d+ s`),
+    new RegExp(`node/${clone}: its clone was cut short after each of [4-9] starts; the next start is in \\d+ s`),
   );
   await group.becomeWhole(leader);
   expect(await group.herd.cluster.volumes()).toHaveLength(3);
