@@ -67,6 +67,7 @@ export class ClusterKeeper {
   readonly #listeners: Listeners;
   readonly #lock: ClusterLock;
   readonly #records = new Map<string, GroupRecord>();
+  readonly #owners = new Map<string, number>();
   #tenure: Tenure = { epoch: undefined };
   readonly #watch: LeaderWatch;
   #source: ClusterSource;
@@ -249,6 +250,7 @@ export class ClusterKeeper {
       daemon: {
         lock,
         records: this.#records,
+        owners: this.#owners,
         tenure: this.#tenure,
         wake: this.#wake,
         voices: () => this.#listeners.voices,

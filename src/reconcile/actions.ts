@@ -5,6 +5,7 @@ import { containerActions, type ContainerAction } from './kinds/container.ts';
 import { leadershipActions, type LeadershipAction } from './kinds/leadership-actions.ts';
 import { networkActions, type NetworkAction } from './kinds/network.ts';
 import { nodeActions, type NodeAction } from './kinds/node-actions.ts';
+import type { Owners } from './kinds/node-folder.ts';
 import { volumeActions, type VolumeAction } from './kinds/volume.ts';
 
 /** Everything a step may do. A new kind of resource adds one line here and one below. */
@@ -32,8 +33,7 @@ export type ActionContext = {
   /** Calls off waits, never what changes something. */
   readonly signal: AbortSignal;
   readonly randomBytes: (size: number) => Buffer;
-  /** Numeric owners of files, by image and user. */
-  readonly owners: Map<string, number>;
+  readonly owners: Owners;
 };
 
 type Names = Action['do'];

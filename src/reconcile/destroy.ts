@@ -8,6 +8,7 @@ import type { Result, WorkOptions, World } from './work.ts';
 import { nodeName } from './kinds/find-node.ts';
 import { planHalfRemoved } from './kinds/half-removed.ts';
 import { balancerStopSeconds } from './kinds/balancer-spec.ts';
+import { Owners } from './kinds/node-folder.ts';
 import { nodeStopSeconds } from './kinds/node-spec.ts';
 import { balancerResource, clusterLabels, networkResource, nodeResource, volumeResource } from './names.ts';
 import { observe } from './observe.ts';
@@ -95,7 +96,7 @@ export async function destroy(
     epoch: () => undefined,
     records: new Map(),
     remembered: new Map(),
-    owners: new Map(),
+    owners: new Owners(),
     passwordOf: () => undefined,
     readFile: world.readFile,
     randomBytes: world.randomBytes,

@@ -24,6 +24,7 @@ import { withStarted, type Snapshot } from './snapshot.ts';
 import { UnderWay } from './under-way.ts';
 import { Wake, calledOff } from './wake.ts';
 import type { Held, Result, WorkOptions, World } from './work.ts';
+import { Owners } from './kinds/node-folder.ts';
 
 export type ReconcileOptions = WorkOptions & {
   /** For who runs this again and again, and looks after what lies between two runs. */
@@ -31,6 +32,8 @@ export type ReconcileOptions = WorkOptions & {
     readonly lock: Lock;
     /** The groups' records as last seen since the lock was taken. */
     readonly records: Map<string, GroupRecord>;
+    /** Owners of files in containers, by id, as read so far. */
+    readonly owners: Map<string, number>;
     /** Of this lock. */
     readonly tenure: Tenure;
     readonly wake: Wake;
@@ -177,7 +180,7 @@ class Run {
       epoch: () => this.#tenure.epoch,
       records: new Map(),
       remembered: options.daemon?.records ?? new Map<string, GroupRecord>(),
-      owners: new Map(),
+      owners: new Owners(options.daemon?.owners),
       passwordOf: passwords.of,
       readFile: world.readFile,
       randomBytes: world.randomBytes,

@@ -13,7 +13,7 @@ import {
 import { newestRecord } from './group.ts';
 import { readSlot } from './names.ts';
 import { placed } from './kinds/find-node.ts';
-import { writeFolder } from './kinds/node-folder.ts';
+import { Owners, writeFolder } from './kinds/node-folder.ts';
 import { observe } from './observe.ts';
 import type { ObservedNode, Snapshot } from './snapshot.ts';
 
@@ -132,7 +132,7 @@ async function writeLink(
   path: 'handover' | 'pause',
   target: string,
 ): Promise<void> {
-  const owners = new Map<string, number>();
+  const owners = new Owners();
   const written = await Promise.allSettled(
     nodes.map((node) =>
       writeFolder(placed(node), node.container.image, { engine, owners }, [{ type: 'link', path, target }]),

@@ -11,6 +11,7 @@ import { readRecord, writeRecord } from '../../src/reconcile/kinds/group-record.
 import type { Lock } from '../../src/reconcile/lock.ts';
 import { observe } from '../../src/reconcile/observe.ts';
 import type { ObservedNode, Snapshot } from '../../src/reconcile/snapshot.ts';
+import { Owners } from '../../src/reconcile/kinds/node-folder.ts';
 import type { FakeContainer } from '../bench/fake-engine-state.ts';
 import { FakeWorld, type FakeCall, type FakeHooks } from '../bench/fake-engine.ts';
 import { leastFile, run, type File } from './simulation.ts';
@@ -105,7 +106,7 @@ async function write(world: FakeWorld, names: readonly string[], record: GroupRe
 function contextOf(engine: Engine): ActionContext {
   return {
     ...{ engine, cluster: 'shop', signal: new AbortController().signal, epoch: () => undefined },
-    ...{ records: new Map(), remembered: new Map(), owners: new Map(), passwordOf: () => undefined },
+    ...{ records: new Map(), remembered: new Map(), owners: new Owners(), passwordOf: () => undefined },
     verifyLock: () => Promise.resolve(),
     readFile: () => Promise.reject(new Error('no files here')),
     randomBytes: (size: number) => Buffer.alloc(size),

@@ -4,6 +4,7 @@ import type { ActionContext } from '../../src/reconcile/actions.ts';
 import { execute, type Executed } from '../../src/reconcile/execute.ts';
 import { createStepQueue } from '../../src/reconcile/step-queue.ts';
 import type { Step } from '../../src/reconcile/plan.ts';
+import { Owners } from '../../src/reconcile/kinds/node-folder.ts';
 import { FakeWorld } from '../bench/fake-engine.ts';
 
 /** A step that makes a volume of its name, which takes the engine as long as the test says. */
@@ -43,7 +44,7 @@ async function carryOut(
     epoch: () => 1,
     records: new Map(),
     remembered: new Map(),
-    owners: new Map(),
+    owners: new Owners(),
     passwordOf: () => undefined,
     readFile: () => Promise.reject(new Error('no files here')),
     randomBytes: (size) => Buffer.alloc(size),

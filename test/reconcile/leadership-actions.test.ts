@@ -4,12 +4,13 @@ import type { Engine } from '../../src/docker/engine.ts';
 import { formatRecordName, layoutOf, type RecordName } from '../../src/postgres/layout.ts';
 import type { ActionContext } from '../../src/reconcile/actions.ts';
 import { leadershipActions } from '../../src/reconcile/kinds/leadership-actions.ts';
+import { Owners } from '../../src/reconcile/kinds/node-folder.ts';
 import { FakeWorld } from '../bench/fake-engine.ts';
 
 function contextOf(engine: Engine, signal: AbortSignal): ActionContext {
   return {
     ...{ engine, cluster: 'shop', signal, epoch: () => 1 },
-    ...{ records: new Map(), remembered: new Map(), owners: new Map(), passwordOf: () => undefined },
+    ...{ records: new Map(), remembered: new Map(), owners: new Owners(), passwordOf: () => undefined },
     verifyLock: () => Promise.resolve(),
     readFile: () => Promise.reject(new Error('no files here')),
     randomBytes: (size: number) => Buffer.alloc(size),
@@ -129,4 +130,23 @@ describe('a promotion', () => {
     const other = await promote(3, (slot) => later(slot === 1 ? 1 : 2));
     await expect(other.promotion).rejects.toThrow('1 of 3');
   });
+});
+
+it.each([15, 120])('waits for a proof that hangs hardly longer than the %i s that it may take', async (seconds) => {
+  const deadlines: (number | undefined)[] = [];
+  const engine: Engine = {
+    ...new FakeWorld().connect().engine,
+    exec: (_, { deadline }) => {
+      deadlines.push(deadline);
+      return Promise.resolve({ code: 0, stdout: '', stderr: '' });
+    },
+  };
+  await leadershipActions['await-caught-up'](
+    {
+      ...{ do: 'await-caught-up', num: 1, names: ['lb1-replica2'], meanwhile: 'local', seconds },
+      node: { container: 'c1', layout: layoutOf([]) },
+    },
+    contextOf(engine, new AbortController().signal),
+  );
+  expect(deadlines).toEqual([seconds * 1000 + 1500]);
 });

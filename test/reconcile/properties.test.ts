@@ -6,6 +6,7 @@ import { execute } from '../../src/reconcile/execute.ts';
 import { lookToDestroy, destroy } from '../../src/reconcile/destroy.ts';
 import type { Plan, Step } from '../../src/reconcile/plan.ts';
 import type { Progress } from '../../src/reconcile/work.ts';
+import { Owners } from '../../src/reconcile/kinds/node-folder.ts';
 import { databaseOf } from '../bench/fake-engine-programs.ts';
 import { ControllerDied, FakeWorld, type FakeHooks } from '../bench/fake-engine.ts';
 import {
@@ -178,7 +179,7 @@ describe('a plan', () => {
             epoch: () => 2 ** 41,
             records: new Map(),
             remembered: new Map(),
-            owners: new Map(),
+            owners: new Owners(),
             passwordOf: (await passwordsOf(to)).of,
             readFile: world.readFile,
             randomBytes: world.randomBytes,

@@ -44,7 +44,8 @@ export const mutations: readonly Mutation[] = [
     const record = parseRecord([...(files?.values() ?? [])][0] ?? '');
     if (record === undefined) return false;
     const entries = recordEntries({ ...record, version: record.version + 2 });
-    const owners = new Map<string, number>();
+    const { Owners } = await import('./kinds/node-folder.ts');
+    const owners = new Owners();
     await Promise.allSettled(
       nodes.map((node) => writeFolder(placed(node), node.container.image, { engine, owners }, entries)),
     );

@@ -10,8 +10,21 @@ say() { echo "pgherd ${0##*/}: $*" >&2; }
 # newest: the newest record that this volume was given, as EPOCH VERSION LEADER. The link `record` may be set late by a
 # controller that has lost its lock; the names cannot.
 newest() {
-  ls "$home/records" 2>/dev/null | sed -n 's/^record\.\([0-9]*\)\.\([0-9]*\)\.\([0-9]*\)\..*json$/\1 \2 \3/p' |
-    sort -k1,1n -k2,2n | tail -n 1
+  most=
+  for name in "$home"/records/record.*.*.*.*json; do
+    leader=${name##*/record.}
+    epoch=${leader%%.*} leader=${leader#*.}
+    version=${leader%%.*} leader=${leader#*.}
+    leader=${leader%%.*}
+    case .$epoch.$version.$leader. in *..* | *[!0-9.]*) continue ;; esac
+    if [ -z "$most" ] || [ "$epoch" -gt "${most%% *}" ]; then
+      most="$epoch $version $leader"
+    elif [ "$epoch" -eq "${most%% *}" ]; then
+      last=${most#* }
+      [ "$version" -lt "${last%% *}" ] || most="$epoch $version $leader"
+    fi
+  done
+  echo "$most"
 }
 # guard: refuses what a controller instructs after a later one has claimed the group; leaves the newest record in `record`.
 guard() {

@@ -28,8 +28,11 @@ export const upSeconds = 10;
 /** Milliseconds that a reload may take, of a second or less: others wait for those that do not freeze just then. */
 const reloadDeadline = 15_000;
 
-/** Milliseconds that the engine may take to begin and end the script that has a standby follow nobody. */
-const detachMargin = 1500;
+/** Milliseconds that the engine may take to begin and end a script which keeps its seconds to itself. */
+const ownTimeMargin = 1500;
+
+/** The same of one that begins no question after its seconds, and may wait for the answer to its last. */
+const questionMargin = 12_000;
 
 /** What psql is to run: arguments, which are whole or not there, or an input that no process list shows. */
 type Sql = { readonly statements: readonly string[] } | { readonly input: string };
@@ -106,10 +109,12 @@ async function explainSuperseded(context: ActionContext, said: string): Promise<
 }
 
 function deadlineOf(script: string, args: readonly string[]): number {
-  // Seconds that it keeps to itself, unless not even the shell runs.
-  if (script.endsWith('/detach') || script.endsWith('/promote')) return Number(args[0]) * 1000 + detachMargin;
   if (script === 'config/bootstrap') return bootstrapDeadline;
-  return script.endsWith('/apply') ? reloadDeadline : (readySeconds + 30) * 1000;
+  if (script.endsWith('/apply')) return reloadDeadline;
+  // Seconds that it keeps to itself, unless not even the shell runs: others wait for it no longer than it was to take.
+  const [seconds = String(readySeconds)] = args;
+  const isOnTime = /\/(?:detach|promote|caught-up)$/.test(script);
+  return Number(seconds) * 1000 + (isOnTime ? ownTimeMargin : questionMargin);
 }
 
 // Where the server itself gave up, its own last words say more than those of who waited for it.

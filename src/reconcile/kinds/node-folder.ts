@@ -5,6 +5,31 @@ import type { ActionContext } from '../actions.ts';
 /** A container with the layout of its volume. `container` is an id where it was seen, else its name. */
 export type Placed = { readonly container: string; readonly layout: Layout };
 
+/**
+ * Numeric owners of files. By image for one run only, since a tag may move between two; by a container's id for as long as
+ * its holder likes: reading them takes the engine a process, and a leader that died waits for its fence meanwhile.
+ */
+export class Owners {
+  readonly #ofImages = new Map<string, number>();
+  readonly #ofContainers: Map<string, number>;
+
+  /** @param ofContainers what earlier runs have read; what this one reads is added. */
+  constructor(ofContainers = new Map<string, number>()) {
+    this.#ofContainers = ofContainers;
+  }
+
+  /** `container` is an id or a name. */
+  find(container: string, image: string, user: string): number | undefined {
+    return this.#ofContainers.get(`${container} ${user}`) ?? this.#ofImages.get(`${image} ${user}`);
+  }
+
+  note(container: string, image: string, user: string, owner: number): void {
+    this.#ofImages.set(`${image} ${user}`, owner);
+    // A name may be given to a container of another image.
+    if (/^[0-9a-f]{64}$/.test(container)) this.#ofContainers.set(`${container} ${user}`, owner);
+  }
+}
+
 /** What reading and writing the files of a container takes. */
 type Files = Pick<ActionContext, 'engine' | 'owners'>;
 
@@ -30,8 +55,7 @@ export async function writeFolder(
 
 /** The number of a user in an image, read from a container of it. */
 export async function ownerOf(context: Files, container: string, image: string, user: string): Promise<number> {
-  const key = `${image} ${user}`;
-  const known = context.owners.get(key);
+  const known = context.owners.find(container, image, user);
   if (known !== undefined) return known;
   const passwd = await readText(context, container, '/etc/passwd');
   const line = passwd.split('\n').find((each) => each.startsWith(`${user}:`));
@@ -41,7 +65,7 @@ export async function ownerOf(context: Files, container: string, image: string, 
       remedy: 'name an image with the layout of the official postgres image, or of pgBalancer',
     });
   }
-  context.owners.set(key, owner);
+  context.owners.note(container, image, user, owner);
   return owner;
 }
 
