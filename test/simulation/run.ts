@@ -5,6 +5,7 @@ import { nameOf } from './modes.ts';
 import { newestRecordIn } from './process.ts';
 import { homeOf } from './programs.ts';
 import { Simulation, type Base } from './simulation.ts';
+import { lastOfReign } from './wal.ts';
 import { formatRecordName } from '../../src/postgres/layout.ts';
 import { parseRecord, recordsFolder } from '../../src/postgres/record.ts';
 import { labelNames, readGeneration } from '../../src/reconcile/names.ts';
@@ -289,9 +290,7 @@ function checkLosses(simulation: Simulation): void {
   const describe = (rows: typeof lost): string =>
     `${String(rows.length)} rows, the first acknowledged by ${rows[0]?.by ?? ''} at ${((rows[0]?.at ?? 0) / 1000).toFixed(3)} s`;
   // What the leader had said half a second before its end is known; of one that nobody heard for long, that is told.
-  const [oldest] = lost.toSorted((a, b) => a.at - b.at);
-  const last = Math.max(...acknowledged.filter(({ by }) => by === oldest?.by).map(({ at }) => at));
-  const isLong = oldest !== undefined && oldest.at < last - unheard;
+  const isLong = lost.some((row) => row.at < lastOfReign(row, acknowledged) - unheard);
   if (setting.mode === 'async' && isLong && !simulation.isHandPromoted && !isLossReported(simulation))
     simulation.violate(`acknowledged and lost, and no failover said so: ${describe(lost)}`);
   if (setting.mode === 'required' && !isLossy) simulation.violate(`acknowledged and lost: ${describe(lost)}`);

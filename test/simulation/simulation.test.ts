@@ -4,6 +4,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it, vi } from 'vitest';
 import { mutations } from './mutations.ts';
+import { lastOfReign } from './wal.ts';
 
 const main = path.join(import.meta.dirname, 'main.mjs');
 const root = path.resolve(import.meta.dirname, '../..');
@@ -34,6 +35,13 @@ it('does the same again for the same seed', async () => {
   const [one, other] = [await trace(), await trace()];
   expect(one.split('\n').length).toBeGreaterThan(20);
   expect(other).toBe(one);
+});
+
+it('counts what a leader wrote last by its lead: not what it writes when it leads again', () => {
+  const row = (at: number, by: string, timeline: number) => ({ at, by, timeline });
+  const all = [row(1000, 'one', 1), row(4705, 'one', 1), row(9000, 'two', 2), row(22_000, 'one', 3)];
+  expect(lastOfReign(row(1000, 'one', 1), all)).toBe(4705);
+  expect(lastOfReign(row(4705, 'one', 1), all)).toBe(4705);
 });
 
 describe('a mutation', () => {

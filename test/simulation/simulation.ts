@@ -29,6 +29,8 @@ export type Acknowledged = {
   readonly id: number;
   readonly at: number;
   readonly by: string;
+  /** On which it led: who leads again later does so on another one. */
+  readonly timeline: number;
   /** It waited for others. */
   readonly isQuorum: boolean;
 };
@@ -348,7 +350,8 @@ export class Simulation {
     if (server.commitsWait && this.#copiesOf(server, record) === 0) {
       this.violate(`acknowledged by ${name}, and on no replica`);
     }
-    this.acknowledged.push({ id: record.id, at: this.clock.now, by: name, isQuorum: server.commitsWait });
+    const { timeline } = server.database;
+    this.acknowledged.push({ id: record.id, at: this.clock.now, by: name, timeline, isQuorum: server.commitsWait });
     const other = this.servers.all.find((each) => each !== server && !each.isOutlaw && each.wouldAcknowledge);
     if (other === undefined) return;
     this.violate(`two writers: ${name} acknowledges while ${other.container.name} would`);

@@ -11,6 +11,14 @@ export type WalRecord = {
   readonly reigns: string;
 };
 
+type Written = { readonly at: number; readonly by: string; readonly timeline: number };
+
+/** When who wrote a row wrote its last one before its lead ended: it may have led again since then, on another timeline. */
+export function lastOfReign(row: Written, all: readonly Written[]): number {
+  const own = all.filter(({ by, timeline }) => by === row.by && timeline === row.timeline);
+  return Math.max(row.at, ...own.map(({ at }) => at));
+}
+
 /** Where the first record of a system begins. */
 const firstLsn = 0x1000000;
 
