@@ -10,18 +10,15 @@ say() { echo "pgherd ${0##*/}: $*" >&2; }
 # newest: the newest record that this volume was given, as EPOCH VERSION LEADER. The link `record` may be set late by a
 # controller that has lost its lock; the names cannot.
 newest() {
-  most=
+  most='' top=-1 last=-1
   for name in "$home"/records/record.*.*.*.*json; do
     leader=${name##*/record.}
     epoch=${leader%%.*} leader=${leader#*.}
     version=${leader%%.*} leader=${leader#*.}
     leader=${leader%%.*}
     case .$epoch.$version.$leader. in *..* | *[!0-9.]*) continue ;; esac
-    if [ -z "$most" ] || [ "$epoch" -gt "${most%% *}" ]; then
-      most="$epoch $version $leader"
-    elif [ "$epoch" -eq "${most%% *}" ]; then
-      last=${most#* }
-      [ "$version" -lt "${last%% *}" ] || most="$epoch $version $leader"
+    if [ "$epoch" -gt "$top" ] || { [ "$epoch" -eq "$top" ] && [ "$version" -ge "$last" ]; }; then
+      top=$epoch last=$version most="$epoch $version $leader"
     fi
   done
   echo "$most"
