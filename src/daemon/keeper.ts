@@ -14,7 +14,7 @@ import { isPauseKnown, isPaused } from '../reconcile/requests.ts';
 import { reconcile } from '../reconcile/reconcile.ts';
 import type { Progress, Result, World } from '../reconcile/work.ts';
 import { ServerNews } from '../reconcile/server-news.ts';
-import { withStarted, type ObservedNode, type Snapshot } from '../reconcile/snapshot.ts';
+import { withPromoted, withStarted, type ObservedNode, type Snapshot } from '../reconcile/snapshot.ts';
 import type { StepQueue } from '../reconcile/step-queue.ts';
 import { UnderWay } from '../reconcile/under-way.ts';
 import { Wake } from '../reconcile/wake.ts';
@@ -346,6 +346,9 @@ export class ClusterKeeper {
     if (action.do === 'start' || action.do === 'restart') {
       this.#hold.noteStart(resource);
       this.#noteStart(action.container);
+    }
+    if (action.do === 'promote' && this.#snapshot !== undefined) {
+      this.#snapshot = withPromoted(this.#snapshot, action.node.container, action.source.record);
     }
     // It has answered, whether or not its next word is heard in time.
     if (action.do === 'await-node' || action.do === 'await-balancer') this.#hold.noteWell(resource);

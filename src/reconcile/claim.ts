@@ -46,7 +46,7 @@ export async function claim(
   await Promise.all(
     known.map(async ({ group, newest, targets, votes }) => {
       const record = { ...newest, epoch };
-      await writeRecord(record, targets.map(targetOf), context, votes);
+      await writeRecord(record, targets.map(targetOf), context, [], votes);
       keepInMind(group, record, context);
     }),
   );

@@ -20,7 +20,7 @@ import { LeaderWatch } from './leader-watch.ts';
 import { isAdrift, type Voices } from './reports.ts';
 import { askDeciding, probeReports } from './probe.ts';
 import { ServerNews } from './server-news.ts';
-import { withStarted, type Snapshot } from './snapshot.ts';
+import { withPromoted, withStarted, type Snapshot } from './snapshot.ts';
 import { UnderWay } from './under-way.ts';
 import { Wake, calledOff } from './wake.ts';
 import type { Held, Result, WorkOptions, World } from './work.ts';
@@ -456,8 +456,10 @@ class Run {
         onEnd: (outcome) => {
           this.#noteInterrupted(outcome.step, false);
           this.#news.noteEnded(outcome.step);
+          this.#seeLeader(outcome);
           this.#lookAtCopy(outcome);
           this.#listenToStarted(outcome);
+          this.#retryMeanwhile(outcome);
           this.#options.onProgress({ type: 'step-ended', outcome });
         },
       },
@@ -485,6 +487,20 @@ class Run {
   #lookAtCopy({ step: { action }, result }: Outcome): void {
     if (action.do !== 'await-node' || result !== 'done' || !this.#empty.has(action.node.container)) return;
     this.#round.abort(new InterruptedError('a clone has ended'));
+  }
+
+  #seeLeader({ step: { action }, result }: Outcome): void {
+    if (action.do !== 'promote' || result !== 'done' || this.#snapshot === undefined) return;
+    this.#snapshot = withPromoted(this.#snapshot, action.node.container, action.source.record);
+  }
+
+  // Commits may wait for what failed beside a wait, and that may wait in vain: it is no reason to try again later.
+  #retryMeanwhile(outcome: Outcome): void {
+    if (outcome.result !== 'failed' || !isRetryable(outcome.error)) return;
+    const round = this.#round;
+    setTimeout(() => {
+      round.abort(new InterruptedError('what failed is to be tried again'));
+    }, this.#backoff).unref();
   }
 
   // Everybody waits for who leads: that it hangs as it starts is noticed only if somebody listens. One that is to follow may

@@ -10,18 +10,15 @@ export class ServerNews {
   #silent = '';
   #heard = '';
   #urgent = '';
-  /** Containers whose servers are told to lead. */
+  /** Containers whose servers are told to lead: that they take writes is no news before it is known whether they were. */
   readonly #promoted = new Set<string>();
-  /** What the next word tells is by a promotion. */
-  #isOwn = false;
 
   noteBegun({ action }: Step): void {
     if (action.do === 'promote') this.#promoted.add(action.node.container);
   }
 
-  /** That a server takes writes after it was told to lead is no news, though the snapshot knows another leader. */
   noteEnded({ action }: Step): void {
-    if (action.do === 'promote') this.#isOwn = this.#promoted.delete(action.node.container);
+    if (action.do === 'promote') this.#promoted.delete(action.node.container);
   }
 
   /**
@@ -30,8 +27,7 @@ export class ServerNews {
    */
   isUrgent(topology: Topology, snapshot: Snapshot, { reports }: Listeners): boolean {
     const urgent = findUrgent(topology, snapshot, reports, this.#promoted).join('; ');
-    const isOther = urgent !== this.#urgent && !this.#isOwn;
-    this.#isOwn = false;
+    const isOther = urgent !== this.#urgent;
     this.#urgent = urgent;
     return isOther;
   }

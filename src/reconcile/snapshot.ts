@@ -1,6 +1,6 @@
 import type { Container, Image, Network, Volume } from '../docker/types.ts';
 import type { Reports } from './reports.ts';
-import type { Layout, NodeFacts } from '../postgres/layout.ts';
+import type { Layout, NodeFacts, RecordName } from '../postgres/layout.ts';
 
 /** A PostgreSQL container of the cluster, with what its volume says. */
 export type ObservedNode = {
@@ -93,14 +93,22 @@ export type Snapshot = {
 
 /** What was seen, with a container that was started since: as what, its volume says by now. */
 export function withStarted(snapshot: Snapshot, container: string): Snapshot {
-  const nodes = snapshot.nodes.map((node) =>
-    node.container.id === container
-      ? {
-          ...node,
-          container: { ...node.container, state: 'running' as const },
-          facts: { ...node.facts, serves: undefined },
-        }
-      : node,
-  );
-  return { ...snapshot, nodes };
+  return withNode(snapshot, container, (node) => ({
+    ...node,
+    container: { ...node.container, state: 'running' },
+    facts: { ...node.facts, serves: undefined },
+  }));
+}
+
+/** What was seen, with a server that was promoted since by this record: what the others say is judged by who leads now. */
+export function withPromoted(snapshot: Snapshot, container: string, record: RecordName): Snapshot {
+  return withNode(snapshot, container, (node) => ({
+    ...node,
+    facts: { ...node.facts, record, serves: 'lead', detached: undefined },
+    isStandby: false,
+  }));
+}
+
+function withNode(snapshot: Snapshot, container: string, change: (node: ObservedNode) => ObservedNode): Snapshot {
+  return { ...snapshot, nodes: snapshot.nodes.map((node) => (node.container.id === container ? change(node) : node)) };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { findAmiss, findUrgent } from '../../src/reconcile/amiss.ts';
 import type { Heard } from '../../src/reconcile/reports.ts';
+import { withPromoted } from '../../src/reconcile/snapshot.ts';
 import { changeNode, convergedSnapshot, emptySnapshot, topologyOf, withFacts } from './support.ts';
 
 const topology = topologyOf('cluster_name: shop\nbalancers: [{ name: lb1, replicas: 2 }, { name: lb2, replicas: 1 }]');
@@ -161,6 +162,18 @@ balancers: [{ name: lb1, replicas: 2 }]
       'lb1-replica2: does not stream',
       'lb1-replica2: listed, and does not stream',
     ]);
+  });
+
+  it('what is heard of a leader that was promoted since is judged by its record, before anybody looks again', () => {
+    const record = { epoch: 1, version: 4, leader: 1, members: [0, 1, 2], sync: { num: 1, listed: [] } };
+    const before = convergedSnapshot(quorum);
+    const after = withPromoted(before, 'id-shop-lb1-replica1', record);
+    const reports = new Map<string, Heard>([
+      ['id-shop-lb1-replica1', { ...leads, timeline: 2, slots: { pgherd_0: 'reserved', pgherd_2: 'reserved' } }],
+      ['id-shop-lb1-replica2', { ...streams, timeline: 2 }],
+    ]);
+    expect(findUrgent(quorum, before, reports)).toEqual(['lb1-replica1: takes writes']);
+    expect(findUrgent(quorum, after, reports)).toEqual(['lb1-replica2: not listed']);
   });
 
   it('a list of which commits wait for another number than the file says is amiss', () => {

@@ -290,6 +290,33 @@ describe('what a claim writes', () => {
   });
 });
 
+describe('a record with volumes to spare is written into', () => {
+  const write = async (unwritable: readonly string[]): Promise<readonly string[]> => {
+    const { world, lb1 } = await start();
+    const snapshot = await look(world);
+    const target = (name: string): ReturnType<typeof targetOf> => targetOf(nodeOf(snapshot, name));
+    const { engine } = world.connect({
+      before: ({ method, args }) => {
+        const isIn = unwritable.some((name) => find(world, name).id === args[0]);
+        if (method === 'writeArchive' && isIn) throw new PgherdError('engine-error', 'no space left', { retry: true });
+      },
+    });
+    const record = { ...lb1, epoch: lb1.epoch + 1 };
+    await writeRecord(record, [target(primary), target(replica1)], contextOf(engine), [target(replica2)]);
+    return volumesOf(world, record.epoch);
+  };
+
+  it('none of those where all others can be written', async () => {
+    expect(await write([])).toEqual([primary, replica1]);
+  });
+  it('those as well where more than half of all are reached by them', async () => {
+    expect(await write([replica1])).toEqual([primary, replica2]);
+  });
+  it('too few where not, which is an error', async () => {
+    await expect(write([replica1, replica2])).rejects.toThrow('no space left');
+  });
+});
+
 describe('a claim writes into', () => {
   it('the volumes of a group that the file no longer names', async () => {
     const { world, epoch } = await start();

@@ -169,11 +169,15 @@ export type Run = {
   readonly calls: readonly FakeCall[];
 };
 
-/** Reconciles once, as `pgherd reconcile --once` does. `hooks` may let the controller die. */
+/**
+ * Reconciles once, as `pgherd reconcile --once` does. `hooks` may let the controller die; `over` may put other calls over
+ * those of its engine.
+ */
 export async function run(
   engine: FakeWorld,
   file: File,
   makeHooks: (die: () => void) => FakeHooks = () => ({}),
+  over: (engine: Engine) => Partial<Engine> = () => ({}),
 ): Promise<Run> {
   const progress: Progress[] = [];
   const client = engine.connect(
@@ -182,7 +186,7 @@ export async function run(
     }),
   );
   const result = await reconcile(
-    untilDeath(client.engine),
+    { ...untilDeath(client.engine), ...over(client.engine) },
     toTopology(file),
     await passwordsOf(file),
     worldOf(engine),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PgherdError } from '../../src/base/error.ts';
+import { calledOff } from '../../src/reconcile/wake.ts';
 import { FakeWorld } from '../bench/fake-engine.ts';
 import { findFaults, leastFile as file, planOf, run, type File } from './simulation.ts';
 
@@ -20,13 +21,60 @@ it('a container that the engine cannot start any more is made anew on its volume
   expect((await planOf(engine, file)).steps).toEqual([]);
 });
 
-describe('a leader that cannot be started', () => {
-  const threeNodes: File = {
-    ...file,
-    failover: { delay: '0s' },
-    groups: file.groups.map((group) => ({ ...group, slots: [1, 2] })),
-  };
+const threeNodes: File = {
+  ...file,
+  failover: { delay: '0s' },
+  groups: file.groups.map((group) => ({ ...group, slots: [1, 2] })),
+};
 
+it('what failed is tried again while another server is waited for in vain', async () => {
+  const engine = new FakeWorld(1);
+  await run(engine, threeNodes);
+  await engine.connect().engine.stopContainer('shop-lb1-replica1', 0);
+  const [waiting, reloading] = ['shop-lb1-replica1', 'shop-lb1-replica2'].map((name) => engine.find(name)?.id);
+  const edited = { ...threeNodes, groups: threeNodes.groups.map((group) => ({ ...group, workMem: '8MB' })) };
+  let reloads = 0;
+  const { result } = await run(engine, edited, undefined, ({ exec }) => ({
+    exec: async (container, command) => {
+      const script = command.command.find((word) => word.startsWith('/')) ?? '';
+      const isReload = container === reloading && script.endsWith('/apply');
+      if (isReload) reloads += 1;
+      if (isReload && reloads === 1) throw new PgherdError('engine-error', 'it was not to be', { retry: true });
+      if (container === waiting && script.endsWith('/await') && reloads === 1) {
+        await calledOff(command.signal ?? AbortSignal.abort());
+        throw new PgherdError('interrupted', 'called off');
+      }
+      return exec(container, command);
+    },
+  }));
+  expect(reloads).toBeGreaterThan(1);
+  expect(result.converged).toBe(true);
+});
+
+it('a clone that has ended is looked at while another is waited for in vain', async () => {
+  const engine = new FakeWorld(1);
+  const withSlots = (slots: readonly number[]): File => ({
+    ...file,
+    groups: file.groups.map((group) => ({ ...group, slots })),
+  });
+  await run(engine, withSlots([]));
+  const awaited: string[] = [];
+  const { result } = await run(engine, withSlots([1, 2]), undefined, ({ exec }) => ({
+    exec: async (container, command) => {
+      if (!command.command.some((word) => word.endsWith('/await'))) return exec(container, command);
+      const isLast = container === engine.find('shop-lb1-replica2')?.id;
+      awaited.push(isLast ? 'replica2' : 'another');
+      if (!isLast || awaited.filter((name) => name === 'replica2').length > 1) return exec(container, command);
+      await calledOff(command.signal ?? AbortSignal.abort());
+      throw new PgherdError('interrupted', 'called off');
+    },
+  }));
+  expect(awaited).toContain('another');
+  expect(awaited.filter((name) => name === 'replica2').length).toBeGreaterThan(1);
+  expect(result.converged).toBe(true);
+});
+
+describe('a leader that cannot be started', () => {
   it('is taken out of service by a run of its own, which has another one lead and says what it failed at', async () => {
     const engine = new FakeWorld(1);
     await run(engine, threeNodes);

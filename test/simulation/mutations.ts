@@ -536,11 +536,20 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   {
-    name: 'clone-not-looked-at',
+    name: 'failed-step-waits-for-others',
     finds: standstill,
-    mode: 'required',
-    with: 'data of a replica lost + leader removed + replicas hang',
-    changes: [{ file: 'src/reconcile/reconcile.ts', find: 'this.#lookAtCopy(outcome);', replace: '' }],
+    mode: 'preferred',
+    with: 'leader killed + scripts fail',
+    changes: [{ file: 'src/reconcile/reconcile.ts', find: 'this.#retryMeanwhile(outcome);', replace: '' }],
+  },
+  {
+    name: 'loss-not-counted',
+    finds: 'no failover said so',
+    mode: 'async',
+    changes: [
+      { file: decision, find: 'if (isOutdated(situation, old)) return null;', replace: 'return 0;' },
+      { file: decision, find: 'return Math.max(0, last.lsn - known.lsn);', replace: 'return 0;' },
+    ],
   },
   {
     name: 'return-wakes-nobody',

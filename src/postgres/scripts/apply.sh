@@ -24,22 +24,24 @@ ask() {
   PGCONNECT_TIMEOUT=$answers_within PGOPTIONS='-c synchronous_commit=local -c statement_timeout=20s' \
     psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d "$database"
 }
-# Where clients hold every connection, and try for more, those of WAL senders are left, which are counted apart.
 database=postgres
 began=$(date +%s)
-if ! echo 'select' | ask >/dev/null 2>&1; then
-  if [ "$(($(date +%s) - began))" -ge "$answers_within" ]; then say 'its server does not answer'; exit 1; fi
-  database='dbname=postgres replication=database'
-fi
 follows="select current_setting('primary_conninfo') <> '' or not pg_is_in_recovery()"
-does=$(ask <<SQL
+load() {
+  ask <<SQL
 $(resets)
 select pg_reload_conf() \g /dev/null
 select pg_sleep(0.05) \g /dev/null
 select pg_logical_emit_message(true, 'pgherd', 'loaded') where not pg_is_in_recovery() \g /dev/null
 $follows
 SQL
-)
+}
+# Where clients hold every connection, and try for more, those of WAL senders are left, which are counted apart.
+if ! does=$(load 2>/dev/null); then
+  if [ "$(($(date +%s) - began))" -ge "$answers_within" ]; then say 'its server does not answer'; exit 1; fi
+  database='dbname=postgres replication=database'
+  does=$(load)
+fi
 # What a server has loaded, a new session begins with.
 tries=0
 until [ "$does" = t ]; do

@@ -3,8 +3,6 @@
 end=$(($(date +%s) + ${1:-15}))
 superuser=$(cat "$rev/superuser")
 slot=$(cut -d ' ' -f 3 "$rev/role")
-# What it acknowledges will be on disk: where the host fails, nobody may lead by a record of before.
-sync "$home/records/$(ls "$home/records" | sort -t . -k 2,2n -k 3,3n | tail -n 1)" "$home/records" 2>/dev/null || sync
 # Whoever claims the group from now on sees that this node may lead; who claimed it before is seen here.
 before=$(readlink "$home/serves" || :)
 [ "$before" = lead ] || mark serves promoting
@@ -15,6 +13,10 @@ if [ "${record##* }" != "$slot" ]; then
   exit 75
 fi
 trap - EXIT
+# What it acknowledges will be on disk: where the host fails, nobody may lead by a record of before.
+of=${record% *}
+{ sync "$home"/records/record."${of% *}.${of#* }".* "$home/records" 2>/dev/null || sync; } &
+synced=$!
 keep || :
 mark config "${rev##*/}"
 number=${2:-0}
@@ -44,6 +46,7 @@ done
 slots=$(for slot; do
   echo "select pg_create_physical_replication_slot('$slot', true) where not exists (select from pg_replication_slots where slot_name = '$slot');"
 done)
+wait "$synced"
 PGCONNECT_TIMEOUT=5 PGOPTIONS='-c synchronous_commit=local -c statement_timeout=0' timeout -s KILL "$((end - $(date +%s) + 1))" psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres \
   >/dev/null <<SQL
 $(resets)

@@ -65,26 +65,29 @@ export function ownEpoch({ epoch }: ActionContext): number {
   return own;
 }
 
-/** Writes a record into volumes, where one fails into more than half of `votes` at least. */
+/**
+ * Writes a record into volumes, where one fails into more than half of `votes` at least: into `spares` only where that takes
+ * them.
+ */
 export async function writeRecord(
   record: GroupRecord,
   targets: readonly RecordTarget[],
   context: ActionContext,
-  votes = targets.length,
+  spares: readonly RecordTarget[] = [],
+  votes = targets.length + spares.length,
 ): Promise<void> {
-  const written = await Promise.allSettled(
-    targets.map((target) => {
-      const { config, layout } = target;
-      const entries =
-        config === undefined
-          ? []
-          : revisionEntries(nodeRevision({ ...config.settings, role: config.role }, layout), config.atStart);
-      return writeFolder(target, target.image, context, [...recordEntries(record), ...entries]);
-    }),
-  );
-  const reached = written.filter(({ status }) => status === 'fulfilled').length;
+  const write = ({ config, ...target }: RecordTarget): Promise<void> => {
+    const role = config && { ...config.settings, role: config.role };
+    const entries =
+      role === undefined ? [] : revisionEntries(nodeRevision(role, target.layout), config?.atStart === true);
+    return writeFolder(target, target.image, context, [...recordEntries(record), ...entries]);
+  };
+  let written = await Promise.allSettled(targets.map(write));
+  const isEnough = (): boolean => written.filter(({ status }) => status === 'fulfilled').length * 2 > votes;
   const failed = written.find((result) => result.status === 'rejected');
-  if (failed !== undefined && reached * 2 <= votes) throw failed.reason;
+  if (failed === undefined || isEnough()) return;
+  written = [...written, ...(await Promise.allSettled(spares.map(write)))];
+  if (!isEnough()) throw failed.reason;
 }
 
 /**

@@ -73,6 +73,8 @@ export type NodeAction =
       /** A change of leaders, to be remembered. */
       readonly change?: Omit<LeaderChange, 'at'> | undefined;
       readonly targets: readonly RecordTarget[];
+      /** Volumes for the case that too few of those can be written: they are given it with what their nodes are to be. */
+      readonly spares?: readonly RecordTarget[];
     }
   /** So that it need not be read when it is to be changed. */
   | { readonly do: 'read-record'; readonly group: string; readonly source: RecordSource }
@@ -168,7 +170,7 @@ export const nodeActions = {
         ? {}
         : { changes: remember(old, action.change), timeline: nextTimeline(old, action.change) }),
     };
-    await writeRecord(record, action.targets, context);
+    await writeRecord(record, action.targets, context, action.spares);
     keepInMind(action.group, record, context);
   },
   'read-record': async ({ group, source }: Of<'read-record'>, context: ActionContext) => {

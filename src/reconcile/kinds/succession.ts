@@ -1,11 +1,13 @@
 import { finalPosition, type RecordName, type SyncList } from '../../postgres/layout.ts';
 import type { GroupContext } from '../context.ts';
 import { viewGroup } from '../group.ts';
+import type { ObservedNode } from '../snapshot.ts';
 import type { Decision } from '../situation.ts';
 import { groupResource, nodeResource } from '../names.ts';
 import { step, type Change, type Step } from '../plan.ts';
 import { proveList, recordAndLoad } from './commit-steps.ts';
 import { findNode, findSource, targetOf } from './find-node.ts';
+import type { RecordTarget } from './group-record.ts';
 import { leaderChange, nameOf, type Known } from './leadership.ts';
 
 type Promotion = Extract<Decision, { is: 'promote' }>;
@@ -14,8 +16,8 @@ type Promotion = Extract<Decision, { is: 'promote' }>;
 const releaseSeconds = 15;
 
 /**
- * Writes down who leads from now on, in all volumes that can be reached, so that nobody forgets it with the container of the
- * new leader. What the others are to be then is planned as if it stood there already.
+ * Writes down who leads from now on, in so many volumes that nobody forgets it with the container of the new leader; the
+ * others are given it with what their nodes are to be then, which is planned as if it stood there already.
  */
 export function planSuccession(
   context: GroupContext,
@@ -36,9 +38,9 @@ export function planSuccession(
     return group.nodes.find((each) => each.slot === slot)?.name ?? `slot ${String(slot)}`;
   };
   const leader = findNode(context, decision.to);
-  const others = snapshot.nodes.filter(
-    (each) => each.group === group.name && each !== leader && each.facts.record !== undefined,
-  );
+  const others = snapshot.nodes
+    .filter((each) => each.group === group.name && each !== leader && each.facts.record !== undefined)
+    .toSorted((a, b) => Number(isUp(b)) - Number(isUp(a)));
   const action = {
     do: 'write-record',
     group: group.name,
@@ -81,6 +83,10 @@ function firstList(context: GroupContext, { record }: Known, decision: Promotion
   return { num: Math.max(1, record.sync?.num ?? 1), listed: [] };
 }
 
+function isUp({ container }: ObservedNode): boolean {
+  return container.state === 'running';
+}
+
 /** Those that were seen not to be ahead of the new leader, on its timeline: they can follow it. */
 function survivorsOf(
   context: GroupContext,
@@ -96,9 +102,9 @@ function survivorsOf(
 }
 
 /**
- * What the next write needs comes first: the record and the new leader's configuration, in one; the readers, who turn to
- * others before it leads; the promotion and the write address; with a quorum those that turn to it. Everything else
- * waits until it answers as the leader.
+ * What the next write needs comes first: the record, in one with the configuration of the new leader and, with a quorum, of
+ * those that turn to it; the readers, who turn to others before it leads; the promotion and the write address; those that
+ * turn to it. Everything else waits until it answers as the leader.
  */
 export function orderSuccession(
   next: GroupContext,
@@ -108,11 +114,16 @@ export function orderSuccession(
 ): readonly Step[] {
   const leader = next.group.nodes.find(({ slot }) => slot === decision.to);
   const resource = leader === undefined ? '' : nodeResource(leader.name);
-  const config = steps.find((each) => each.resource === resource && isPlainConfig(each) && each.after.length === 0);
-  const first = config === undefined ? record : withConfig(record, config);
-  const promotion = steps.find((each) => each.resource === resource && each.action.do === 'promote') ?? first;
   const survivors = next.group.replication.mode === 'quorum' ? survivorsOf(next, decision) : [];
   const turning = new Set(survivors.map(({ name }) => nodeResource(name)));
+  const configs = steps.filter(
+    (each) =>
+      isWritable(record, each) &&
+      (turning.has(each.resource) || (each.resource === resource && each.after.length === 0)),
+  );
+  const promote = steps.find((each) => each.resource === resource && each.action.do === 'promote');
+  const first = withSpares(configs.reduce(withConfig, record), promote);
+  const promotion = promote ?? first;
   const turns = (each: Step): boolean => turning.has(each.resource) && each.action.do === 'reload';
   const isReaders = ({ action }: Step): boolean => action.do === 'write-readers';
   // What a change of the file restarts waits for everybody to be up.
@@ -121,17 +132,17 @@ export function orderSuccession(
     turning.has(each.resource) &&
     !(changing.has(each.resource) && (each.action.do === 'restart' || each.action.do === 'await-node'));
   const isUrgent = (each: Step): boolean => each.resource === resource || turnsNow(each) || isReaders(each);
-  const urgent = steps.filter((each) => each !== config && isUrgent(each));
+  const left = steps.filter((each) => !configs.includes(each));
+  const urgent = left.filter(isUrgent);
   const turned = urgent.filter(turns).map(({ id }) => id);
   const answers = urgent.filter(({ action }) => action.do === 'await-node').map(({ id }) => id);
   const last = answers.length === 0 ? [promotion.id] : answers;
-  const later = steps.filter((each) => each !== config && !isUrgent(each));
+  const later = left.filter((each) => !isUrgent(each));
   const held = new Set(later.map(({ id }) => id));
   const release = planRelease(next, decision, first, promotion);
   const ordered = [...urgent, ...later].map((each): Step => {
-    const after = each.after.map((id) => (id === config?.id ? first.id : id));
+    const after = each.after.map((id) => (configs.some((config) => config.id === id) ? first.id : id));
     const waitsFor = (ids: readonly string[]): Step => ({ ...each, after: [...new Set([...after, ...ids])] });
-    if (turning.has(each.resource) && isPlainConfig(each)) return { ...each, after: [first.id] };
     if (isReaders(each)) return { ...each, after: [...after.filter((id) => id !== promotion.id), first.id] };
     if (each.action.do === 'promote') return waitsFor([first.id]);
     if (each.action.do === 'await-node' && !held.has(each.id)) return waitsFor(turned);
@@ -140,8 +151,10 @@ export function orderSuccession(
   return [first, ...ordered, ...release];
 }
 
-function isPlainConfig({ action }: Step): boolean {
-  return action.do === 'write-config' && action.unfence === undefined;
+/** Whether a step does no more than to write a configuration into a volume that is given the record. */
+function isWritable(record: Step, { action }: Step): boolean {
+  if (record.action.do !== 'write-record' || action.do !== 'write-config' || action.unfence !== undefined) return false;
+  return record.action.targets.some(({ container }) => container === action.node.container);
 }
 
 function withConfig(record: Step, config: Step): Step {
@@ -152,6 +165,16 @@ function withConfig(record: Step, config: Step): Step {
     each.container === node.container ? { ...each, config: { settings, role, atStart } } : each,
   );
   return { ...record, action: { ...action, targets } };
+}
+
+// A volume of a container that has ended takes the engine longest, and nobody needs it there before somebody leads.
+function withSpares(record: Step, promote: Step | undefined): Step {
+  if (record.action.do !== 'write-record' || promote?.action.do !== 'promote') return record;
+  const { targets } = record.action;
+  const { votes } = promote.action;
+  const isNeeded = ({ config }: RecordTarget, index: number): boolean => config !== undefined || index * 2 <= votes;
+  const spares = targets.filter((each, index) => !isNeeded(each, index));
+  return { ...record, action: { ...record.action, targets: targets.filter(isNeeded), spares } };
 }
 
 /**
