@@ -96,6 +96,7 @@ export async function destroy(
     epoch: () => undefined,
     records: new Map(),
     remembered: new Map(),
+    reports: () => new Map(),
     owners: new Owners(),
     passwordOf: () => undefined,
     readFile: world.readFile,

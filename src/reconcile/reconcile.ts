@@ -184,6 +184,7 @@ class Run {
       passwordOf: passwords.of,
       readFile: world.readFile,
       randomBytes: world.randomBytes,
+      reports: () => options.daemon?.voices().reports ?? this.#listeners?.reports ?? new Map(),
     };
   }
 

@@ -186,12 +186,14 @@ function isOfHumans(reason: string | undefined): boolean {
 
 /**
  * Who may have more than the others is waited for until it has replayed that, unless the leader only stopped to hand over; so
- * is one that was named to lead, and a leader that hangs as it stops in order. A clone takes its time.
+ * is one that was named to lead, a leader that hangs as it stops in order, and one whose start hangs. A clone takes its time.
  */
 function takesLonger(simulation: Simulation): boolean {
-  const { servers, cloneTime, clock, isHandingOver } = simulation;
+  const { servers, nodes, cloneTime, clock, isHandingOver } = simulation;
   const isCut = simulation.troubled.has('shutdown');
   if (servers.all.some(({ isStopping, isHung }) => isStopping && (isHung || isCut))) return true;
+  const isStarting = nodes.some((each) => each.isUp && servers.of(each)?.isUp !== true);
+  if (isStarting && simulation.troubled.has('start')) return true;
   if (cloneTime > 10_000 || simulation.isAsked) return true;
   return !isHandingOver && servers.all.some(({ slowUntil }) => slowUntil > clock.now - 10_000);
 }

@@ -1,4 +1,4 @@
-import { PgherdError } from '../../base/error.ts';
+import { PgherdError, hasCode } from '../../base/error.ts';
 import type { Container } from '../../docker/types.ts';
 import { serverProgram } from '../../postgres/scripts.ts';
 import type { ActionContext } from '../actions.ts';
@@ -33,6 +33,9 @@ const ownTimeMargin = 1500;
 
 /** The same of one that begins no question after its seconds, and may wait for the answer to its last. */
 const questionMargin = 12_000;
+
+/** Milliseconds between two looks at what a server says that is waited for. */
+const wordPause = 2000;
 
 /** What psql is to run: arguments, which are whole or not there, or an input that no process list shows. */
 type Sql = { readonly statements: readonly string[] } | { readonly input: string };
@@ -94,6 +97,29 @@ export async function runScript(
     result.stderr,
     script === 'config/bootstrap' && result.code === initScriptFailed,
   );
+}
+
+/**
+ * Waits until a node's server is ready. Its script says so; where that hangs, or the engine does not tell its end, it counts
+ * that the server says itself twice that it leads or streams.
+ */
+export async function awaitReady(context: ActionContext, node: Placed, script: string): Promise<void> {
+  const isReady = new AbortController();
+  let last: number | undefined;
+  const look = setInterval(() => {
+    const said = context.reports().get(node.container);
+    const isWell = said !== undefined && (!said.recovery || said.receiver === 'streaming');
+    if (isWell && last !== undefined && said.at > last) isReady.abort();
+    last = isWell ? said.at : undefined;
+  }, wordPause);
+  try {
+    const signal = AbortSignal.any([context.signal, isReady.signal]);
+    await runScript({ ...context, signal }, node, script, [String(readySeconds)]);
+  } catch (error) {
+    if (!isReady.signal.aborted || !hasCode(error, 'interrupted')) throw error;
+  } finally {
+    clearInterval(look);
+  }
 }
 
 // Scripts refuse what an earlier holder of the lock instructs.

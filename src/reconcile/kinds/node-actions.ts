@@ -18,7 +18,7 @@ import {
   type RecordSource,
   type RecordTarget,
 } from './group-record.ts';
-import { readySeconds, runScript, runSql, upSeconds } from './inside-node.ts';
+import { awaitReady, runScript, runSql, upSeconds } from './inside-node.ts';
 import { writeFolder, type Placed } from './node-folder.ts';
 
 export type NodeAction =
@@ -152,8 +152,8 @@ export const nodeActions = {
     }
     await runScript(context, action.node, `${action.revision}/apply`, []);
   },
-  'await-node': async (action: Of<'await-node'>, context: ActionContext) => {
-    await runScript(context, action.node, `${action.revision}/await`, [String(readySeconds)]);
+  'await-node': async ({ node, revision }: Of<'await-node'>, context: ActionContext) => {
+    await awaitReady(context, node, `${revision}/await`);
   },
   'write-record': async (action: Of<'write-record'>, context: ActionContext) => {
     const old = await readRecord(action.group, action.source, context);
@@ -182,7 +182,7 @@ export const nodeActions = {
   'resume-streaming': async (action: Of<'resume-streaming'>, context: ActionContext) => {
     await runSql(context, action.leader, action.superuser, { statements: [endSendersSql(action.name)] });
     await runScript(context, action.node, 'config/resume', []);
-    await runScript(context, action.node, 'config/await', [String(readySeconds)]);
+    await awaitReady(context, action.node, 'config/await');
   },
   'free-replay': async (action: Of<'free-replay'>, context: ActionContext) => {
     await runScript(context, action.node, 'config/free', [String(freeSeconds)]);
