@@ -6,7 +6,6 @@ import { leadershipActions, type LeadershipAction } from './kinds/leadership-act
 import { networkActions, type NetworkAction } from './kinds/network.ts';
 import { nodeActions, type NodeAction } from './kinds/node-actions.ts';
 import type { Owners } from './kinds/node-folder.ts';
-import type { Reports } from './reports.ts';
 import { volumeActions, type VolumeAction } from './kinds/volume.ts';
 
 /** Everything a step may do. A new kind of resource adds one line here and one below. */
@@ -35,8 +34,6 @@ export type ActionContext = {
   readonly signal: AbortSignal;
   readonly randomBytes: (size: number) => Buffer;
   readonly owners: Owners;
-  /** What the servers said last, by container id; empty where nobody listens to them. */
-  readonly reports: () => Reports;
 };
 
 type Names = Action['do'];

@@ -96,7 +96,6 @@ export async function destroy(
     epoch: () => undefined,
     records: new Map(),
     remembered: new Map(),
-    reports: () => new Map(),
     owners: new Owners(),
     passwordOf: () => undefined,
     readFile: world.readFile,

@@ -184,7 +184,6 @@ class Run {
       passwordOf: passwords.of,
       readFile: world.readFile,
       randomBytes: world.randomBytes,
-      reports: () => options.daemon?.voices().reports ?? this.#listeners?.reports ?? new Map(),
     };
   }
 

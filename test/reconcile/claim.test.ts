@@ -107,7 +107,6 @@ function contextOf(engine: Engine): ActionContext {
   return {
     ...{ engine, cluster: 'shop', signal: new AbortController().signal, epoch: () => undefined },
     ...{ records: new Map(), remembered: new Map(), owners: new Owners(), passwordOf: () => undefined },
-    reports: () => new Map(),
     verifyLock: () => Promise.resolve(),
     readFile: () => Promise.reject(new Error('no files here')),
     randomBytes: (size: number) => Buffer.alloc(size),

@@ -44,7 +44,6 @@ async function carryOut(
     epoch: () => 1,
     records: new Map(),
     remembered: new Map(),
-    reports: () => new Map(),
     owners: new Owners(),
     passwordOf: () => undefined,
     readFile: () => Promise.reject(new Error('no files here')),

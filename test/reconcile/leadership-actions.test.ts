@@ -1,11 +1,10 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { InterruptedError, PgherdError } from '../../src/base/error.ts';
 import type { Engine } from '../../src/docker/engine.ts';
 import { formatRecordName, layoutOf, type RecordName } from '../../src/postgres/layout.ts';
 import type { ActionContext } from '../../src/reconcile/actions.ts';
 import { leadershipActions } from '../../src/reconcile/kinds/leadership-actions.ts';
-import { nodeActions } from '../../src/reconcile/kinds/node-actions.ts';
-import type { Heard } from '../../src/reconcile/reports.ts';
+import { awaitReady } from '../../src/reconcile/kinds/inside-node.ts';
 import { Owners } from '../../src/reconcile/kinds/node-folder.ts';
 import { FakeWorld } from '../bench/fake-engine.ts';
 
@@ -13,7 +12,6 @@ function contextOf(engine: Engine, signal: AbortSignal): ActionContext {
   return {
     ...{ engine, cluster: 'shop', signal, epoch: () => 1 },
     ...{ records: new Map(), remembered: new Map(), owners: new Owners(), passwordOf: () => undefined },
-    reports: () => new Map(),
     verifyLock: () => Promise.resolve(),
     readFile: () => Promise.reject(new Error('no files here')),
     randomBytes: (size: number) => Buffer.alloc(size),
@@ -155,72 +153,35 @@ it.each([15, 120])('waits for a proof that hangs hardly longer than the %i s tha
 });
 
 describe('a wait for a server whose script hangs', () => {
-  const leads: Heard = {
-    ...{ recovery: false, timeline: 1, lsn: 5000, receiver: null, slots: {}, oldest: null },
-    ...{ at: 10, isStill: false },
-  };
-  const silent = (): undefined => undefined;
-
-  /** Waits for one that says this, one word after the other; resolves to whether the wait has ended. */
-  async function waits(words: readonly (Heard | undefined)[], signal = new AbortController().signal): Promise<boolean> {
-    vi.useFakeTimers();
-    let isOver = false;
+  /** Waits for one of which the health check has these exit codes, one after the other, and is called off after them. */
+  async function wait(codes: readonly number[]): Promise<void> {
+    const controller = new AbortController();
+    const left = [...codes];
+    const hangs = (signal: AbortSignal | undefined): Promise<never> =>
+      new Promise((_resolve, reject) => {
+        signal?.addEventListener('abort', () => {
+          reject(new PgherdError('interrupted', 'called off'));
+        });
+      });
     const engine: Engine = {
       ...new FakeWorld().connect().engine,
-      exec: (_, command) =>
-        new Promise((_resolve, reject) => {
-          command.signal?.addEventListener('abort', () => {
-            reject(new PgherdError('interrupted', 'called off'));
+      exec: async (_, { command, signal }) => {
+        const code = command.at(-1)?.endsWith('/config/health') === true ? left.shift() : undefined;
+        if (code !== undefined) return { code, stdout: '', stderr: 'waiting' };
+        if (codes.length > 0 && left.length === 0)
+          setImmediate(() => {
+            controller.abort();
           });
-        }),
+        return hangs(signal);
+      },
     };
-    const left = [...words];
-    const context: ActionContext = {
-      ...contextOf(engine, signal),
-      reports: () => new Map([left.shift()].flatMap((word) => (word === undefined ? [] : [['c1', word] as const]))),
-    };
-    const wait = nodeActions['await-node'](
-      { do: 'await-node', name: 'replica1', node: { container: 'c1', layout: layoutOf([]) }, revision: 'rev.a.b' },
-      context,
-    );
-    wait.then(() => {
-      isOver = true;
-    }, silent);
-    await vi.advanceTimersByTimeAsync(2000 * words.length);
-    vi.useRealTimers();
-    return isOver;
+    await awaitReady(contextOf(engine, controller.signal), { container: 'c1', layout: layoutOf([]) }, 'config', 1);
   }
 
-  it('ends when it says twice itself that it leads, or streams', async () => {
-    const streams: Heard = { ...leads, recovery: true, receiver: 'streaming' };
-    expect(await waits([leads, { ...leads, at: 2010 }])).toBe(true);
-    expect(await waits([streams, { ...streams, at: 2010 }])).toBe(true);
+  it('ends when its health check passes', async () => {
+    await wait([1, 1, 0]);
   });
-
-  it.each<readonly [string, readonly (Heard | undefined)[]]>([
-    ['says so once', [leads, undefined, { ...leads, at: 4010 }]],
-    ['has said nothing since', [leads, leads, leads]],
-    ['neither leads nor streams', [1, 2, 3].map((at) => ({ ...leads, recovery: true, receiver: 'waiting', at }))],
-    ['is not heard', [undefined, undefined]],
-  ])('goes on while it %s', async (_, words) => {
-    expect(await waits(words)).toBe(false);
-  });
-
-  it('is called off as any other', async () => {
-    const controller = new AbortController();
-    const wait = nodeActions['await-node'](
-      { do: 'await-node', name: 'replica1', node: { container: 'c1', layout: layoutOf([]) }, revision: 'rev.a.b' },
-      contextOf(
-        {
-          ...new FakeWorld().connect().engine,
-          exec: async () => {
-            controller.abort();
-            return Promise.reject(new PgherdError('interrupted', 'called off'));
-          },
-        },
-        controller.signal,
-      ),
-    );
-    await expect(wait).rejects.toMatchObject({ code: 'interrupted' });
+  it('goes on while that does not, until it is called off', async () => {
+    await expect(wait([1, 1, 1])).rejects.toMatchObject({ code: 'interrupted' });
   });
 });

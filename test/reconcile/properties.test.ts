@@ -179,7 +179,6 @@ describe('a plan', () => {
             epoch: () => 2 ** 41,
             records: new Map(),
             remembered: new Map(),
-            reports: () => new Map(),
             owners: new Owners(),
             passwordOf: (await passwordsOf(to)).of,
             readFile: world.readFile,

@@ -543,6 +543,19 @@ export const mutations: readonly Mutation[] = [
     changes: [{ file: 'src/reconcile/reconcile.ts', find: 'this.#retryMeanwhile(outcome);', replace: '' }],
   },
   {
+    name: 'hanging-wait-waited-for',
+    finds: standstill,
+    mode: 'preferred',
+    with: 'leader killed + scripts fail',
+    changes: [
+      {
+        file: 'src/reconcile/kinds/inside-node.ts',
+        find: 'while (!isReady.signal.aborted && (await passes(pause, isOver.signal))) {',
+        replace: 'while (isReady.signal.aborted) {',
+      },
+    ],
+  },
+  {
     name: 'loss-not-counted',
     finds: 'no failover said so',
     mode: 'async',

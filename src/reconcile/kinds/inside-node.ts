@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PgherdError, hasCode } from '../../base/error.ts';
 import type { Container } from '../../docker/types.ts';
 import { serverProgram } from '../../postgres/scripts.ts';
@@ -34,8 +35,11 @@ const ownTimeMargin = 1500;
 /** The same of one that begins no question after its seconds, and may wait for the answer to its last. */
 const questionMargin = 12_000;
 
-/** Milliseconds between two looks at what a server says that is waited for. */
-const wordPause = 2000;
+/** Milliseconds that a health check may take: its questions have bounds of their own. */
+const healthDeadline = 15_000;
+
+/** Milliseconds between two questions beside a script that asks often. */
+const askPause = 5000;
 
 /** What psql is to run: arguments, which are whole or not there, or an input that no process list shows. */
 type Sql = { readonly statements: readonly string[] } | { readonly input: string };
@@ -79,7 +83,7 @@ export async function runScript(
   const result = await context.engine.exec(node.container, {
     command: [...underEpoch(context), 'sh', `${node.layout.home}/${script}`, ...args],
     deadline: deadlineOf(script, args),
-    ...(script.endsWith('/await') || script.endsWith('/caught-up') ? { signal: context.signal } : {}),
+    ...(/\/(?:await|caught-up|health)$/.test(script) ? { signal: context.signal } : {}),
     ...(input === undefined ? {} : { input }),
   });
   if (result.code === 0) return result.stdout.trim();
@@ -100,26 +104,45 @@ export async function runScript(
 }
 
 /**
- * Waits until a node's server is ready. Its script says so; where that hangs, or the engine does not tell its end, it counts
- * that the server says itself twice that it leads or streams.
+ * Waits until a node's server is ready, by the scripts of this folder: one asks often and ends when it is; another asks now
+ * and then, since the first may hang, or the engine not tell its end, and others wait for it. `pause`: milliseconds between
+ * two such questions.
  */
-export async function awaitReady(context: ActionContext, node: Placed, script: string): Promise<void> {
-  const isReady = new AbortController();
-  let last: number | undefined;
-  const look = setInterval(() => {
-    const said = context.reports().get(node.container);
-    const isWell = said !== undefined && (!said.recovery || said.receiver === 'streaming');
-    if (isWell && last !== undefined && said.at > last) isReady.abort();
-    last = isWell ? said.at : undefined;
-  }, wordPause);
-  try {
-    const signal = AbortSignal.any([context.signal, isReady.signal]);
-    await runScript({ ...context, signal }, node, script, [String(readySeconds)]);
-  } catch (error) {
-    if (!isReady.signal.aborted || !hasCode(error, 'interrupted')) throw error;
-  } finally {
-    clearInterval(look);
-  }
+export async function awaitReady(
+  context: ActionContext,
+  node: Placed,
+  folder: string,
+  pause = askPause,
+): Promise<void> {
+  const [isReady, isOver] = [new AbortController(), new AbortController()];
+  const signal = AbortSignal.any([context.signal, isReady.signal]);
+  const wait = runScript({ ...context, signal }, node, `${folder}/await`, [String(readySeconds)])
+    .catch((error: unknown) => {
+      if (!isReady.signal.aborted || !hasCode(error, 'interrupted')) throw error;
+    })
+    .finally(() => {
+      isOver.abort();
+    });
+  const asks = async (): Promise<void> => {
+    while (!isReady.signal.aborted && (await passes(pause, isOver.signal))) {
+      const said = runScript({ ...context, signal: isOver.signal }, node, `${folder}/health`, []);
+      await said.then(
+        () => {
+          isReady.abort();
+        },
+        (error: unknown) => {
+          if (!(error instanceof PgherdError)) throw error;
+        },
+      );
+    }
+  };
+  await Promise.all([wait, asks()]);
+}
+
+/** Whether so many milliseconds pass before the signal. */
+async function passes(milliseconds: number, signal: AbortSignal): Promise<boolean> {
+  await sleep(milliseconds, undefined, { signal }).catch(() => undefined);
+  return !signal.aborted;
 }
 
 // Scripts refuse what an earlier holder of the lock instructs.
@@ -137,6 +160,7 @@ async function explainSuperseded(context: ActionContext, said: string): Promise<
 function deadlineOf(script: string, args: readonly string[]): number {
   if (script === 'config/bootstrap') return bootstrapDeadline;
   if (script.endsWith('/apply')) return reloadDeadline;
+  if (script.endsWith('/health')) return healthDeadline;
   // Seconds that it keeps to itself, unless not even the shell runs: others wait for it no longer than it was to take.
   const [seconds = String(readySeconds)] = args;
   const isOnTime = /\/(?:detach|promote|caught-up)$/.test(script);

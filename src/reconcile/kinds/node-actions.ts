@@ -153,7 +153,7 @@ export const nodeActions = {
     await runScript(context, action.node, `${action.revision}/apply`, []);
   },
   'await-node': async ({ node, revision }: Of<'await-node'>, context: ActionContext) => {
-    await awaitReady(context, node, `${revision}/await`);
+    await awaitReady(context, node, revision);
   },
   'write-record': async (action: Of<'write-record'>, context: ActionContext) => {
     const old = await readRecord(action.group, action.source, context);
@@ -182,7 +182,7 @@ export const nodeActions = {
   'resume-streaming': async (action: Of<'resume-streaming'>, context: ActionContext) => {
     await runSql(context, action.leader, action.superuser, { statements: [endSendersSql(action.name)] });
     await runScript(context, action.node, 'config/resume', []);
-    await awaitReady(context, action.node, 'config/await');
+    await awaitReady(context, action.node, 'config');
   },
   'free-replay': async (action: Of<'free-replay'>, context: ActionContext) => {
     await runScript(context, action.node, 'config/free', [String(freeSeconds)]);
