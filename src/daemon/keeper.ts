@@ -263,7 +263,8 @@ export class ClusterKeeper {
 
   #nextAfter({ converged, stopped, blocked, failures, recheck }: Result): Turn['next'] {
     if (stopped === 'retry') return recheck === undefined ? 'retry' : { retryWithin: recheck };
-    if (recheck !== undefined) return recheck;
+    // What failed is no less a failure for a time that counts.
+    if (recheck !== undefined) return failures.length > 0 ? { retryWithin: recheck } : recheck;
     const { until } = this.#hold;
     if (until !== undefined) return Math.max(0, until - this.#options.now());
     if (converged || stopped !== undefined) {

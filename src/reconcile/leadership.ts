@@ -58,6 +58,7 @@ export function decideLeadership(situation: Situation): Decision {
     isLossy || (isPlanned && !isReady) ? undefined : findHindrance(situation, old, others, best, pending);
   if (!isReady) {
     // What is known to be in vain is not begun.
+    if (isOut(best) && best.detached === undefined) return unable(notBack(best, why));
     if (hindrance !== undefined && pending.start.length === 0) return unable(hindrance);
     return { is: 'fence', cause, why, ...pending };
   }
@@ -341,6 +342,11 @@ function unheard({ name }: Member): Hindrance {
     detail: `${name} does not say how far it has come`,
     remedy: 'see its log with `docker logs`',
   };
+}
+
+function notBack({ name }: Member, why: string): Hindrance {
+  const detail = `${why}, and ${name} led before and does not follow yet`;
+  return { code: 'no-candidate', detail, remedy: 'see `pgherd status`: it is done as soon as it does' };
 }
 
 // What was asked for is not forgotten: it is done as soon as it can be. A leader that was fenced leads again meanwhile.

@@ -126,7 +126,14 @@ export function without(
     size = dropped.size;
     for (const step of steps) if (step.after.some((id) => dropped.has(id))) dropped.add(step.id);
   }
-  return steps.filter(({ id }) => !dropped.has(id));
+  const left = steps.filter(({ id }) => !dropped.has(id));
+  const awaited = new Set(left.flatMap(({ after }) => after));
+  return left.filter((each) => !isForOthers(each) || awaited.has(each.id));
+}
+
+// A configuration that nobody is told of would be written again in the next round, and again.
+function isForOthers({ action }: Step): boolean {
+  return action.do === 'write-config' && !action.atStart && action.unfence === undefined && action.record === undefined;
 }
 
 /** What is done to a container before it would be restarted, and all where it is not. */

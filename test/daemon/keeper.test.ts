@@ -578,6 +578,23 @@ describe('a keeper that fails', () => {
     expect(entries.filter(({ reason }) => reason === 'port-taken').map(({ type }) => type)).toContain('condition');
   });
 
+  it('waits for that ever longer, though there is a time that counts: that of a leader that is down', async () => {
+    let left = 0;
+    const kept = await start({
+      before: (call) => {
+        if (!isStart(call) || left === 0) return;
+        left -= 1;
+        throw new PgherdError('port-taken', 'start container shop-lb1-primary: port is already allocated');
+      },
+    });
+    left = 5;
+    kept.turns.length = 0;
+    await kept.hand.killContainer('shop-lb1-primary', 'SIGKILL');
+    await untilWell(kept.world, kept);
+    expect(left).toBe(0);
+    expect(kept.turns).toContainEqual({ retryWithin: expect.any(Number) as number });
+  });
+
   it('whose lock is lost stops before the next step that destroys, takes it again, and goes on', async () => {
     const lost: { at: number; isDue: boolean } = { at: -1, isDue: false };
     const kept = await start({

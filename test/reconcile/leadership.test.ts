@@ -593,6 +593,15 @@ describe('who is promoted', () => {
     expect(hindrance(succeed([replica(1, half)]))).toBe('no-candidate');
   });
 
+  it('is not, by name, one that led before and follows nobody yet: a leader that serves is not ended for it', () => {
+    for (const kind of ['failover', 'failover-lossy'] as const) {
+      const members = [leader(), replica(1, { ...fenced, isStandby: false, streams: false }), replica(2)];
+      const decision = decide({ members, handover: { kind, to: 1 } });
+      expect(hindrance(decision)).toBe('no-candidate');
+      expect(decision).toMatchObject({ blocked: { detail: expect.stringContaining('led before') as string } });
+    }
+  });
+
   it('where one was named that has no data, tells who has', () => {
     const asked = { kind: 'failover', to: 1 } as const;
     const decision = succeed([replica(1, half), replica(2)], { handover: asked });

@@ -369,6 +369,24 @@ describe('a converged cluster', () => {
     expect(without(steps, down).map(({ id }) => id)).toContain('balancer/lb1: start');
   });
 
+  it('writes no configuration that nobody is told of, since what that waits for has failed', () => {
+    const edited = topologyOf(
+      file.replace('cluster_name: shop', 'cluster_name: shop\npostgres: { parameters: { work_mem: 9MB } }'),
+    );
+    const [config, reload, failed] = [
+      'node/lb1-replica1: write-config',
+      'node/lb1-replica1: reload',
+      'node/lb1-primary',
+    ];
+    const steps = planCluster(edited, converged, {}).steps.map((each) =>
+      each.id === reload ? { ...each, after: [...each.after, `${failed}: reload`] } : each,
+    );
+    expect(without(steps, new Set()).map(({ id }) => id)).toEqual(expect.arrayContaining([config, reload]));
+    const left = without(steps, new Set([failed])).map(({ id }) => id);
+    expect(left).not.toContain(config);
+    expect(left).toContain('node/lb1-replica2: write-config');
+  });
+
   describe('restarts nobody for a change while one that was up', () => {
     const starting = { health: { status: 'starting', output: '' } } as const;
     /** All but the second replica speak, and want a restart. */
