@@ -70,6 +70,9 @@ const takingOut: ReadonlySet<Step['action']['do']> = new Set(['fence', 'disconne
 /** What a change of leaders consists of: where some of it is done, the rest follows at once. */
 const handsOver: ReadonlySet<Step['action']['do']> = new Set(['fence', 'detach', 'promote']);
 
+/** What waits for something and would begin anew, with its own bound: a checkpoint before an orderly end, a proof. */
+const unbroken: ReadonlySet<Step['action']['do']> = new Set([...handsOver, 'await-caught-up']);
+
 /** Milliseconds that a run which has nothing else to do waits for the word of those that are not heard, and between two looks. */
 const wordWithin = 10_000;
 const wordPause = 250;
@@ -134,6 +137,10 @@ class Run {
   /** Of a run of its own; a daemon listens all the time. */
   readonly #listeners: Listeners | undefined;
   #round = new AbortController();
+  /** The round in which something failed that is due again. */
+  #retries: AbortController | undefined;
+  /** Ids of steps under way that no such thing calls off. */
+  readonly #unbroken = new Set<string>();
   #recheck: NodeJS.Timeout | undefined;
   #lock: Lock | undefined;
   #seeker: LockSeeker | undefined;
@@ -450,6 +457,7 @@ class Run {
         signal: this.#signal,
         onStart: (step) => {
           this.#noteInterrupted(step, true);
+          if (unbroken.has(step.action.do)) this.#unbroken.add(step.id);
           this.#news.noteBegun(step);
           this.#options.onProgress({ type: 'step-started', step });
         },
@@ -494,13 +502,23 @@ class Run {
     this.#snapshot = withPromoted(this.#snapshot, action.node.container, action.source.record);
   }
 
-  // Commits may wait for what failed beside a wait, and that may wait in vain: it is no reason to try again later.
+  // Commits may wait for what failed beside a wait, and that may wait in vain: it is no reason to try again later. What is
+  // waited for while leaders change has a bound of its own, and would begin again.
   #retryMeanwhile(outcome: Outcome): void {
-    if (outcome.result !== 'failed' || !isRetryable(outcome.error)) return;
     const round = this.#round;
-    setTimeout(() => {
-      round.abort(new InterruptedError('what failed is to be tried again'));
-    }, this.#backoff).unref();
+    if (outcome.result === 'failed' && isRetryable(outcome.error)) {
+      setTimeout(() => {
+        this.#retries = round;
+        this.#endWaits();
+      }, this.#backoff).unref();
+    }
+    this.#unbroken.delete(outcome.step.id);
+    this.#endWaits();
+  }
+
+  #endWaits(): void {
+    if (this.#retries !== this.#round || this.#unbroken.size > 0) return;
+    this.#round.abort(new InterruptedError('what failed is to be tried again'));
   }
 
   // Everybody waits for who leads: that it hangs as it starts is noticed only if somebody listens. One that is to follow may

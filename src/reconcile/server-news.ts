@@ -12,13 +12,15 @@ export class ServerNews {
   #urgent = '';
   /** Containers whose servers are told to lead: that they take writes is no news before it is known whether they were. */
   readonly #promoted = new Set<string>();
+  /** What the next word tells is by a promotion: its followers have not turned to it yet. */
+  #isOwn = false;
 
   noteBegun({ action }: Step): void {
     if (action.do === 'promote') this.#promoted.add(action.node.container);
   }
 
   noteEnded({ action }: Step): void {
-    if (action.do === 'promote') this.#promoted.delete(action.node.container);
+    if (action.do === 'promote') this.#isOwn = this.#promoted.delete(action.node.container);
   }
 
   /**
@@ -27,7 +29,8 @@ export class ServerNews {
    */
   isUrgent(topology: Topology, snapshot: Snapshot, { reports }: Listeners): boolean {
     const urgent = findUrgent(topology, snapshot, reports, this.#promoted).join('; ');
-    const isOther = urgent !== this.#urgent;
+    const isOther = urgent !== this.#urgent && !this.#isOwn;
+    this.#isOwn = false;
     this.#urgent = urgent;
     return isOther;
   }

@@ -826,7 +826,7 @@ function reply(statusCode: number, message: string): Error {
 
 // A bug of the double is none of the engine's failures.
 function toThrow(thrown: unknown, what: string): unknown {
-  const isTold = statusOf(thrown) !== undefined || thrown instanceof InterruptedError;
+  const isTold = statusOf(thrown) !== undefined || thrown instanceof InterruptedError || thrown instanceof DOMException;
   return isTold ? toFailure(thrown, { what, host }) : thrown;
 }
 

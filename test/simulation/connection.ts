@@ -3,6 +3,7 @@ import type { Engine, ExecCommand } from '../../src/docker/engine.ts';
 import type { FakeClient } from '../bench/fake-engine.ts';
 import { between, type Random } from '../chaos/random.ts';
 import type { VirtualClock } from './clock.ts';
+import { toFailure } from '../../src/docker/failure.ts';
 
 /** What befalls a call: its answer is lost, before it was done or after, or comes late. */
 export type CallMishap = 'lost' | 'answer-lost' | { readonly late: number };
@@ -118,13 +119,14 @@ export class Connection {
   async #wait(args: readonly unknown[], call: () => Promise<unknown>): Promise<unknown> {
     const { clock } = this.#options;
     const { deadline = 60_000, signal } = args[1] as ExecCommand;
-    if (signal?.aborted === true) throw new PgherdError('interrupted', 'exec: called off');
+    const failure = (): PgherdError => toFailure(signal?.reason, { what: 'exec', host: 'the simulation' });
+    if (signal?.aborted === true) throw failure();
     return new Promise((resolve, reject) => {
       const timer = clock.after(deadline, () => {
         reject(new PgherdError('engine-timeout', 'exec: no answer in time', { retry: true }));
       });
       const callOff = (): void => {
-        reject(new PgherdError('interrupted', 'exec: called off'));
+        reject(failure());
       };
       signal?.addEventListener('abort', callOff, { once: true });
       call()

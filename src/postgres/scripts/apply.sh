@@ -37,10 +37,14 @@ $follows
 SQL
 }
 # Where clients hold every connection, and try for more, those of WAL senders are left, which are counted apart.
-if ! does=$(load 2>/dev/null); then
+is=0
+does=$(load) || is=$?
+if [ "$is" = 2 ]; then
   if [ "$(($(date +%s) - began))" -ge "$answers_within" ]; then say 'its server does not answer'; exit 1; fi
   database='dbname=postgres replication=database'
   does=$(load)
+elif [ "$is" != 0 ]; then
+  exit 1
 fi
 # What a server has loaded, a new session begins with.
 tries=0

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PgherdError, hasCode } from '../../base/error.ts';
+import { InterruptedError, PgherdError } from '../../base/error.ts';
 import type { Container } from '../../docker/types.ts';
 import { serverProgram } from '../../postgres/scripts.ts';
 import type { ActionContext } from '../actions.ts';
@@ -118,17 +118,17 @@ export async function awaitReady(
   const signal = AbortSignal.any([context.signal, isReady.signal]);
   const wait = runScript({ ...context, signal }, node, `${folder}/await`, [String(readySeconds)])
     .catch((error: unknown) => {
-      if (!isReady.signal.aborted || !hasCode(error, 'interrupted')) throw error;
+      if (!isReady.signal.aborted || !(error instanceof PgherdError)) throw error;
     })
     .finally(() => {
-      isOver.abort();
+      isOver.abort(new InterruptedError('the wait is over'));
     });
   const asks = async (): Promise<void> => {
     while (!isReady.signal.aborted && (await passes(pause, isOver.signal))) {
       const said = runScript({ ...context, signal: isOver.signal }, node, `${folder}/health`, []);
       await said.then(
         () => {
-          isReady.abort();
+          isReady.abort(new InterruptedError('it is ready'));
         },
         (error: unknown) => {
           if (!(error instanceof PgherdError)) throw error;

@@ -122,7 +122,7 @@ export function orderSuccession(
       (turning.has(each.resource) || (each.resource === resource && each.after.length === 0)),
   );
   const promote = steps.find((each) => each.resource === resource && each.action.do === 'promote');
-  const first = withSpares(configs.reduce(withConfig, record), promote);
+  const first = withSpares(configs.reduce(withConfig, record), promote, steps);
   const promotion = promote ?? first;
   const turns = (each: Step): boolean => turning.has(each.resource) && each.action.do === 'reload';
   const isReaders = ({ action }: Step): boolean => action.do === 'write-readers';
@@ -143,6 +143,7 @@ export function orderSuccession(
   const ordered = [...urgent, ...later].map((each): Step => {
     const after = each.after.map((id) => (configs.some((config) => config.id === id) ? first.id : id));
     const waitsFor = (ids: readonly string[]): Step => ({ ...each, after: [...new Set([...after, ...ids])] });
+    if (turning.has(each.resource) && isPlainConfig(each)) return { ...each, after: [first.id] };
     if (isReaders(each)) return { ...each, after: [...after.filter((id) => id !== promotion.id), first.id] };
     if (each.action.do === 'promote') return waitsFor([first.id]);
     if (each.action.do === 'await-node' && !held.has(each.id)) return waitsFor(turned);
@@ -151,10 +152,15 @@ export function orderSuccession(
   return [first, ...ordered, ...release];
 }
 
+function isPlainConfig({ action }: Step): boolean {
+  return action.do === 'write-config' && action.unfence === undefined;
+}
+
 /** Whether a step does no more than to write a configuration into a volume that is given the record. */
-function isWritable(record: Step, { action }: Step): boolean {
-  if (record.action.do !== 'write-record' || action.do !== 'write-config' || action.unfence !== undefined) return false;
-  return record.action.targets.some(({ container }) => container === action.node.container);
+function isWritable(record: Step, each: Step): boolean {
+  const isInto = ({ container }: RecordTarget): boolean =>
+    each.action.do === 'write-config' && each.action.node.container === container;
+  return isPlainConfig(each) && record.action.do === 'write-record' && record.action.targets.some(isInto);
 }
 
 function withConfig(record: Step, config: Step): Step {
@@ -167,12 +173,21 @@ function withConfig(record: Step, config: Step): Step {
   return { ...record, action: { ...action, targets } };
 }
 
-// A volume of a container that has ended takes the engine longest, and nobody needs it there before somebody leads.
-function withSpares(record: Step, promote: Step | undefined): Step {
+/**
+ * A volume of a container that has ended takes the engine longest, and nobody needs the record there before somebody leads:
+ * those that are given it by a later step are spared, where the others are more than half of all by any count.
+ */
+function withSpares(record: Step, promote: Step | undefined, steps: readonly Step[]): Step {
   if (record.action.do !== 'write-record' || promote?.action.do !== 'promote') return record;
-  const { targets } = record.action;
-  const { votes } = promote.action;
-  const isNeeded = ({ config }: RecordTarget, index: number): boolean => config !== undefined || index * 2 <= votes;
+  const { targets, members } = record.action;
+  const most = Math.max(promote.action.votes, members.length);
+  const isGivenLater = ({ container }: RecordTarget): boolean =>
+    steps.some(
+      ({ action }) =>
+        action.do === 'write-config' && action.record !== undefined && action.node.container === container,
+    );
+  const isNeeded = (each: RecordTarget, index: number): boolean =>
+    each.config !== undefined || index * 2 <= most || !isGivenLater(each);
   const spares = targets.filter((each, index) => !isNeeded(each, index));
   return { ...record, action: { ...record.action, targets: targets.filter(isNeeded), spares } };
 }
