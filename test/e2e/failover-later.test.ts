@@ -78,6 +78,22 @@ it('a replica that is told of a change while it starts takes it as soon as it is
   expect(await group.sql('lb1-replica1', 'SHOW work_mem')).toBe('7MB');
 });
 
+it('a wait whose script hangs ends when its server is ready', async () => {
+  const replica = group.container('lb1-replica1');
+  const script = `${mount}/pgherd/config/await`;
+  await docker(
+    'exec',
+    replica,
+    'sh',
+    '-c',
+    `mv ${script} ${script}.away; echo 'touch "$0.begun"; sleep 1000' >${script}`,
+  );
+  await docker('stop', replica);
+  const { stdout, stderr } = await group.reconcile();
+  expect(`${stdout}${stderr}`).not.toMatch(/fail|no answer/);
+  await docker('exec', replica, 'sh', '-c', `mv ${script}.away ${script} && rm ${script}.begun`);
+});
+
 it('who waits for a server, or for replicas to catch up, does so no longer when another one does', async () => {
   const script = (node: string, ...args: readonly string[]): Promise<Result> =>
     dockerResult(['exec', '--env', 'PGHERD_EPOCH=1', group.container(node), 'sh', ...args]);
