@@ -536,13 +536,6 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   {
-    name: 'failed-step-waits-for-others',
-    finds: standstill,
-    mode: 'preferred',
-    with: 'leader killed + scripts fail',
-    changes: [{ file: 'src/reconcile/reconcile.ts', find: 'this.#retryMeanwhile(outcome);', replace: '' }],
-  },
-  {
     name: 'hanging-wait-waited-for',
     finds: standstill,
     mode: 'preferred',
