@@ -131,8 +131,7 @@ function fromReply(thrown: unknown, status: number, asked: Asked): PgherdError {
 
 function fromSocket(thrown: unknown, asked: Asked): PgherdError {
   const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
-  // A signal that was given no reason has an AbortError.
-  if (thrown instanceof Error && (thrown.name === 'InterruptedError' || thrown.name === 'AbortError')) {
+  if (thrown instanceof Error && thrown.name === 'InterruptedError') {
     return new PgherdError('interrupted', `${asked.what}: called off`, { cause: thrown });
   }
   if (thrown instanceof Error && (thrown.name === 'TimeoutError' || code === 'ABORT_ERR')) {

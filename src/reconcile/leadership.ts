@@ -58,7 +58,7 @@ export function decideLeadership(situation: Situation): Decision {
     isLossy || (isPlanned && !isReady) ? undefined : findHindrance(situation, old, others, best, pending);
   if (!isReady) {
     // What is known to be in vain is not begun.
-    if (isOut(best) && best.detached === undefined) return unable(notBack(best, why));
+    if (isOut(best) && best.detached === undefined) return notBack(situation, old, best, why);
     if (hindrance !== undefined && pending.start.length === 0) return unable(hindrance);
     return { is: 'fence', cause, why, ...pending };
   }
@@ -344,9 +344,11 @@ function unheard({ name }: Member): Hindrance {
   };
 }
 
-function notBack({ name }: Member, why: string): Hindrance {
+// It follows as soon as somebody serves; where nobody does, another one may lead.
+function notBack({ lostFor }: Situation, old: Member | undefined, { name }: Member, why: string): Decision {
   const detail = `${why}, and ${name} led before and does not follow yet`;
-  return { code: 'no-candidate', detail, remedy: 'see `pgherd status`: it is done as soon as it does' };
+  if (lostFor !== undefined || old?.isFenced !== false) return { is: 'dismiss', why: detail };
+  return unable({ code: 'no-candidate', detail, remedy: 'see `pgherd status`: it is done as soon as it does' });
 }
 
 // What was asked for is not forgotten: it is done as soon as it can be. A leader that was fenced leads again meanwhile.

@@ -70,8 +70,8 @@ const takingOut: ReadonlySet<Step['action']['do']> = new Set(['fence', 'disconne
 /** What a change of leaders consists of: where some of it is done, the rest follows at once. */
 const handsOver: ReadonlySet<Step['action']['do']> = new Set(['fence', 'detach', 'promote']);
 
-/** What waits for something and would begin anew, with its own bound: a checkpoint before an orderly end, a proof. */
-const unbroken: ReadonlySet<Step['action']['do']> = new Set([...handsOver, 'await-caught-up']);
+/** What would begin anew, and has a bound of its own: a checkpoint before an orderly end, a proof. */
+const unbroken: ReadonlySet<Step['action']['do']> = new Set(['fence', 'await-caught-up']);
 
 /** Milliseconds that a run which has nothing else to do waits for the word of those that are not heard, and between two looks. */
 const wordWithin = 10_000;
@@ -137,10 +137,10 @@ class Run {
   /** Of a run of its own; a daemon listens all the time. */
   readonly #listeners: Listeners | undefined;
   #round = new AbortController();
-  /** The round in which something failed that is due again. */
-  #retries: AbortController | undefined;
-  /** Ids of steps under way that no such thing calls off. */
-  readonly #unbroken = new Set<string>();
+  /** Steps of this round that failed and are due again. */
+  #due: Step[] = [];
+  /** Steps under way that are not called off for such a one. */
+  readonly #unbroken = new Set<Step>();
   #recheck: NodeJS.Timeout | undefined;
   #lock: Lock | undefined;
   #seeker: LockSeeker | undefined;
@@ -314,6 +314,7 @@ class Run {
   // Waits end with the run, or when the world has changed.
   #roundSignal(): AbortSignal {
     this.#round = new AbortController();
+    this.#due = [];
     return AbortSignal.any([this.#signal, this.#round.signal, this.#wake.renew()]);
   }
 
@@ -457,7 +458,7 @@ class Run {
         signal: this.#signal,
         onStart: (step) => {
           this.#noteInterrupted(step, true);
-          if (unbroken.has(step.action.do)) this.#unbroken.add(step.id);
+          if (unbroken.has(step.action.do)) this.#unbroken.add(step);
           this.#news.noteBegun(step);
           this.#options.onProgress({ type: 'step-started', step });
         },
@@ -502,22 +503,25 @@ class Run {
     this.#snapshot = withPromoted(this.#snapshot, action.node.container, action.source.record);
   }
 
-  // Commits may wait for what failed beside a wait, and that may wait in vain: it is no reason to try again later. What is
-  // waited for while leaders change has a bound of its own, and would begin again.
+  // Commits may wait for what failed beside a wait, and that may wait in vain: it is no reason to try again later.
   #retryMeanwhile(outcome: Outcome): void {
+    const { step, result } = outcome;
     const round = this.#round;
-    if (outcome.result === 'failed' && isRetryable(outcome.error)) {
+    this.#unbroken.delete(step);
+    if (result === 'failed' && isRetryable(outcome.error)) {
       setTimeout(() => {
-        this.#retries = round;
+        if (round !== this.#round) return;
+        this.#due.push(step);
         this.#endWaits();
       }, this.#backoff).unref();
     }
-    this.#unbroken.delete(outcome.step.id);
     this.#endWaits();
   }
 
   #endWaits(): void {
-    if (this.#retries !== this.#round || this.#unbroken.size > 0) return;
+    const isHeldUp = ({ resource }: Step): boolean =>
+      [...this.#unbroken].some(({ action }) => !waitsFor(action, resource));
+    if (this.#due.length === 0 || this.#due.every(isHeldUp)) return;
     this.#round.abort(new InterruptedError('what failed is to be tried again'));
   }
 
@@ -639,6 +643,11 @@ function isFatal(error: unknown): boolean {
 
 function firstRetryable(outcomes: readonly Outcome[]): PgherdError | undefined {
   return outcomes.map((outcome) => (outcome.result === 'failed' ? outcome.error : undefined)).find(isRetryable);
+}
+
+// A proof waits for nodes that may do what it waits for only when that is tried again.
+function waitsFor(action: Step['action'], resource: string): boolean {
+  return action.do === 'await-caught-up' && action.names.some((name) => nodeResource(name) === resource);
 }
 
 function isRetryable(error: unknown): error is PgherdError {

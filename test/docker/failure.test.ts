@@ -160,7 +160,6 @@ describe('an engine that says nothing', () => {
     [socket('ABORT_ERR'), 'engine-timeout', true],
     [new DOMException('late', 'TimeoutError'), 'engine-timeout', true],
     [new InterruptedError('called off'), 'interrupted', false],
-    [AbortSignal.abort().reason, 'interrupted', false],
   ])('%s is %s, retry %s', (thrown, code, retry) => {
     expect(toFailure(thrown, asked)).toMatchObject({ code, retry });
   });

@@ -599,6 +599,8 @@ describe('who is promoted', () => {
       const decision = decide({ members, handover: { kind, to: 1 } });
       expect(hindrance(decision)).toBe('no-candidate');
       expect(decision).toMatchObject({ blocked: { detail: expect.stringContaining('led before') as string } });
+      const dead = [leader(ended), ...members.slice(1)];
+      expect(decide({ members: dead, lostFor: 60_000, handover: { kind, to: 1 } })).toMatchObject({ is: 'dismiss' });
     }
   });
 
