@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PgherdError } from '../../src/base/error.ts';
+import type { ExecCommand } from '../../src/docker/engine.ts';
 import { calledOff } from '../../src/reconcile/wake.ts';
 import { FakeWorld } from '../bench/fake-engine.ts';
 import { findFaults, leastFile as file, planOf, run, type File } from './simulation.ts';
@@ -27,6 +28,12 @@ const threeNodes: File = {
   groups: file.groups.map((group) => ({ ...group, slots: [1, 2] })),
 };
 
+/** A script that ends only when nobody waits for it any more. */
+async function hang({ signal }: ExecCommand): Promise<never> {
+  await calledOff(signal ?? AbortSignal.abort());
+  throw new PgherdError('interrupted', 'called off');
+}
+
 it('what failed is tried again while another server is waited for in vain', async () => {
   const engine = new FakeWorld(1);
   await run(engine, threeNodes);
@@ -41,8 +48,7 @@ it('what failed is tried again while another server is waited for in vain', asyn
       if (isReload) reloads += 1;
       if (isReload && reloads === 1) throw new PgherdError('engine-error', 'it was not to be', { retry: true });
       if (container === waiting && script.endsWith('/await') && reloads === 1) {
-        await calledOff(command.signal ?? AbortSignal.abort());
-        throw new PgherdError('interrupted', 'called off');
+        return hang(command);
       }
       return exec(container, command);
     },
@@ -65,8 +71,7 @@ it('a clone that has ended is looked at while another is waited for in vain', as
       const isLast = container === engine.find('shop-lb1-replica2')?.id;
       awaited.push(isLast ? 'replica2' : 'another');
       if (!isLast || awaited.filter((name) => name === 'replica2').length > 1) return exec(container, command);
-      await calledOff(command.signal ?? AbortSignal.abort());
-      throw new PgherdError('interrupted', 'called off');
+      return hang(command);
     },
   }));
   expect(awaited).toContain('another');

@@ -77,9 +77,10 @@ export async function writeRecord(
   votes = targets.length + spares.length,
 ): Promise<void> {
   const write = ({ config, ...target }: RecordTarget): Promise<void> => {
-    const role = config && { ...config.settings, role: config.role };
     const entries =
-      role === undefined ? [] : revisionEntries(nodeRevision(role, target.layout), config?.atStart === true);
+      config === undefined
+        ? []
+        : revisionEntries(nodeRevision({ ...config.settings, role: config.role }, target.layout), config.atStart);
     return writeFolder(target, target.image, context, [...recordEntries(record), ...entries]);
   };
   let written = await Promise.allSettled(targets.map(write));
