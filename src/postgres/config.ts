@@ -1,5 +1,5 @@
 import { needsRestart } from './parameters.ts';
-import type { Layout } from './layout.ts';
+import type { Layout, Reign } from './layout.ts';
 
 /** The roles pgherd makes in every group, beside the superuser. */
 export const replicationRole = 'pgherd_replication';
@@ -17,6 +17,8 @@ export type Role =
       readonly systemIdentifier: string;
       readonly leaderAddress: string;
       readonly slot: string;
+      /** Of the leader that it follows. */
+      readonly reign: Reign;
       /** Should it be promoted, by whomever, its commits wait until pgherd knows who follows it. */
       readonly held?: boolean | undefined;
     };

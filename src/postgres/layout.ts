@@ -12,6 +12,8 @@
  *     loaded         -> the revision the server has loaded
  *     detached       -> while it is told to follow nobody: pending, then <timeline>.<lsn>.<shut|open> when it has replayed
  *                       all it has, or <timeline>.<lsn>.replaying when it has received no more than that
+ *     follows        -> the reign whose WAL it takes, <leader>[.<timeline>.<lsn>]; a follower has nothing of another one's that the
+ *                       leader of that one does not come from
  *     state          -> bootstrapping, cloning, half, rewinding, diverged, or data.<system_identifier>
  *     serves         -> lead, follow, promoting, or fenced.<cause>[.<lsn>]: another node is to lead, and this one does not
  *                       start; ended or kept after that, until it starts: what it wrote last was not acknowledged, or may
@@ -57,7 +59,7 @@ export type NodeState =
   | { readonly is: 'bootstrapping' | 'cloning' | 'rewinding' | 'half' }
   /** Written by another version. */
   | { readonly is: 'unknown' }
-  /** It led, and holds transactions that the node which leads now has not. */
+  /** It led or followed another leader, and holds what the node which leads now has not. */
   | { readonly is: 'diverged' }
   | { readonly is: 'data'; readonly systemIdentifier: string };
 
@@ -172,6 +174,11 @@ export function compareRecords(a: RecordName, b: RecordName): number {
 
 export function isSameReign(a: Reign, b: Reign): boolean {
   return a.leader === b.leader && a.fork?.timeline === b.fork?.timeline && a.fork?.lsn === b.fork?.lsn;
+}
+
+/** `<leader>.<timeline>.<lsn>`; of one that led from the beginning `<leader>`. */
+export function formatReign({ leader, fork }: Reign): string {
+  return [leader, ...(fork === undefined ? [] : [fork.timeline, fork.lsn])].join('.');
 }
 
 export type SecretsName = { readonly version: number; readonly fingerprint: string };

@@ -9,7 +9,7 @@ import {
   restartSettings,
   type NodeConfig,
 } from './config.ts';
-import type { Layout } from './layout.ts';
+import { formatReign, type Layout } from './layout.ts';
 import { reignSql } from './reigns.ts';
 import { heartbeatSql } from './report.ts';
 import { nodeScripts } from './scripts.ts';
@@ -32,7 +32,13 @@ export function nodeRevision(config: NodeConfig, layout: Layout): Revision {
     role: `${role.is} ${role.is === 'bootstrap' ? '-' : role.systemIdentifier} ${String(config.number)}\n`,
     superuser: config.superuser,
     database: config.database,
-    ...(role.is === 'follow' ? { conninfo: conninfo(config, role.leaderAddress, layout), slot: role.slot } : {}),
+    ...(role.is === 'follow'
+      ? {
+          conninfo: conninfo(config, role.leaderAddress, layout),
+          slot: role.slot,
+          follows: `${formatReign(role.reign)}\n`,
+        }
+      : {}),
     ...(role.is === 'follow' && role.held === true ? { quorum: '' } : {}),
     'report.sql': heartbeatSql,
     'reign.sql': reignSql,

@@ -5,6 +5,7 @@ import awaitReady from './scripts/await.sh';
 import bootstrap from './scripts/bootstrap.sh';
 import caughtUp from './scripts/caught-up.sh';
 import detach from './scripts/detach.sh';
+import follows from './scripts/follows.sh';
 import free from './scripts/free.sh';
 import heartbeat from './scripts/heartbeat.sh';
 import health from './scripts/health.sh';
@@ -63,9 +64,9 @@ export const nodeScripts: Readonly<
     string
   >
 > = {
-  start: prelude + attached + kept + start,
+  start: prelude + attached + kept + follows + start,
   bootstrap: prelude + bootstrap,
-  apply: prelude + attached + kept + apply,
+  apply: prelude + attached + kept + follows + apply,
   health: prelude + health,
   await: prelude + awaitReady,
   resume: prelude + resume,

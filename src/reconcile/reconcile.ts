@@ -3,6 +3,7 @@ import type { Engine } from '../docker/engine.ts';
 import type { GroupRecord } from '../postgres/record.ts';
 import type { Topology } from '../topology/model.ts';
 import type { ActionContext } from './actions.ts';
+import { findAmiss } from './amiss.ts';
 import { Attempts } from './attempts.ts';
 import { guardedEngine } from './guarded-engine.ts';
 import { claim, isClaimed, type Tenure } from './claim.ts';
@@ -17,7 +18,7 @@ import { planCluster } from './planner.ts';
 import { isPaused } from './requests.ts';
 import { Listeners } from './listeners.ts';
 import { LeaderWatch } from './leader-watch.ts';
-import { isAdrift, type Voices } from './reports.ts';
+import type { Voices } from './reports.ts';
 import { askDeciding, probeReports } from './probe.ts';
 import { ServerNews } from './server-news.ts';
 import { withPromoted, withStarted, type Snapshot } from './snapshot.ts';
@@ -287,13 +288,13 @@ class Run {
     return this.#options.daemon === undefined ? this.#underWay.isNothing : this.#underWay.canBeLeft;
   }
 
-  // Who is not heard, or does not follow, is sent no readers: one that does a moment later would be left without them.
-  #hasLate({ nodes, silent, reports }: Snapshot): boolean {
+  // Who is not heard, or does not follow, is sent no readers, and no commit waits for it: one that does a moment later would be
+  // left without them.
+  #hasLate(snapshot: Snapshot): boolean {
     if (this.#options.daemon !== undefined || this.#lock === undefined) return false;
-    return nodes.some(({ container: { id, state } }) => {
-      const report = reports.get(id);
-      return state === 'running' && (silent.has(id) || (report !== undefined && isAdrift(report)));
-    });
+    const { nodes, silent, reports } = snapshot;
+    const isSilent = nodes.some(({ container: { id, state } }) => state === 'running' && silent.has(id));
+    return isSilent || findAmiss(this.#topology, snapshot, reports).length > 0;
   }
 
   #mayAwaitWord(): boolean {

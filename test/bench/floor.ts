@@ -141,7 +141,13 @@ export async function bringUpFloor(engine: Engine, topology: Topology): Promise<
     await run(primary.containerName, `${layout.home}/${revision}/apply`);
   };
   const follow = async (node: (typeof group.nodes)[number]): Promise<void> => {
-    const role: Role = { is: 'follow', systemIdentifier: system, leaderAddress, slot: slotName(node.slot) };
+    const role: Role = {
+      is: 'follow',
+      systemIdentifier: system,
+      leaderAddress,
+      slot: slotName(node.slot),
+      reign: { leader: 0 },
+    };
     await put(node.containerName, role, node, true);
     await engine.startContainer(node.containerName);
     await run(node.containerName, `${layout.home}/config/await`);

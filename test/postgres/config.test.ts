@@ -18,7 +18,13 @@ const layout = layoutOf([]);
 const follower: NodeConfig = {
   name: 'lb1-replica1',
   number: 1,
-  role: { is: 'follow', systemIdentifier: '7', leaderAddress: '10.0.0.3', slot: 'pgherd_1' },
+  role: {
+    is: 'follow',
+    systemIdentifier: '7',
+    leaderAddress: '10.0.0.3',
+    slot: 'pgherd_1',
+    reign: { leader: 2, fork: { timeline: 1, lsn: 4096 } },
+  },
   superuser: 'postgres',
   database: 'shop',
   parameters: { max_connections: '200', work_mem: '4MB' },
@@ -107,7 +113,15 @@ describe('a change of', () => {
     ['access rules', { hba: ['host all all all reject'] }, false],
     [
       'the leader',
-      { role: { is: 'follow', systemIdentifier: '7', leaderAddress: '10.0.0.4', slot: 'pgherd_1' } },
+      {
+        role: {
+          is: 'follow',
+          systemIdentifier: '7',
+          leaderAddress: '10.0.0.4',
+          slot: 'pgherd_1',
+          reign: { leader: 0 },
+        },
+      },
       false,
     ],
     ['the role', { role: { is: 'lead', systemIdentifier: '7' } }, false],
@@ -147,4 +161,5 @@ it('a revision is a folder of private files, in force when it says so', () => {
     role: 0o600,
   });
   expect(revision.files['role']).toBe('follow 7 1\n');
+  expect(revision.files['follows']).toBe('2.1.4096\n');
 });

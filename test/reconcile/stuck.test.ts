@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { PgherdError } from '../../src/base/error.ts';
 import type { ExecCommand } from '../../src/docker/engine.ts';
@@ -140,4 +141,40 @@ describe('a leader that cannot be started', () => {
       expect.stringMatching(/^it ended soon after each of 4 starts; /),
     ]);
   });
+});
+
+it('commits wait for one that its leader lists a moment after it streams', async () => {
+  const engine = new FakeWorld(1);
+  const quorum: File = { ...threeNodes, replication: { mode: 'quorum', sync_replicas: 1 } };
+  await run(engine, quorum);
+  await engine.connect().engine.stopContainer('shop-lb1-replica1', 0);
+  let listedAt = Infinity;
+  async function* listIt(lines: AsyncIterable<string>): AsyncIterable<string> {
+    for await (const line of lines) {
+      yield line;
+      const { lsn, senders } = JSON.parse(line) as { readonly lsn: number; readonly senders: object | null };
+      if (senders === null) continue;
+      while (engine.now() < listedAt) await setImmediate();
+      const listed = { ...senders, 'lb1-replica1': { state: 'streaming', lsn } };
+      yield JSON.stringify({ ...(JSON.parse(line) as object), senders: listed });
+    }
+  }
+  const { result } = await run(engine, quorum, undefined, ({ exec, execStream, listContainers }) => ({
+    exec: async (container, command) => {
+      const done = await exec(container, command);
+      if (command.command.some((word) => word.endsWith('/await'))) listedAt = engine.now() + 3000;
+      return done;
+    },
+    execStream: async (...args) => {
+      const stream = await execStream(...args);
+      return { ...stream, lines: listIt(stream.lines) };
+    },
+    // The clock is quicker than what it waits for.
+    listContainers: async (...args) => {
+      await setImmediate();
+      return listContainers(...args);
+    },
+  }));
+  expect(result.converged).toBe(true);
+  expect((await planOf(engine, quorum)).steps).toEqual([]);
 });

@@ -91,6 +91,23 @@ export class Process {
     return this.container.view.read(`${this.folder}/${file}`) !== undefined;
   }
 
+  /** src/postgres/scripts/follows.sh: whether it has WAL of a timeline that is later than that from which the reign began. */
+  isAstray(reign: string): boolean {
+    const before = this.link('follows') ?? '';
+    const [, fork] = reign.split('.');
+    if (before === '' || before === reign || fork === undefined) return false;
+    return (this.database?.timeline ?? 0) > Number(fork);
+  }
+
+  async setAside(): Promise<never> {
+    const leader = this.servers.reach(this.container, this.read('conninfo'));
+    if (leader !== undefined && this.database?.isPrefixOf(leader.database) === true) {
+      throw new Error('a volume is set aside that holds nothing but what its leader has');
+    }
+    await this.mark('state', 'diverged');
+    throw new Failed(1, 'it has WAL from another leader: the volume is set aside');
+  }
+
   /** The newest record that the volume was given. */
   get newest(): RecordName | undefined {
     return newestRecordIn(this.container, this.home);

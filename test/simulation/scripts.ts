@@ -1,5 +1,6 @@
 import { Failed, type Process } from './process.ts';
 import type { Server } from './servers.ts';
+import type { Database } from './wal.ts';
 
 /**
  * What src/postgres/scripts do, step by step: each may be the last one. What a script does in one statement is one step.
@@ -21,8 +22,17 @@ export const scripts: Readonly<Record<string, Script>> = {
 
 async function apply(process: Process): Promise<string> {
   await process.guard();
+  const reign = process.read('follows');
+  if (reign !== '' && process.database?.isStandby === true && process.isAstray(reign)) {
+    const leader = process.servers.reach(process.container, process.read('conninfo'));
+    if (leader === undefined || leader.isHung) throw new Failed(1, 'nobody says whether it is its leader’s WAL');
+    const newest = ({ reigns }: Database): string => reigns.split(/[ @]/)[0] ?? '';
+    const own = newest((await process.connect('superuser', 10_000)).database);
+    if (own === '' || own !== newest(leader.database)) await process.setAside();
+  }
   const before = process.link('config');
   await process.mark('config', process.revision);
+  if (reign !== '') await process.mark('follows', reign);
   const own = process.link('detached') === undefined ? undefined : newMark();
   if (own !== undefined) await process.mark('detached', own);
   const server = await process.connect('superuser', 10_000);

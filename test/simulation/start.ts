@@ -54,7 +54,7 @@ export async function start(process: Process, context: StartContext): Promise<vo
 class Renewed extends Error {}
 
 function leaderOf(process: Pick<Process, 'read'>): string {
-  return ['role', 'conninfo', 'slot'].map((file) => process.read(file)).join('\n');
+  return ['role', 'conninfo', 'slot', 'follows'].map((file) => process.read(file)).join('\n');
 }
 
 function refuse(why: string): never {
@@ -73,11 +73,24 @@ function setDatabase(process: Process, database: Database): void {
   process.servers.databases.set(volumeOf(process), database);
 }
 
+/** The server follows whom the revision in force names. Whoever puts another one in force meanwhile says so after it has. */
+async function follow(process: Process): Promise<void> {
+  let reign = '';
+  for (;;) {
+    const now = process.config.read('follows');
+    if (now === '' || now === reign) return;
+    reign = now;
+    if (process.isAstray(reign)) await process.setAside();
+    await process.mark('follows', reign);
+  }
+}
+
 async function serve(process: Process, context: StartContext, role: string, number: string): Promise<void> {
   const database = databaseOf(process);
   if (database === undefined) refuse('there is no database');
   if (database.isBroken) throw new Failed(1, 'PANIC: could not locate a valid checkpoint record');
   if (role === 'follow') {
+    await follow(process);
     database.isStandby = true;
     database.slots.clear();
   }
@@ -134,6 +147,7 @@ async function copy(
   const leader = reach();
   if (leader === undefined) return false;
   if (leader.database.system !== system) refuse(`the leader is system ${leader.database.system}`);
+  await process.mark('follows', process.read('follows'));
   await process.mark('state', 'cloning');
   const isGone = (): boolean => !leader.isAlive;
   if (isGone() || !leader.database.slots.has(slot)) return false;
@@ -202,6 +216,7 @@ async function rejoin(process: Process, context: StartContext, system: string, r
     own.replayed = own.wal.length;
     own.conninfo = undefined;
     own.slots.clear();
+    await process.mark('follows', process.read('follows'));
     await process.mark('state', `data.${system}`);
     return;
   }

@@ -2,6 +2,29 @@
 # Whoever waits for the one before finds its scripts until the next.
 guard
 answers_within=10
+database=postgres
+superuser=$(cat "$rev/superuser")
+ask() {
+  PGCONNECT_TIMEOUT=$answers_within PGOPTIONS='-c synchronous_commit=local -c statement_timeout=20s' \
+    psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d "$database"
+}
+# Whether the newest of the marks that leaders write when they begin is the same here and there. One that has not got so far
+# has nothing to show for its WAL.
+is_of_reign() {
+  marks="select shobj_description('pgherd_monitor'::regrole, 'pg_authid')"
+  own=$(echo "$marks" | ask) && others=$(psql -XAtq -d "$(cat "$rev/conninfo") dbname=postgres" -c "$marks") || {
+    say "it has WAL of timeline $timeline, and nobody says whether that is its leader's"
+    exit 1
+  }
+  own=${own%%[ @]*}
+  [ -n "$own" ] && [ "$own" = "${others%%[ @]*}" ]
+}
+reign=
+if [ -e "$rev/follows" ]; then read -r reign <"$rev/follows"; fi
+if [ -n "$reign" ] && [ -e "$data/standby.signal" ] && is_astray "$reign" && ! is_of_reign; then
+  set_aside
+  exit 1
+fi
 before=$(readlink "$home/config" || :)
 before=${before##*/}
 wanted=${rev##*/}
@@ -14,18 +37,13 @@ if ! keep; then
   rm -f "$home/refused"
 fi
 mark config "${rev##*/}"
-superuser=$(cat "$rev/superuser")
+[ -z "$reign" ] || mark follows "$reign"
 # From now on it may come further than was said.
 own=
 if [ -L "$home/detached" ]; then own=pending.$$; mark detached "$own"; fi
+began=$(date +%s)
 # One that follows nobody for a while does so by a setting that goes before its configuration. Who waits for names that do
 # not count any more is let go at the next word of a standby, which the message makes come; else that may take 10 s.
-ask() {
-  PGCONNECT_TIMEOUT=$answers_within PGOPTIONS='-c synchronous_commit=local -c statement_timeout=20s' \
-    psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d "$database"
-}
-database=postgres
-began=$(date +%s)
 follows="select current_setting('primary_conninfo') <> '' or not pg_is_in_recovery()"
 load() {
   ask <<SQL

@@ -7,12 +7,26 @@ refuse() { say "$*"; exit 78; }
 exec 9>"$home/running"
 if command -v flock >/dev/null && ! flock -n 9; then refuse 'another server runs on this volume'; fi
 
+# The server follows whom the revision in force names. Whoever puts another one in force meanwhile says so after it has.
+follow() {
+  reign=
+  while { read -r now <"$home/config/follows"; } 2>/dev/null && [ "$now" != "$reign" ]; do
+    reign=$now
+    if is_astray "$reign"; then
+      set_aside
+      exit 78
+    fi
+    mark follows "$reign"
+  done
+}
+
 serve() {
   # The container is alone on its volume, so a lock file is a leftover; it may name a process that lives.
   rm -f "$data/postmaster.pid"
   printf "include '%s/config/postgresql.conf'\n" "$home" >"$data/postgresql.conf"
   raised=
   if [ "$role" = follow ]; then
+    follow
     : >"$data/standby.signal"
     raised=$(raise)
     # Nobody follows it any more: the slots of those that did would keep its WAL. Others may be a user's.
@@ -69,7 +83,7 @@ bootstrap() {
 }
 
 # The leader may be another node by the time that it answers: then this script begins again with what the volume says now.
-leader_of() { cat "$1/role" "$1/conninfo" "$1/slot" 2>/dev/null || :; }
+leader_of() { cat "$1/role" "$1/conninfo" "$1/slot" "$1/follows" 2>/dev/null || :; }
 followed=$(leader_of "$rev")
 is_current() {
   now=$(leader_of "$home/config")
@@ -122,6 +136,7 @@ copy() {
     renew
   done
   [ "${found%% *}" = "$system" ] || refuse "the leader is system ${found%% *}, expected $system: not cloning it"
+  mark follows "$(cat "$rev/follows")"
   mark state cloning
   say 'cloning the leader'
   # It confirms WAL before there is a copy that could replay it: by the node's name it would count as a standby.
@@ -211,6 +226,7 @@ rejoin() {
     refuse "it cannot be rewound, and the volume is set aside: $rewound"
   fi
   : >"$data/postgresql.auto.conf"
+  mark follows "$(cat "$rev/follows")"
   : >"$data/standby.signal"
   sync
   mark state "data.$system"

@@ -25,7 +25,7 @@ export function roleOf(context: GroupContext, node: Node): Role | undefined {
   const leaderAddress = addresses.node(group.name, view.leader.slot);
   if (leaderAddress === undefined) return undefined;
   const held = group.replication.mode === 'quorum';
-  return { is: 'follow', systemIdentifier, leaderAddress, slot: slotName(node.slot), held };
+  return { is: 'follow', systemIdentifier, leaderAddress, slot: slotName(node.slot), reign: view.record, held };
 }
 
 /** The revision a node is to have, undefined while nobody can know. */

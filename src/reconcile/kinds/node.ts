@@ -101,7 +101,7 @@ function findSpoilt(context: GroupContext, node: Node, observed: ObservedNode): 
   const { view, snapshot } = context;
   const { is } = observed.facts.state;
   if (is === 'diverged' && view.phase === 'led') {
-    const detail = `it led, and its volume ${observed.volume} holds what its successor has not; it is set aside as it is`;
+    const detail = `its volume ${observed.volume} holds what its leader has not; it is set aside as it is`;
     return { code: 'diverged', detail };
   }
   if (isCutShort(observed)) {
