@@ -11,13 +11,18 @@ export const serverPort = 5432;
 /** What a node is told to be. */
 export type Role =
   | { readonly is: 'bootstrap' }
-  | { readonly is: 'lead'; readonly systemIdentifier: string; readonly commits?: Commits | undefined }
+  | {
+      readonly is: 'lead';
+      readonly systemIdentifier: string;
+      readonly reign: Reign;
+      readonly commits?: Commits | undefined;
+    }
   | {
       readonly is: 'follow';
       readonly systemIdentifier: string;
       readonly leaderAddress: string;
       readonly slot: string;
-      /** Of the leader that it follows. */
+      /** In which it follows. */
       readonly reign: Reign;
       /** Should it be promoted, by whomever, its commits wait until pgherd knows who follows it. */
       readonly held?: boolean | undefined;

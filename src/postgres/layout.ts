@@ -12,8 +12,7 @@
  *     loaded         -> the revision the server has loaded
  *     detached       -> while it is told to follow nobody: pending, then <timeline>.<lsn>.<shut|open> when it has replayed
  *                       all it has, or <timeline>.<lsn>.replaying when it has received no more than that
- *     follows        -> the reign whose WAL it takes, <leader>[.<timeline>.<lsn>]; a follower has nothing of another one's that the
- *                       leader of that one does not come from
+ *     reign          -> the reign in which its server took part last, <leader>[.<timeline>.<lsn>]
  *     state          -> bootstrapping, cloning, half, rewinding, diverged, or data.<system_identifier>
  *     serves         -> lead, follow, promoting, or fenced.<cause>[.<lsn>]: another node is to lead, and this one does not
  *                       start; ended or kept after that, until it starts: what it wrote last was not acknowledged, or may

@@ -1,7 +1,7 @@
 import type { ArchiveEntry } from '../base/archive.ts';
 import { canonicalJson } from '../base/canonical.ts';
 import { monitorRole, replicationRole } from './config.ts';
-import { formatRecordName, formatSecretsName, type Fork, type SyncList } from './layout.ts';
+import { formatRecordName, formatReign, formatSecretsName, type Fork, type Reign, type SyncList } from './layout.ts';
 import { parseJson } from '../base/json.ts';
 
 /** Passwords of a group's roles, and the version they were made in. */
@@ -33,6 +33,8 @@ export type GroupRecord = {
   readonly fork?: Fork | undefined;
   /** The number of the timeline that the leader begins, of which nobody else was to begin one; absent: nobody took over yet. */
   readonly timeline?: number | undefined;
+  /** The reign of its leader and those before, newest first, as `formatReign` has them; absent: nobody took over yet. */
+  readonly reigns?: readonly string[] | undefined;
   /** In quorum mode: who may hold what the leader has acknowledged. */
   readonly sync?: SyncList | undefined;
   /** The last changes of leaders, newest first. */
@@ -59,6 +61,15 @@ export type LeaderChange = {
 
 /** Changes of leaders that a record keeps. */
 export const keptChanges = 10;
+
+/** Reigns that a record keeps: who was away for more of them is cloned again. */
+const keptReigns = 64;
+
+/** The reigns of a record after this one, in which another leader reigns. */
+export function nextReigns(old: GroupRecord, reign: Reign): readonly string[] {
+  const { reigns = [formatReign(old)] } = old;
+  return [formatReign(reign), ...reigns].slice(0, keptReigns);
+}
 
 /** Where a volume keeps its records, below `pgherd/`. */
 export const recordsFolder = 'records';

@@ -32,13 +32,8 @@ export function nodeRevision(config: NodeConfig, layout: Layout): Revision {
     role: `${role.is} ${role.is === 'bootstrap' ? '-' : role.systemIdentifier} ${String(config.number)}\n`,
     superuser: config.superuser,
     database: config.database,
-    ...(role.is === 'follow'
-      ? {
-          conninfo: conninfo(config, role.leaderAddress, layout),
-          slot: role.slot,
-          follows: `${formatReign(role.reign)}\n`,
-        }
-      : {}),
+    ...(role.is === 'bootstrap' ? {} : { reign: `${formatReign(role.reign)}\n` }),
+    ...(role.is === 'follow' ? { conninfo: conninfo(config, role.leaderAddress, layout), slot: role.slot } : {}),
     ...(role.is === 'follow' && role.held === true ? { quorum: '' } : {}),
     'report.sql': heartbeatSql,
     'reign.sql': reignSql,

@@ -5,7 +5,6 @@ import awaitReady from './scripts/await.sh';
 import bootstrap from './scripts/bootstrap.sh';
 import caughtUp from './scripts/caught-up.sh';
 import detach from './scripts/detach.sh';
-import follows from './scripts/follows.sh';
 import free from './scripts/free.sh';
 import heartbeat from './scripts/heartbeat.sh';
 import health from './scripts/health.sh';
@@ -14,6 +13,7 @@ import programs from './scripts/programs.sh';
 import kept from './scripts/kept.sh';
 import promote from './scripts/promote.sh';
 import readerSql from './scripts/readers.sh';
+import reign from './scripts/reign.sh';
 import resume from './scripts/resume.sh';
 import shutdown from './scripts/shutdown.sh';
 import start from './scripts/start.sh';
@@ -64,9 +64,9 @@ export const nodeScripts: Readonly<
     string
   >
 > = {
-  start: prelude + attached + kept + follows + start,
+  start: prelude + attached + kept + reign + start,
   bootstrap: prelude + bootstrap,
-  apply: prelude + attached + kept + follows + apply,
+  apply: prelude + attached + kept + reign + apply,
   health: prelude + health,
   await: prelude + awaitReady,
   resume: prelude + resume,

@@ -1,7 +1,7 @@
 import { PgherdError } from '../base/error.ts';
 import { parseJson } from '../base/json.ts';
 import { compareRecords, formatRecordName, isSameReign, type RecordName } from '../postgres/layout.ts';
-import { parseRecord, type GroupRecord } from '../postgres/record.ts';
+import { nextReigns, parseRecord, type GroupRecord } from '../postgres/record.ts';
 import type { Topology } from '../topology/model.ts';
 import type { ActionContext } from './actions.ts';
 import { newestRecord, viewGroup } from './group.ts';
@@ -129,8 +129,10 @@ function recoverLinked(
   }
   if (whole === undefined) return undefined;
   const { epoch, version, leader, members, fork, sync } = linked;
-  const timeline = isSameReign(linked, whole) || fork === undefined ? whole.timeline : nextTimeline(whole, fork);
-  return { ...whole, epoch, version, leader, members, fork, sync, timeline };
+  const isSame = isSameReign(linked, whole);
+  const timeline = isSame || fork === undefined ? whole.timeline : nextTimeline(whole, fork);
+  const reigns = isSame ? whole.reigns : nextReigns(whole, linked);
+  return { ...whole, epoch, version, leader, members, fork, sync, timeline, reigns };
 }
 
 function newestFirst(a: GroupRecord, b: GroupRecord): number {

@@ -137,7 +137,12 @@ export async function bringUpFloor(engine: Engine, topology: Topology): Promise<
   const system = said.split('\n').at(-1) ?? '';
 
   const lead = async (): Promise<void> => {
-    const revision = await put(primary.containerName, { is: 'lead', systemIdentifier: system }, primary, false);
+    const revision = await put(
+      primary.containerName,
+      { is: 'lead', systemIdentifier: system, reign: { leader: 0 } },
+      primary,
+      false,
+    );
     await run(primary.containerName, `${layout.home}/${revision}/apply`);
   };
   const follow = async (node: (typeof group.nodes)[number]): Promise<void> => {

@@ -78,7 +78,9 @@ describe('settings', () => {
     expect(conninfo).toContain('host=10.0.0.3 port=5432 user=pgherd_replication');
     expect(conninfo).toContain('application_name=lb1-replica1');
     expect(conninfo).not.toContain('password=');
-    expect(settingsOf({ role: { is: 'lead', systemIdentifier: '7' } })).not.toHaveProperty('primary_conninfo');
+    expect(settingsOf({ role: { is: 'lead', systemIdentifier: '7', reign: { leader: 0 } } })).not.toHaveProperty(
+      'primary_conninfo',
+    );
   });
 });
 
@@ -124,7 +126,7 @@ describe('a change of', () => {
       },
       false,
     ],
-    ['the role', { role: { is: 'lead', systemIdentifier: '7' } }, false],
+    ['the role', { role: { is: 'lead', systemIdentifier: '7', reign: { leader: 0 } } }, false],
   ])('%s is another revision, restart %s', (...[, more, restarts]) => {
     expect(revision(more)).not.toBe(revision({}));
     expect(revisionNeedsRestart(revision({}), revision(more))).toBe(restarts);
@@ -161,5 +163,5 @@ it('a revision is a folder of private files, in force when it says so', () => {
     role: 0o600,
   });
   expect(revision.files['role']).toBe('follow 7 1\n');
-  expect(revision.files['follows']).toBe('2.1.4096\n');
+  expect(revision.files['reign']).toBe('2.1.4096\n');
 });

@@ -259,7 +259,8 @@ describe('what a claim writes', () => {
     const { claimed, tenure } = await claimIn(world);
     expect(await claimed).toBe(true);
     for (const name of first) {
-      expect(recordIn(world, name)).toEqual({ ...lb1, ...named, epoch: epoch + 51, timeline: 5 });
+      const reigns = ['1.4.1000', '0'];
+      expect(recordIn(world, name)).toEqual({ ...lb1, ...named, epoch: epoch + 51, timeline: 5, reigns });
     }
     expect(isClaimed(topology, await look(world), tenure)).toBe(true);
   });

@@ -1,4 +1,5 @@
-import { compareRecords, readRecordName, type RecordName } from '../../src/postgres/layout.ts';
+import { compareRecords, formatRecordName, readRecordName, type RecordName } from '../../src/postgres/layout.ts';
+import { parseRecord } from '../../src/postgres/record.ts';
 import type { FakeContainer } from '../bench/fake-engine-state.ts';
 import { baseName, parent } from '../bench/fake-engine-files.ts';
 import { between } from '../chaos/random.ts';
@@ -91,12 +92,18 @@ export class Process {
     return this.container.view.read(`${this.folder}/${file}`) !== undefined;
   }
 
-  /** src/postgres/scripts/follows.sh: whether it has WAL of a timeline that is later than that from which the reign began. */
+  /** src/postgres/scripts/reign.sh: whether it has WAL of another reign that the leader of this one does not come from. */
   isAstray(reign: string): boolean {
-    const before = this.link('follows') ?? '';
-    const [, fork] = reign.split('.');
-    if (before === '' || before === reign || fork === undefined) return false;
-    return (this.database?.timeline ?? 0) > Number(fork);
+    const was = this.link('reign') ?? '';
+    const timeline = this.database?.timeline ?? 0;
+    const forkOf = (each: string): number => Number(each.split('.')[1] ?? 0);
+    if (was === '' || was === reign || timeline <= forkOf(was) || forkOf(reign) === 0) return false;
+    if (this.container.view.read(`${this.home}/${this.link('loaded') ?? ''}/reign`) === undefined) return false;
+    const name = this.newest === undefined ? '' : formatRecordName(this.newest);
+    const { reigns = [] } = parseRecord(this.container.view.read(`${this.home}/records/${name}`) ?? '') ?? {};
+    const before = reigns.includes(reign) ? reigns.slice(reigns.indexOf(reign) + 1) : [was];
+    if (!before.includes(was)) return true;
+    return timeline > Math.min(forkOf(reign), ...before.slice(0, before.indexOf(was)).map(forkOf));
   }
 
   async setAside(): Promise<never> {

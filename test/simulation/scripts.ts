@@ -22,7 +22,7 @@ export const scripts: Readonly<Record<string, Script>> = {
 
 async function apply(process: Process): Promise<string> {
   await process.guard();
-  const reign = process.read('follows');
+  const reign = process.read('reign');
   if (reign !== '' && process.database?.isStandby === true && process.isAstray(reign)) {
     const leader = process.servers.reach(process.container, process.read('conninfo'));
     if (leader === undefined || leader.isHung) throw new Failed(1, 'nobody says whether it is its leader’s WAL');
@@ -32,7 +32,7 @@ async function apply(process: Process): Promise<string> {
   }
   const before = process.link('config');
   await process.mark('config', process.revision);
-  if (reign !== '') await process.mark('follows', reign);
+  if (reign !== '') await process.mark('reign', reign);
   const own = process.link('detached') === undefined ? undefined : newMark();
   if (own !== undefined) await process.mark('detached', own);
   const server = await process.connect('superuser', 10_000);
@@ -227,6 +227,7 @@ async function promote(
     if (error instanceof Failed) await process.mark('serves', before);
     throw error;
   }
+  await process.mark('reign', process.read('reign'));
   await process.mark('config', process.revision);
   const end = process.now + Number(seconds) * 1000;
   let answered = process.now;

@@ -54,7 +54,7 @@ export async function start(process: Process, context: StartContext): Promise<vo
 class Renewed extends Error {}
 
 function leaderOf(process: Pick<Process, 'read'>): string {
-  return ['role', 'conninfo', 'slot', 'follows'].map((file) => process.read(file)).join('\n');
+  return ['role', 'conninfo', 'slot', 'reign'].map((file) => process.read(file)).join('\n');
 }
 
 function refuse(why: string): never {
@@ -73,15 +73,15 @@ function setDatabase(process: Process, database: Database): void {
   process.servers.databases.set(volumeOf(process), database);
 }
 
-/** The server follows whom the revision in force names. Whoever puts another one in force meanwhile says so after it has. */
-async function follow(process: Process): Promise<void> {
+/** The server goes by the revision in force. Whoever puts another one in force meanwhile says so after it has. */
+async function takePart(process: Process, role: string): Promise<void> {
   let reign = '';
   for (;;) {
-    const now = process.config.read('follows');
+    const now = process.config.read('reign');
     if (now === '' || now === reign) return;
     reign = now;
-    if (process.isAstray(reign)) await process.setAside();
-    await process.mark('follows', reign);
+    if (role === 'follow' && process.isAstray(reign)) await process.setAside();
+    await process.mark('reign', reign);
   }
 }
 
@@ -89,8 +89,8 @@ async function serve(process: Process, context: StartContext, role: string, numb
   const database = databaseOf(process);
   if (database === undefined) refuse('there is no database');
   if (database.isBroken) throw new Failed(1, 'PANIC: could not locate a valid checkpoint record');
+  await takePart(process, role);
   if (role === 'follow') {
-    await follow(process);
     database.isStandby = true;
     database.slots.clear();
   }
@@ -105,6 +105,7 @@ async function serve(process: Process, context: StartContext, role: string, numb
   await process.mark('serves', database.isStandby ? 'follow' : 'lead');
   await process.mark('started', process.revision);
   await process.mark('loaded', process.revision);
+  await takePart(process, role);
   const server = context.serve(database);
   server.load();
   await process.step(between(process.servers.random, 200, 700));
@@ -147,7 +148,7 @@ async function copy(
   const leader = reach();
   if (leader === undefined) return false;
   if (leader.database.system !== system) refuse(`the leader is system ${leader.database.system}`);
-  await process.mark('follows', process.read('follows'));
+  await process.mark('reign', process.read('reign'));
   await process.mark('state', 'cloning');
   const isGone = (): boolean => !leader.isAlive;
   if (isGone() || !leader.database.slots.has(slot)) return false;
@@ -176,6 +177,7 @@ async function copy(
 async function rejoin(process: Process, context: StartContext, system: string, renew: () => void): Promise<void> {
   // One that followed was promoted by somebody else, and one that led was away: what it wrote may count.
   if (['follow', 'lead', 'promoting'].includes(process.link('serves') ?? '')) await process.mark('serves', 'kept');
+  if (process.isAstray(process.read('reign'))) await process.setAside();
   const conninfo = process.read('conninfo');
   const own = databaseOf(process);
   if (own === undefined) refuse('there is no database');
@@ -216,7 +218,7 @@ async function rejoin(process: Process, context: StartContext, system: string, r
     own.replayed = own.wal.length;
     own.conninfo = undefined;
     own.slots.clear();
-    await process.mark('follows', process.read('follows'));
+    await process.mark('reign', process.read('reign'));
     await process.mark('state', `data.${system}`);
     return;
   }

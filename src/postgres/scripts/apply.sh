@@ -12,17 +12,19 @@ ask() {
 # has nothing to show for its WAL.
 is_of_reign() {
   marks="select shobj_description('pgherd_monitor'::regrole, 'pg_authid')"
-  own=$(echo "$marks" | ask) && others=$(psql -XAtq -d "$(cat "$rev/conninfo") dbname=postgres" -c "$marks") || {
+  here=$(echo "$marks" | ask) && there=$(timeout -s KILL 5 psql -XAtq -d "$(cat "$rev/conninfo") dbname=postgres" -c "$marks") || {
     say "it has WAL of timeline $timeline, and nobody says whether that is its leader's"
     exit 1
   }
-  own=${own%%[ @]*}
-  [ -n "$own" ] && [ "$own" = "${others%%[ @]*}" ]
+  here=${here%%[ @]*}
+  [ -n "$here" ] && [ "$here" = "${there%%[ @]*}" ]
 }
 reign=
-if [ -e "$rev/follows" ]; then read -r reign <"$rev/follows"; fi
-if [ -n "$reign" ] && [ -e "$data/standby.signal" ] && is_astray "$reign" && ! is_of_reign; then
-  set_aside
+if [ -e "$rev/reign" ]; then read -r reign <"$rev/reign"; fi
+if [ -e "$rev/conninfo" ] && [ -e "$data/standby.signal" ] && is_astray "$reign" && ! is_of_reign; then
+  # It has taken a while.
+  guard
+  if [ "${record##* }" = "${reign%%.*}" ] && [ -e "$data/standby.signal" ]; then set_aside; fi
   exit 1
 fi
 before=$(readlink "$home/config" || :)
@@ -37,7 +39,7 @@ if ! keep; then
   rm -f "$home/refused"
 fi
 mark config "${rev##*/}"
-[ -z "$reign" ] || mark follows "$reign"
+[ -z "$reign" ] || mark reign "$reign"
 # From now on it may come further than was said.
 own=
 if [ -L "$home/detached" ]; then own=pending.$$; mark detached "$own"; fi

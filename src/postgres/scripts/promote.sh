@@ -15,7 +15,7 @@ fi
 trap - EXIT
 # What it acknowledges will be on disk: where the host fails, nobody may lead by a record of before.
 of=${record% *}
-{ sync "$home"/records/record."${of% *}.${of#* }".* "$home/records" 2>/dev/null || sync; } >/dev/null 2>&1 &
+{ mark reign "$(cat "$rev/reign")"; sync "$home"/records/record."${of% *}.${of#* }".* "$home/records" 2>/dev/null || sync; } >/dev/null 2>&1 &
 synced=$!
 keep || :
 mark config "${rev##*/}"

@@ -7,16 +7,16 @@ refuse() { say "$*"; exit 78; }
 exec 9>"$home/running"
 if command -v flock >/dev/null && ! flock -n 9; then refuse 'another server runs on this volume'; fi
 
-# The server follows whom the revision in force names. Whoever puts another one in force meanwhile says so after it has.
-follow() {
-  reign=
-  while { read -r now <"$home/config/follows"; } 2>/dev/null && [ "$now" != "$reign" ]; do
+# The server goes by the revision in force. Whoever puts another one in force meanwhile says so after it has.
+reign=
+take_part() {
+  while { read -r now <"$home/config/reign"; } 2>/dev/null && [ "$now" != "$reign" ]; do
     reign=$now
-    if is_astray "$reign"; then
+    if [ "$role" = follow ] && is_astray "$reign"; then
       set_aside
       exit 78
     fi
-    mark follows "$reign"
+    mark reign "$reign"
   done
 }
 
@@ -25,8 +25,8 @@ serve() {
   rm -f "$data/postmaster.pid"
   printf "include '%s/config/postgresql.conf'\n" "$home" >"$data/postgresql.conf"
   raised=
+  take_part
   if [ "$role" = follow ]; then
-    follow
     : >"$data/standby.signal"
     raised=$(raise)
     # Nobody follows it any more: the slots of those that did would keep its WAL. Others may be a user's.
@@ -57,6 +57,7 @@ serve() {
   ls "$home/records" | sort -t . -k 2,2nr -k 3,3nr | tail -n +33 | while read -r old; do rm -f "$home/records/$old"; done
   mark started "$(echo "${rev##*/}" | sed "${raised:+s/\.[^.]*/.raised/}")"
   [ -n "$is_stuck" ] || mark loaded "${rev##*/}"
+  take_part
   # shellcheck disable=SC2086 # options without spaces
   exec postgres -D "$data" $raised
 }
@@ -83,7 +84,7 @@ bootstrap() {
 }
 
 # The leader may be another node by the time that it answers: then this script begins again with what the volume says now.
-leader_of() { cat "$1/role" "$1/conninfo" "$1/slot" "$1/follows" 2>/dev/null || :; }
+leader_of() { cat "$1/role" "$1/conninfo" "$1/slot" "$1/reign" 2>/dev/null || :; }
 followed=$(leader_of "$rev")
 is_current() {
   now=$(leader_of "$home/config")
@@ -136,7 +137,7 @@ copy() {
     renew
   done
   [ "${found%% *}" = "$system" ] || refuse "the leader is system ${found%% *}, expected $system: not cloning it"
-  mark follows "$(cat "$rev/follows")"
+  mark reign "$(cat "$rev/reign")"
   mark state cloning
   say 'cloning the leader'
   # It confirms WAL before there is a copy that could replay it: by the node's name it would count as a standby.
@@ -163,6 +164,10 @@ rejoin() {
   # One that followed was promoted by somebody else, and one that led was away when another one took over. It takes no writes
   # from now on, and what it wrote may count.
   case $(readlink "$home/serves") in follow | lead | promoting) mark serves kept ;; esac
+  if is_astray "$(cat "$rev/reign")"; then
+    set_aside
+    exit 78
+  fi
   conninfo=$(cat "$rev/conninfo")
   ask() { psql -XAtq -F ' ' -d "$conninfo replication=true dbname=replication" -c "$1"; }
   # Where it had just been promoted, only the history tells which timeline it began.
@@ -226,7 +231,7 @@ rejoin() {
     refuse "it cannot be rewound, and the volume is set aside: $rewound"
   fi
   : >"$data/postgresql.auto.conf"
-  mark follows "$(cat "$rev/follows")"
+  mark reign "$(cat "$rev/reign")"
   : >"$data/standby.signal"
   sync
   mark state "data.$system"

@@ -83,7 +83,7 @@ export function recordAndLoad(
   if (node === undefined || isSettled || view.leader.container.state !== 'running') return [record];
   const leader = placed(view.leader);
   const settings = nodeSettings(context, node);
-  const role = { is: 'lead', systemIdentifier: view.systemIdentifier, commits } as const;
+  const role = { is: 'lead', systemIdentifier: view.systemIdentifier, reign: view.record, commits } as const;
   const revision = nodeRevision({ ...settings, role }, leader.layout).name;
   const config = {
     do: 'write-config',

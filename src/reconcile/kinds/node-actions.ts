@@ -1,6 +1,6 @@
 import type { Role } from '../../postgres/config.ts';
 import { baseName } from '../../postgres/layout.ts';
-import { recordEntries, type GroupRecord, type LeaderChange } from '../../postgres/record.ts';
+import { nextReigns, recordEntries, type GroupRecord, type LeaderChange } from '../../postgres/record.ts';
 import { nodeRevision, revisionEntries } from '../../postgres/revision.ts';
 import { scramVerifier } from '../../postgres/scram.ts';
 import { bootstrapSql, endSendersSql, passwordSql, slotsSql } from '../../postgres/sql.ts';
@@ -168,7 +168,11 @@ export const nodeActions = {
       ...action.known,
       ...(action.change === undefined
         ? {}
-        : { changes: remember(old, action.change), timeline: nextTimeline(old, action.change) }),
+        : {
+            changes: remember(old, action.change),
+            timeline: nextTimeline(old, action.change),
+            reigns: nextReigns(old, { leader: action.leader, fork: action.known.fork }),
+          }),
     };
     await writeRecord(record, action.targets, context, action.spares);
     keepInMind(action.group, record, context);

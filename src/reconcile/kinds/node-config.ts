@@ -20,12 +20,12 @@ export function roleOf(context: GroupContext, node: Node): Role | undefined {
   const { view, addresses, group } = context;
   if (view.phase === 'fresh') return node.slot === group.nodes[0].slot ? { is: 'bootstrap' } : undefined;
   if (view.phase !== 'led') return undefined;
-  const { systemIdentifier } = view;
-  if (node.slot === view.leader.slot) return { is: 'lead', systemIdentifier, commits: commitsOf(context, view) };
+  const { systemIdentifier, record: reign } = view;
+  if (node.slot === view.leader.slot) return { is: 'lead', systemIdentifier, reign, commits: commitsOf(context, view) };
   const leaderAddress = addresses.node(group.name, view.leader.slot);
   if (leaderAddress === undefined) return undefined;
   const held = group.replication.mode === 'quorum';
-  return { is: 'follow', systemIdentifier, leaderAddress, slot: slotName(node.slot), reign: view.record, held };
+  return { is: 'follow', systemIdentifier, leaderAddress, slot: slotName(node.slot), reign, held };
 }
 
 /** The revision a node is to have, undefined while nobody can know. */

@@ -41,7 +41,7 @@ function isReadable({ snapshot, group }: GroupContext, slot: number): boolean | 
   if (busy?.state === 'running' && !snapshot.silent.has(busy.id)) return undefined;
   // One that does not speak is waited for by every new session, as one that does not run.
   if (node?.container.state !== 'running' || snapshot.silent.has(node.container.id)) return false;
-  if (isSecondWriter(node, snapshot)) return false;
+  if (isSecondWriter(node, snapshot) || node.facts.state.is === 'diverged') return false;
   const report = snapshot.reports.get(node.container.id);
   if (report === undefined) return node.container.health.status === 'unhealthy' ? undefined : true;
   return !isAdrift(report);
