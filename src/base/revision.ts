@@ -10,8 +10,13 @@ export function revisionName(restart: Json, all: Json): string {
  * server refuses the settings (`rev.<what a restart applies>.<what is refused>.kept`), else the wanted one.
  */
 export function revisionInPlaceOf(wanted: string, found: string | undefined): string {
-  const [, , refused, kept] = found?.split('.') ?? [];
-  return found !== undefined && kept === 'kept' && refused === wanted.split('.')[2] ? found : wanted;
+  const [, , refused] = found?.split('.') ?? [];
+  return found !== undefined && isKept(found) && refused === wanted.split('.')[2] ? found : wanted;
+}
+
+/** Whether a node made it of one whose settings its server refuses. */
+export function isKept(found: string | undefined): boolean {
+  return found?.endsWith('.kept') === true;
 }
 
 /** Whether going from one revision to the other takes a restart. */

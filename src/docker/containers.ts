@@ -61,11 +61,16 @@ export function containerCalls(
   };
   return {
     inspectContainer,
-    listContainers: async (labels) => {
+    listContainers: async (labels, onInspected) => {
       const listed = await run.ask('list containers', (abortSignal) =>
         docker.listContainers({ all: true, filters: toFilters(labels), abortSignal }),
       );
-      const inspected = await Promise.all(listed.map(inspectListed));
+      const inspect = async (each: Docker.ContainerInfo): Promise<Container | undefined> => {
+        const container = await inspectListed(each);
+        if (container !== undefined) onInspected?.(container);
+        return container;
+      };
+      const inspected = await Promise.all(listed.map(inspect));
       return inspected.filter((container) => container !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
     },
     findPortHolder: async (port) => {

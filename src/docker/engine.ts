@@ -69,8 +69,14 @@ export type Attachment = {
  */
 export type Engine = {
   readonly host: string;
-  /** Inspects of all containers that bear the labels, by name. */
-  listContainers: (labels: Readonly<Record<string, string>>) => Promise<readonly Container[]>;
+  /**
+   * Inspects of all containers that bear the labels, by name. `onInspected` is given each of them as soon as it is known: the
+   * engine tells of one that ends just now when it has ended.
+   */
+  listContainers: (
+    labels: Readonly<Record<string, string>>,
+    onInspected?: (container: Container) => void,
+  ) => Promise<readonly Container[]>;
   inspectContainer: (ref: Ref) => Promise<Container | undefined>;
   /** The container that publishes a port of the host, where a container does. */
   findPortHolder: (port: number) => Promise<string | undefined>;

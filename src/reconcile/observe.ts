@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode } from '../base/error.ts';
+import { isKept } from '../base/revision.ts';
 import type { Engine } from '../docker/engine.ts';
 import { isBeingRemoved, type Container, type Image, type Network, type Volume } from '../docker/types.ts';
 import {
@@ -23,25 +24,35 @@ import type { ObservedBalancer, ObservedNode, ObservedVolume, Snapshot, Taken } 
 const removalTime = 2000;
 const removalPause = 20;
 
+/** Milliseconds for which what was read of a container counts while others are waited for; then it is read again. */
+const readingTime = 500;
+
 /**
- * Looks at a cluster once: three lists, an inspect for each container, a stat for each fact. Whatever a topology wants
+ * Looks at a cluster once: three lists, an inspect for each container, a stat for each fact, which are asked for while the
+ * engine still keeps others to itself. Whatever a topology wants
  * and the cluster does not have is looked for by name, so that what is not ours is seen before it is touched.
  */
 export async function observe(engine: Engine, cluster: string, topology: Topology | undefined): Promise<Snapshot> {
   const labels = clusterLabels(cluster);
+  const readings = new Map<Container, Reading>();
   const [containers, networks, volumes, images] = await Promise.all([
-    engine.listContainers(labels),
+    engine.listContainers(labels, (container) => readings.set(container, beginReading(engine, container))),
     engine.listNetworks(labels),
     engine.listVolumes(labels),
     inspectImages(engine, topology),
   ]);
   const wantsNetwork = topology !== undefined && networks.length < 2;
-  const [nodes, balancers, otherNetworks, taken] = await Promise.all([
-    readEach(engine, containers, 'node', observeNode),
-    readEach(engine, containers, 'balancer', observeBalancer),
+  const reading = (container: Container): Promise<Read> => {
+    const begun = readings.get(container);
+    const isRecent = begun !== undefined && performance.now() - begun.since < readingTime;
+    return (isRecent ? begun : beginReading(engine, container)).read;
+  };
+  const [read, otherNetworks, taken] = await Promise.all([
+    Promise.all(containers.map(reading)),
     wantsNetwork ? engine.listNetworks() : Promise.resolve([]),
     topology === undefined ? Promise.resolve([]) : findTaken(engine, topology, containers),
   ]);
+  const nodes = read.flatMap(({ node }) => node ?? []);
   return {
     takenAt: Date.now(),
     cluster,
@@ -49,10 +60,10 @@ export async function observe(engine: Engine, cluster: string, topology: Topolog
     networks,
     otherNetworks: otherNetworks.filter(({ id }) => !networks.some((network) => network.id === id)),
     volumes: volumes.flatMap(observeVolume),
-    nodes: await Promise.all(nodes.found.map((node) => readNames(engine, node, nodes.found))),
-    balancers: balancers.found,
-    halfRemoved: [...nodes.halfRemoved, ...balancers.halfRemoved],
-    busy: [...nodes.busy, ...balancers.busy],
+    nodes: await Promise.all(nodes.map((node) => readNames(engine, node, nodes))),
+    balancers: read.flatMap(({ balancer }) => balancer ?? []),
+    halfRemoved: read.flatMap(({ half }) => half ?? []),
+    busy: read.flatMap(({ busy }) => busy ?? []),
     images,
     taken: [...taken, ...takenNetworks(topology, networks, otherNetworks)],
     inForce: {},
@@ -92,50 +103,47 @@ export async function observeInForce(
   return { ...snapshot, inForce: { ...snapshot.inForce, ...Object.fromEntries(read) } };
 }
 
-type Read<T> = {
-  readonly found: readonly T[];
-  readonly halfRemoved: readonly Container[];
-  readonly busy: readonly Container[];
+/** What a container turned out to be; nothing where it is going, or is none that a topology names. */
+type Read = {
+  readonly node?: ObservedNode | undefined;
+  readonly balancer?: ObservedBalancer | undefined;
+  readonly half?: Container;
+  readonly busy?: Container;
 };
 
-async function readEach<T>(
-  engine: Engine,
-  containers: readonly Container[],
-  kind: string,
-  read: (engine: Engine, container: Container) => Promise<T | undefined>,
-): Promise<Read<T>> {
-  const those = containers.filter(({ labels }) => labels[labelNames.kind] === kind);
-  const each = await Promise.all(
-    those.map((container) => readUnlessRemoved(engine, container, () => read(engine, container))),
-  );
-  return {
-    found: each.flatMap((one) => (one !== undefined && 'is' in one && one.is !== undefined ? [one.is] : [])),
-    halfRemoved: each.flatMap((one) => (one !== undefined && 'half' in one ? [one.half] : [])),
-    busy: each.flatMap((one) => (one !== undefined && 'busy' in one ? [one.busy] : [])),
-  };
+type Reading = {
+  /** Milliseconds of a clock that only goes forward. */
+  readonly since: number;
+  readonly read: Promise<Read>;
+};
+
+function beginReading(engine: Engine, container: Container): Reading {
+  const read = readUnlessRemoved(engine, container);
+  // It may be begun anew, and nobody wait for this one.
+  read.catch(() => undefined);
+  return { since: performance.now(), read };
 }
 
 /**
- * What is read of a container, undefined where it is being removed: its files go first, and what is done to it by then
+ * What is read of a container, nothing where it is being removed: its files go first, and what is done to it by then
  * fails. Whoever plans is to see it gone. Of one whose removal does not come to its end nothing can be read any more, nor
  * of one that another call holds while that goes on.
  */
-async function readUnlessRemoved<T>(
-  engine: Engine,
-  container: Container,
-  read: () => Promise<T>,
-): Promise<{ readonly is: T } | { readonly half: Container } | { readonly busy: Container } | undefined> {
+async function readUnlessRemoved(engine: Engine, container: Container): Promise<Read> {
+  const kind = container.labels[labelNames.kind];
+  if (kind !== 'node' && kind !== 'balancer') return {};
   if (container.isBusy === true) return { busy: container };
   const seen = isBeingRemoved(container) ? await awaitRemoval(engine, container.id) : container;
-  if (seen === undefined) return undefined;
+  if (seen === undefined) return {};
   if (isBeingRemoved(seen)) return { half: seen };
   try {
-    return { is: await read() };
+    if (kind === 'node') return { node: await observeNode(engine, container) };
+    return { balancer: await observeBalancer(engine, container) };
   } catch (error) {
     if (hasCode(error, 'engine-timeout')) return { busy: container };
     if (!hasCode(error, 'engine-error')) throw error;
     const left = await awaitRemoval(engine, container.id);
-    if (left === undefined) return undefined;
+    if (left === undefined) return {};
     if (isBeingRemoved(left)) return { half: left };
     throw error;
   }
@@ -157,11 +165,13 @@ async function observeNode(engine: Engine, container: Container): Promise<Observ
   if (slot === undefined) return undefined;
   const layout: Layout = layoutOf(mounted === undefined ? [] : [mounted.target]);
   const read = (link: FactLink): Promise<string | undefined> => engine.readLink(container.id, `${layout.home}/${link}`);
+  const always = factLinks.filter((link) => link !== 'refused');
   const [targets, isStandby] = await Promise.all([
-    Promise.all(factLinks.map(async (link) => [link, await read(link)] as const)),
+    Promise.all(always.map(async (link) => [link, await read(link)] as const)),
     findStandby(engine, container.id, layout),
   ]);
-  const links = Object.fromEntries(targets) as Record<FactLink, string | undefined>;
+  const { config, ...others } = Object.fromEntries(targets) as Record<FactLink, string | undefined>;
+  const links = { ...others, config, refused: isKept(config) ? await read('refused') : undefined };
   return {
     container,
     group: container.labels[labelNames.group] ?? '',

@@ -188,7 +188,9 @@ export function describeEngine(name: string, open: () => Promise<ContractBench>)
         const labels = { ...bench.labels, 'contract.list': bench.prefix };
         const [b, a] = [await create({ labels }), await create({ labels })];
         await create();
-        const listed = await engine.listContainers({ 'contract.list': bench.prefix });
+        const told: Container[] = [];
+        const listed = await engine.listContainers({ 'contract.list': bench.prefix }, (each) => told.push(each));
+        expect(new Set(told)).toEqual(new Set(listed));
         expect(listed.map(({ id }) => id).toSorted()).toEqual([a, b].toSorted());
         expect(listed.map(({ name: each }) => each)).toEqual(listed.map(({ name: each }) => each).toSorted());
         expect(await engine.listContainers({ ...labels, 'contract.other': 'x' })).toEqual([]);

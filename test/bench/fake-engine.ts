@@ -294,11 +294,11 @@ export class FakeWorld {
   #calls(attachments: Set<() => void>): Calls {
     const inspect = (container: FakeContainer): Container => this.#inspect(container);
     return {
-      listContainers: async (labels) =>
-        [...this.containers.values()]
-          .filter(({ spec }) => bears(spec.labels, labels))
-          .map(inspect)
-          .sort(byName),
+      listContainers: async (labels, onInspected) => {
+        const found = [...this.containers.values()].filter(({ spec }) => bears(spec.labels, labels)).map(inspect);
+        for (const container of found) onInspected?.(container);
+        return found.sort(byName);
+      },
       inspectContainer: async (ref) => {
         const container = this.find(ref);
         return container === undefined ? undefined : inspect(container);

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, it, vi } from 'vitest';
 import { PgherdError } from '../../src/base/error.ts';
 import type { Engine } from '../../src/docker/engine.ts';
 import { observe } from '../../src/reconcile/observe.ts';
@@ -97,5 +98,46 @@ describe('a record whose link was set last by a controller whose time is over', 
     const [one = '', other] = nodes.map(({ view }) => view.link(link));
     expect(other).toBe(one);
     expect(one).toMatch(/^records\/record\.\d{13}\.2\.0\.0-1\.json$/);
+  });
+});
+
+describe('while the engine keeps one container to itself, the others', () => {
+  /** Looks with a list that ends when `during` has; gives what was read of containers until then, and after. */
+  async function readsOf(during: () => Promise<void>) {
+    const world = new FakeWorld();
+    await run(world, leastFile);
+    const { engine, calls } = world.connect();
+    const reads = (): number => calls.filter(({ method }) => method === 'readLink').length;
+    let before = 0;
+    await observe(
+      {
+        ...engine,
+        listContainers: async (...args) => {
+          const listed = await engine.listContainers(...args);
+          await during();
+          before = reads();
+          return listed;
+        },
+      },
+      'shop',
+      undefined,
+    );
+    return { before, after: reads() - before };
+  }
+
+  it('are read', async () => {
+    const { before, after } = await readsOf(setImmediate);
+    expect(before).toBeGreaterThan(0);
+    expect(after).toBe(0);
+  });
+
+  it('are read again where that takes long', async () => {
+    const now = performance.now();
+    const { before, after } = await readsOf(async () => {
+      await setImmediate();
+      vi.spyOn(performance, 'now').mockReturnValue(now + 10_000);
+    });
+    vi.restoreAllMocks();
+    expect(after).toBe(before);
   });
 });

@@ -172,8 +172,8 @@ function comeLate(simulation: Simulation, what: string, isIt: (args: readonly un
   };
 }
 
-function isPromotion(args: readonly unknown[]): boolean {
-  return JSON.stringify(args[1] ?? '').includes('/promote"');
+function isPromotion([, command]: readonly unknown[]): boolean {
+  return typeof command === 'object' && JSON.stringify(command).includes('/promote"');
 }
 
 function isRecord([, , entries]: readonly unknown[]): boolean {

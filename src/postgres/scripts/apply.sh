@@ -31,7 +31,7 @@ before=$(readlink "$home/config" || :)
 before=${before##*/}
 wanted=${rev##*/}
 # The leader to follow, and the replicas that commits wait for, are loaded all the same.
-if ! keep; then
+if has_taken || ! keep; then
   if [ -n "$refused" ]; then
     say "its server refuses the configuration: $refused"
     exit 78
