@@ -1,6 +1,6 @@
 import type { Engine } from '../docker/engine.ts';
 import type { Topology } from '../topology/model.ts';
-import { observe, observeInForce } from './observe.ts';
+import { observe, observeAgain, observeInForce } from './observe.ts';
 import { nodeName } from './kinds/find-node.ts';
 import { nodeResource } from './names.ts';
 import { earliest, type Plan } from './plan.ts';
@@ -29,6 +29,8 @@ export type LookOptions = {
   readonly watch?: LeaderWatch;
   /** Whether all servers are listened to all the time: then those that say nothing are waited for, or silent. */
   readonly listens?: boolean;
+  /** What was seen last, and the containers in which anything was done since, which `observeAgain` knows of. */
+  readonly since?: { readonly snapshot: Snapshot; readonly changed: ReadonlySet<string> } | undefined;
 };
 
 /** Looks at a cluster and plans what is to be done next. Changes nothing. */
@@ -38,7 +40,11 @@ export async function look(
   fingerprints: Fingerprints,
   options: LookOptions = {},
 ): Promise<Looked> {
-  const observed = await observe(engine, topology.cluster, topology);
+  const { since } = options;
+  const observed =
+    since === undefined
+      ? await observe(engine, topology.cluster, topology)
+      : await observeAgain(engine, topology, since.snapshot, since.changed);
   const isUnderWay = (node: ObservedNode): boolean =>
     options.bootstraps?.has(nodeResource(nodeName(node))) ?? isBegun(observed, node);
   const nodes = observed.nodes.map((node) => (isUnderWay(node) ? { ...node, isUnderWay: true } : node));

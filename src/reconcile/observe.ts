@@ -71,6 +71,65 @@ export async function observe(engine: Engine, cluster: string, topology: Topolog
   };
 }
 
+/** Facts that taking a node out of service, and having it follow nobody, change. */
+const changedFacts = ['serves', 'detached'] as const satisfies readonly FactLink[];
+
+/**
+ * Looks again at a cluster in which these containers were taken out of service or told to follow nobody, and nothing else was
+ * done since it was seen: reads what that changes. Where other containers have come, gone, started or ended, it looks at all.
+ */
+export async function observeAgain(
+  engine: Engine,
+  topology: Topology,
+  seen: Snapshot,
+  changed: ReadonlySet<string>,
+): Promise<Snapshot> {
+  const { nodes, balancers } = seen;
+  const before = new Map([...nodes, ...balancers].map(({ container }) => [container.id, container]));
+  const listed = await engine.listContainers(clusterLabels(seen.cluster));
+  const now = new Map(listed.filter(isOfGroup).map((container) => [container.id, container]));
+  const isAsSeen =
+    seen.busy.length + seen.halfRemoved.length === 0 &&
+    now.size === before.size &&
+    [...now.values()].every((container) => isStill(container, before.get(container.id)));
+  if (!isAsSeen) return observe(engine, seen.cluster, topology);
+  const latest = <T extends { readonly container: Container }>(one: T): T => ({
+    ...one,
+    container: now.get(one.container.id) ?? one.container,
+  });
+  return {
+    ...seen,
+    takenAt: Date.now(),
+    nodes: await Promise.all(
+      nodes.map(latest).map(async (node) => (changed.has(node.container.id) ? readAgain(engine, node) : node)),
+    ),
+    balancers: balancers.map(latest),
+    ...nothingHeard,
+  };
+}
+
+function isOfGroup({ labels }: Container): boolean {
+  return labels[labelNames.kind] === 'node' || labels[labelNames.kind] === 'balancer';
+}
+
+function isStill(container: Container, before: Container | undefined): boolean {
+  const isThere = container.isBusy !== true && !isBeingRemoved(container);
+  return isThere && container.state === before?.state && container.startedAt === before.startedAt;
+}
+
+async function readAgain(engine: Engine, node: ObservedNode): Promise<ObservedNode> {
+  const { container, layout } = node;
+  const [links, isStandby] = await Promise.all([
+    Promise.all(
+      changedFacts.map(async (link) => [link, await engine.readLink(container.id, `${layout.home}/${link}`)] as const),
+    ),
+    findStandby(engine, container.id, layout),
+  ]);
+  const nothing = Object.fromEntries(factLinks.map((link) => [link, undefined])) as Record<FactLink, undefined>;
+  const { serves, fencedFor, fencedAt, detached } = readFacts({ ...nothing, ...Object.fromEntries(links) });
+  return { ...node, facts: { ...node.facts, serves, fencedFor, fencedAt, detached }, isStandby };
+}
+
 /** Before anybody was listened to. */
 export const nothingHeard: Pick<
   Snapshot,

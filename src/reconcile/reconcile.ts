@@ -10,7 +10,7 @@ import { claim, isClaimed, type Tenure } from './claim.ts';
 import { execute, type Outcome } from './execute.ts';
 import { LockSeeker, isLock, lockPollMilliseconds, type Lock } from './lock.ts';
 import { findLockImage } from './lock-image.ts';
-import { look, type Looked } from './look.ts';
+import { look, type Looked, type LookOptions } from './look.ts';
 import type { Passwords } from './passwords.ts';
 import { nodeResource } from './names.ts';
 import { earliest, without, type Plan, type Step } from './plan.ts';
@@ -67,6 +67,9 @@ const interrupting: ReadonlySet<Step['action']['do']> = new Set([
 
 /** What takes a node out of service, so that another one can lead: whatever else it fails at, this is done. */
 const takingOut: ReadonlySet<Step['action']['do']> = new Set(['fence', 'disconnect']);
+
+/** Of what they change is known what it is: the look that follows reads that, and no more. */
+const readAgain: ReadonlySet<Step['action']['do']> = new Set(['fence', 'disconnect', 'detach', 'read-record']);
 
 /** What a change of leaders consists of: where some of it is done, the rest follows at once. */
 const handsOver: ReadonlySet<Step['action']['do']> = new Set(['fence', 'detach', 'promote']);
@@ -134,6 +137,8 @@ class Run {
   readonly #watch: LeaderWatch;
   readonly #wake: Wake;
   #snapshot: Snapshot | undefined;
+  /** Where the next look may go by the one before. */
+  #since: LookOptions['since'];
   readonly #news = new ServerNews();
   /** Of a run of its own; a daemon listens all the time. */
   readonly #listeners: Listeners | undefined;
@@ -334,8 +339,11 @@ class Run {
     const failed = new Set([...this.#failures.keys(), ...this.#underWay.resources]);
     const { bootstraps } = this.#underWay;
     this.#options.onProgress({ type: 'looking' });
+    const since = this.#since;
+    this.#since = undefined;
     const looked = await look(this.#engine, this.#topology, this.#passwords.fingerprints, {
       failed,
+      since,
       voices: this.#findVoices(),
       ...(this.#lock === undefined ? {} : { bootstraps }),
       watch: this.#watch,
@@ -475,11 +483,23 @@ class Run {
       },
     );
     for (const each of underWay) this.#underWay.add(each);
+    this.#since = this.#findSince(outcomes);
     for (const outcome of outcomes) {
       this.#take(outcome);
       if (outcome.result === 'failed' && isFatal(outcome.error)) throw outcome.error;
     }
     return outcomes;
+  }
+
+  // Nobody leads until the look after the first steps of a change of leaders has ended.
+  #findSince(outcomes: readonly Outcome[]): LookOptions['since'] {
+    const isKnown = outcomes.every(({ result, step: { action } }) => result === 'done' && readAgain.has(action.do));
+    const hasDetached = outcomes.some(({ step: { action } }) => action.do === 'detach');
+    if (this.#snapshot === undefined || !isKnown || !hasDetached || !this.#underWay.isNothing) return undefined;
+    const changed = outcomes.flatMap(({ step: { action } }) =>
+      'node' in action ? [action.node.container] : 'container' in action ? [action.container] : [],
+    );
+    return { snapshot: this.#snapshot, changed: new Set(changed) };
   }
 
   // What is fatal the next look meets as well, where nobody throws it.

@@ -2,10 +2,10 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { PgherdError } from '../../src/base/error.ts';
 import type { Engine } from '../../src/docker/engine.ts';
-import { observe } from '../../src/reconcile/observe.ts';
+import { observe, observeAgain } from '../../src/reconcile/observe.ts';
 import type { Snapshot } from '../../src/reconcile/snapshot.ts';
 import { FakeWorld } from '../bench/fake-engine.ts';
-import { leastFile, run } from './simulation.ts';
+import { leastFile, run, toTopology } from './simulation.ts';
 
 const replica = 'shop-lb1-replica1';
 
@@ -139,5 +139,46 @@ describe('while the engine keeps one container to itself, the others', () => {
     });
     vi.restoreAllMocks();
     expect(after).toBe(before);
+  });
+});
+
+describe('a second look, after a replica was told to follow nobody', () => {
+  /** What the first look saw, then what somebody did besides, then the second look and its calls. */
+  async function lookTwice(besides: (world: FakeWorld, engine: Engine) => Promise<void> = async () => undefined) {
+    const world = new FakeWorld();
+    await run(world, leastFile);
+    const { engine, calls } = world.connect();
+    const seen = await observe(engine, 'shop', toTopology(leastFile));
+    const node = world.find(replica);
+    node?.view.put(`${node.volumes[0]?.target ?? ''}/pgherd/detached`, { type: 'link', target: '1.4096.open' });
+    await besides(world, engine);
+    const done = calls.length;
+    const again = await observeAgain(engine, toTopology(leastFile), seen, new Set([node?.id ?? '']));
+    return { again, calls: calls.slice(done).map(({ method }) => method) };
+  }
+
+  const detached = ({ nodes }: Snapshot): unknown =>
+    nodes.find(({ container }) => container.name === replica)?.facts.detached;
+
+  it('reads that of this one, and where all containers are', async () => {
+    const { again, calls } = await lookTwice();
+    expect(detached(again)).toEqual({ timeline: 1, lsn: 4096, shut: false });
+    expect(calls.toSorted()).toEqual(['listContainers', 'pathExists', 'readLink', 'readLink']);
+  });
+
+  it.each<[string, (world: FakeWorld, engine: Engine) => Promise<void>]>([
+    ['has ended', (_, engine) => engine.stopContainer('shop-lb1-primary', 0)],
+    [
+      'was started anew',
+      async (_, engine) => {
+        await engine.stopContainer('shop-lb1-primary', 0);
+        await engine.startContainer('shop-lb1-primary');
+      },
+    ],
+    ['is gone', (_, engine) => engine.removeContainer('shop-lb1-primary')],
+  ])('is a whole one where another container %s', async (_, besides) => {
+    const { again, calls } = await lookTwice(besides);
+    expect(calls).toContain('listVolumes');
+    expect(detached(again)).toEqual({ timeline: 1, lsn: 4096, shut: false });
   });
 });

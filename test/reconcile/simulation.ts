@@ -77,7 +77,7 @@ export const edits: fc.Arbitrary<{ readonly from: File; readonly to: File }> = n
 
 const parsed = new WeakMap<File, Topology>();
 
-function toTopology(file: File): Topology {
+export function toTopology(file: File): Topology {
   const topology = parsed.get(file) ?? parse(file);
   parsed.set(file, topology);
   return topology;
