@@ -182,21 +182,29 @@ export function formatReign({ leader, fork }: Reign): string {
 
 export type SecretsName = { readonly version: number; readonly fingerprint: string };
 
+const factReaders: Readonly<Record<FactLink, (target: string | undefined) => Partial<NodeFacts>>> = {
+  state: (target) => ({ state: readState(target) }),
+  config: (target) => ({ config: baseName(target) }),
+  started: (target) => ({ started: baseName(target) }),
+  loaded: (target) => ({ loaded: baseName(target) }),
+  refused: (target) => ({ refused: baseName(target)?.replaceAll('%2F', '/').replaceAll('%25', '%') }),
+  detached: (target) => ({ detached: readDetached(baseName(target)) }),
+  serves: (target) => readServes(baseName(target)),
+  record: (target) => ({ record: readRecordName(baseName(target)) }),
+  secrets: (target) => ({ secrets: readSecretsName(baseName(target)) }),
+  handover: (target) => ({ handover: readHandover(baseName(target)) }),
+  pause: (target) => ({ pause: readPause(baseName(target)) }),
+};
+
 /** Facts from link targets, each undefined where the link is missing. Anything unknown reads as missing. */
 export function readFacts(links: Readonly<Record<FactLink, string | undefined>>): NodeFacts {
-  return {
-    state: readState(links.state),
-    config: baseName(links.config),
-    started: baseName(links.started),
-    loaded: baseName(links.loaded),
-    refused: baseName(links.refused)?.replaceAll('%2F', '/').replaceAll('%25', '%'),
-    detached: readDetached(baseName(links.detached)),
-    ...readServes(baseName(links.serves)),
-    record: readRecordName(baseName(links.record)),
-    secrets: readSecretsName(baseName(links.secrets)),
-    handover: readHandover(baseName(links.handover)),
-    pause: readPause(baseName(links.pause)),
-  };
+  return readSomeFacts(links) as NodeFacts;
+}
+
+/** The facts that these links tell, and no others. */
+export function readSomeFacts(links: Readonly<Partial<Record<FactLink, string | undefined>>>): Partial<NodeFacts> {
+  const told = factLinks.filter((link) => link in links);
+  return Object.assign({}, ...told.map((link) => factReaders[link](links[link]))) as Partial<NodeFacts>;
 }
 
 export function formatRecordName({ epoch, version, leader, members, fork, sync }: RecordName): string {

@@ -9,6 +9,7 @@ import {
   layoutOf,
   readFacts,
   readRecordName,
+  readSomeFacts,
   type FactLink,
   type Layout,
   type RecordName,
@@ -71,12 +72,21 @@ export async function observe(engine: Engine, cluster: string, topology: Topolog
   };
 }
 
-/** Facts that taking a node out of service, and having it follow nobody, change. */
-const changedFacts = ['serves', 'detached'] as const satisfies readonly FactLink[];
+/** Facts that a change of leaders goes by, and those of them that say something where a container has ended. */
+const decidingFacts = [
+  'state',
+  'serves',
+  'detached',
+  'record',
+  'handover',
+  'pause',
+] as const satisfies readonly FactLink[];
+const lastingFacts = ['serves', 'handover', 'pause'] as const satisfies readonly FactLink[];
 
 /**
- * Looks again at a cluster in which these containers were taken out of service or told to follow nobody, and nothing else was
- * done since it was seen: reads what that changes. Where other containers have come, gone, started or ended, it looks at all.
+ * Looks again at a cluster where nothing was done since it was seen but that nodes were taken out of service, and told to
+ * follow nobody: reads what a change of leaders goes by. Of containers that have ended `changed` alone are read: each stat of
+ * one mounts it. Where containers have come, gone, started or ended, it looks at all.
  */
 export async function observeAgain(
   engine: Engine,
@@ -92,20 +102,21 @@ export async function observeAgain(
     seen.busy.length + seen.halfRemoved.length === 0 &&
     now.size === before.size &&
     [...now.values()].every((container) => isStill(container, before.get(container.id)));
-  if (!isAsSeen) return observe(engine, seen.cluster, topology);
   const latest = <T extends { readonly container: Container }>(one: T): T => ({
     ...one,
     container: now.get(one.container.id) ?? one.container,
   });
-  return {
-    ...seen,
-    takenAt: Date.now(),
-    nodes: await Promise.all(
-      nodes.map(latest).map(async (node) => (changed.has(node.container.id) ? readAgain(engine, node) : node)),
-    ),
-    balancers: balancers.map(latest),
-    ...nothingHeard,
-  };
+  const read = isAsSeen
+    ? await Promise.all(nodes.map((node) => readAgain(engine, latest(node), changed))).catch(unlessGoing)
+    : undefined;
+  if (read === undefined) return observe(engine, seen.cluster, topology);
+  const named = await Promise.all(read.map((node) => readNames(engine, node, read)));
+  return { ...seen, takenAt: Date.now(), nodes: named, balancers: balancers.map(latest), ...nothingHeard };
+}
+
+// One that is removed or held meanwhile is told apart by a whole look.
+function unlessGoing(error: unknown): undefined {
+  if (!hasCode(error, 'engine-timeout', 'engine-error')) throw error;
 }
 
 function isOfGroup({ labels }: Container): boolean {
@@ -117,17 +128,29 @@ function isStill(container: Container, before: Container | undefined): boolean {
   return isThere && container.state === before?.state && container.startedAt === before.startedAt;
 }
 
-async function readAgain(engine: Engine, node: ObservedNode): Promise<ObservedNode> {
-  const { container, layout } = node;
+async function readAgain(engine: Engine, node: ObservedNode, changed: ReadonlySet<string>): Promise<ObservedNode> {
+  const { container, layout, facts } = node;
+  const isRunning = container.state === 'running';
+  if (!isRunning && !changed.has(container.id)) return node;
+  const wanted: readonly FactLink[] = isRunning ? decidingFacts : lastingFacts;
   const [links, isStandby] = await Promise.all([
-    Promise.all(
-      changedFacts.map(async (link) => [link, await engine.readLink(container.id, `${layout.home}/${link}`)] as const),
-    ),
-    findStandby(engine, container.id, layout),
+    readLinks(engine, node, wanted),
+    isRunning ? findStandby(engine, container.id, layout) : node.isStandby,
   ]);
-  const nothing = Object.fromEntries(factLinks.map((link) => [link, undefined])) as Record<FactLink, undefined>;
-  const { serves, fencedFor, fencedAt, detached } = readFacts({ ...nothing, ...Object.fromEntries(links) });
-  return { ...node, facts: { ...node.facts, serves, fencedFor, fencedAt, detached }, isStandby };
+  return { ...node, facts: { ...facts, ...readSomeFacts(links) }, isStandby, isLinkLate: false };
+}
+
+type Links = Partial<Record<FactLink, string | undefined>>;
+
+const noLinks = Object.fromEntries(factLinks.map((link) => [link, undefined])) as Record<FactLink, undefined>;
+
+async function readLinks(
+  engine: Engine,
+  { container, layout }: Pick<ObservedNode, 'container' | 'layout'>,
+  links: readonly FactLink[],
+): Promise<Links> {
+  const read = async (link: FactLink) => [link, await engine.readLink(container.id, `${layout.home}/${link}`)] as const;
+  return Object.fromEntries(await Promise.all(links.map(read)));
 }
 
 /** Before anybody was listened to. */
@@ -223,21 +246,19 @@ async function observeNode(engine: Engine, container: Container): Promise<Observ
   const [mounted] = container.volumes;
   if (slot === undefined) return undefined;
   const layout: Layout = layoutOf(mounted === undefined ? [] : [mounted.target]);
-  const read = (link: FactLink): Promise<string | undefined> => engine.readLink(container.id, `${layout.home}/${link}`);
-  const always = factLinks.filter((link) => link !== 'refused');
-  const [targets, isStandby] = await Promise.all([
-    Promise.all(always.map(async (link) => [link, await read(link)] as const)),
+  const read = (links: readonly FactLink[]): Promise<Links> => readLinks(engine, { container, layout }, links);
+  const [links, isStandby] = await Promise.all([
+    read(factLinks.filter((link) => link !== 'refused')),
     findStandby(engine, container.id, layout),
   ]);
-  const { config, ...others } = Object.fromEntries(targets) as Record<FactLink, string | undefined>;
-  const links = { ...others, config, refused: isKept(config) ? await read('refused') : undefined };
+  const refused = isKept(links.config) ? await read(['refused']) : {};
   return {
     container,
     group: container.labels[labelNames.group] ?? '',
     slot,
     volume: mounted?.name ?? '',
     layout,
-    facts: readFacts(links),
+    facts: readFacts({ ...noLinks, ...links, ...refused }),
     isStandby,
   };
 }

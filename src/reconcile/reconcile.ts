@@ -137,8 +137,9 @@ class Run {
   readonly #watch: LeaderWatch;
   readonly #wake: Wake;
   #snapshot: Snapshot | undefined;
-  /** Where the next look may go by the one before. */
+  /** Where the next look may go by the one before, which was a whole one. */
   #since: LookOptions['since'];
+  #isWhole = true;
   readonly #news = new ServerNews();
   /** Of a run of its own; a daemon listens all the time. */
   readonly #listeners: Listeners | undefined;
@@ -341,6 +342,7 @@ class Run {
     this.#options.onProgress({ type: 'looking' });
     const since = this.#since;
     this.#since = undefined;
+    this.#isWhole = since === undefined;
     const looked = await look(this.#engine, this.#topology, this.#passwords.fingerprints, {
       failed,
       since,
@@ -483,7 +485,7 @@ class Run {
       },
     );
     for (const each of underWay) this.#underWay.add(each);
-    this.#since = this.#findSince(outcomes);
+    this.#since = signal.aborted ? undefined : this.#findSince(outcomes);
     for (const outcome of outcomes) {
       this.#take(outcome);
       if (outcome.result === 'failed' && isFatal(outcome.error)) throw outcome.error;
@@ -495,7 +497,7 @@ class Run {
   #findSince(outcomes: readonly Outcome[]): LookOptions['since'] {
     const isKnown = outcomes.every(({ result, step: { action } }) => result === 'done' && readAgain.has(action.do));
     const hasDetached = outcomes.some(({ step: { action } }) => action.do === 'detach');
-    if (this.#snapshot === undefined || !isKnown || !hasDetached || !this.#underWay.isNothing) return undefined;
+    if (!isKnown || !hasDetached || !this.#isWhole || !this.#underWay.isNothing || this.#snapshot === undefined) return;
     const changed = outcomes.flatMap(({ step: { action } }) =>
       'node' in action ? [action.node.container] : 'container' in action ? [action.container] : [],
     );

@@ -160,10 +160,18 @@ describe('a second look, after a replica was told to follow nobody', () => {
   const detached = ({ nodes }: Snapshot): unknown =>
     nodes.find(({ container }) => container.name === replica)?.facts.detached;
 
-  it('reads that of this one, and where all containers are', async () => {
+  it('reads what a change of leaders goes by, and no lists but that of containers', async () => {
     const { again, calls } = await lookTwice();
     expect(detached(again)).toEqual({ timeline: 1, lsn: 4096, shut: false });
-    expect(calls.toSorted()).toEqual(['listContainers', 'pathExists', 'readLink', 'readLink']);
+    expect(new Set(calls)).toEqual(new Set(['listContainers', 'pathExists', 'readLink']));
+  });
+
+  it('sees what was asked for meanwhile, whomever that was written to', async () => {
+    const { again } = await lookTwice(async (world) => {
+      const node = world.find('shop-lb1-primary');
+      node?.view.put(`${node.volumes[0]?.target ?? ''}/pgherd/pause`, { type: 'link', target: 'on.1796000000000.me' });
+    });
+    expect(again.nodes.flatMap(({ facts }) => facts.pause ?? [])).toMatchObject([{ isPaused: true, by: 'me' }]);
   });
 
   it.each<[string, (world: FakeWorld, engine: Engine) => Promise<void>]>([

@@ -106,10 +106,22 @@ export class Process {
     return timeline > Math.min(forkOf(reign), ...before.slice(0, before.indexOf(was)).map(forkOf));
   }
 
+  /** A server goes by the revision in force; `role`: of one that is about to start. */
+  async takePart(role?: string): Promise<void> {
+    let reign = '';
+    for (;;) {
+      const now = this.config.read('reign');
+      if (now === '' || now === reign) return;
+      reign = now;
+      if (role === 'follow' && this.isAstray(reign)) await this.setAside();
+      await this.mark('reign', reign);
+    }
+  }
+
   async setAside(): Promise<never> {
     const leader = this.servers.reach(this.container, this.read('conninfo'));
     if (leader !== undefined && this.database?.isPrefixOf(leader.database) === true) {
-      throw new Error('a volume is set aside that holds nothing but what its leader has');
+      this.servers.onSetAsideInVain?.(`${this.container.name} holds nothing but what its leader has, and is set aside`);
     }
     await this.mark('state', 'diverged');
     throw new Failed(1, 'it has WAL from another leader: the volume is set aside');

@@ -32,7 +32,7 @@ async function apply(process: Process): Promise<string> {
   }
   const before = process.link('config');
   await process.mark('config', process.revision);
-  if (reign !== '') await process.mark('reign', reign);
+  await process.takePart();
   const own = process.link('detached') === undefined ? undefined : newMark();
   if (own !== undefined) await process.mark('detached', own);
   const server = await process.connect('superuser', 10_000);

@@ -29,6 +29,8 @@ export class Servers {
   readonly databases = new Map<string, Database>();
   readonly #byContainer = new Map<string, Server>();
   around: Surroundings | undefined;
+  /** Told of a volume that is cloned anew although its server could have gone on. */
+  onSetAsideInVain: ((what: string) => void) | undefined;
 
   constructor(clock: VirtualClock, random: Random) {
     this.clock = clock;

@@ -87,6 +87,9 @@ export class Simulation {
         }
       : undefined;
     this.servers = new Servers(clock, this.random);
+    this.servers.onSetAsideInVain = (what) => {
+      this.violate(what);
+    };
     this.setting = 'world' in base ? base.setting : base;
     this.topology = 'world' in base ? base.topology : topologyFor(base);
     const programs: ProgramOptions = {

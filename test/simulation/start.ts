@@ -73,23 +73,11 @@ function setDatabase(process: Process, database: Database): void {
   process.servers.databases.set(volumeOf(process), database);
 }
 
-/** The server goes by the revision in force. Whoever puts another one in force meanwhile says so after it has. */
-async function takePart(process: Process, role: string): Promise<void> {
-  let reign = '';
-  for (;;) {
-    const now = process.config.read('reign');
-    if (now === '' || now === reign) return;
-    reign = now;
-    if (role === 'follow' && process.isAstray(reign)) await process.setAside();
-    await process.mark('reign', reign);
-  }
-}
-
 async function serve(process: Process, context: StartContext, role: string, number: string): Promise<void> {
   const database = databaseOf(process);
   if (database === undefined) refuse('there is no database');
   if (database.isBroken) throw new Failed(1, 'PANIC: could not locate a valid checkpoint record');
-  await takePart(process, role);
+  await process.takePart(role);
   if (role === 'follow') {
     database.isStandby = true;
     database.slots.clear();
@@ -105,7 +93,7 @@ async function serve(process: Process, context: StartContext, role: string, numb
   await process.mark('serves', database.isStandby ? 'follow' : 'lead');
   await process.mark('started', process.revision);
   await process.mark('loaded', process.revision);
-  await takePart(process, role);
+  await process.takePart(role);
   const server = context.serve(database);
   server.load();
   await process.step(between(process.servers.random, 200, 700));

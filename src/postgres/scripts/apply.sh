@@ -31,7 +31,7 @@ before=$(readlink "$home/config" || :)
 before=${before##*/}
 wanted=${rev##*/}
 # The leader to follow, and the replicas that commits wait for, are loaded all the same.
-if has_taken || ! keep; then
+if ! keep; then
   if [ -n "$refused" ]; then
     say "its server refuses the configuration: $refused"
     exit 78
@@ -39,7 +39,7 @@ if has_taken || ! keep; then
   rm -f "$home/refused"
 fi
 mark config "${rev##*/}"
-[ -z "$reign" ] || mark reign "$reign"
+take_part
 # From now on it may come further than was said.
 own=
 if [ -L "$home/detached" ]; then own=pending.$$; mark detached "$own"; fi

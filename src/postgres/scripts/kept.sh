@@ -30,11 +30,6 @@ build() {
 # What the server refuses of this revision, and whether nothing was found to go on with.
 refused=
 is_stuck=
-# Whether a server that runs has taken these settings already, but for pgherd's own: to ask takes it a process of its own.
-has_taken() {
-  loaded=$home/$(readlink "$home/loaded" || :)/postgresql.conf
-  [ -e "$loaded" ] && [ "$(sed -E "/$own/d" "$loaded")" = "$(sed -E "/$own/d" "$rev/postgresql.conf")" ]
-}
 # keep: where the server refuses the settings of this revision, takes those that it has loaded in their place, but for
 # pgherd's own, and goes on as a revision of its own, rev.<what a restart applies>.<what is refused>.kept.
 keep() {

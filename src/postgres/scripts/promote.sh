@@ -17,16 +17,27 @@ trap - EXIT
 of=${record% *}
 { mark reign "$(cat "$rev/reign")"; sync "$home"/records/record."${of% *}.${of#* }".* "$home/records" 2>/dev/null || sync; } >/dev/null 2>&1 &
 synced=$!
-has_taken || keep || :
+keep || :
 mark config "${rev##*/}"
 number=${2:-0}
 shift 2
+# One that starts says so (1), or has not come so far; one that is there and does not answer hangs, and another one may lead
+# sooner.
+answered=$(date +%s)
+until pg_isready -q -h /var/run/postgresql -t 1; do
+  is=$?
+  now=$(date +%s)
+  if [ "$is" = 1 ] || [ ! -e "$data/postmaster.pid" ]; then answered=$now; fi
+  if [ "$now" -ge "$end" ] || [ "$((now - answered))" -ge 5 ]; then
+    say 'its server does not answer'
+    exit 1
+  fi
+  sleep 0.05
+done
 # PostgreSQL takes the number after the last one that it has a history of. Those before may be another node's, whose history
 # has not come here, or who never led: a history without a line is of a timeline that this one does not come from.
-for segment in "$data"/pg_wal/????????????????????????; do :; done
-last=$number
-if [ -e "$segment" ]; then segment=${segment##*/} last=$((0x${segment%????????????????})); fi
-while [ "$last" -lt "$((number - 1))" ]; do
+last=$(pg_controldata -D "$data" | sed -n "s/^Latest checkpoint's TimeLineID: *//p")
+while [ "${last:=$number}" -lt "$((number - 1))" ]; do
   last=$((last + 1))
   history=$data/pg_wal/$(printf %08X "$last").history
   [ -e "$history" ] || echo '# the number was given to another node of the group' >"$history"
@@ -36,9 +47,8 @@ slots=$(for slot; do
   echo "select pg_create_physical_replication_slot('$slot', true) where not exists (select from pg_replication_slots where slot_name = '$slot');"
 done)
 wait "$synced"
-lead() {
-  PGCONNECT_TIMEOUT=5 PGOPTIONS='-c synchronous_commit=local -c statement_timeout=0' timeout -s KILL "$((end - $(date +%s) + 1))" \
-    psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres >/dev/null <<SQL
+PGCONNECT_TIMEOUT=5 PGOPTIONS='-c synchronous_commit=local -c statement_timeout=0' timeout -s KILL "$((end - $(date +%s) + 1))" psql -XAtq -v ON_ERROR_STOP=1 -h /var/run/postgresql -U "$superuser" -d postgres \
+  >/dev/null <<SQL
 $(resets)
 select pg_reload_conf(), case when pg_is_in_recovery() then pg_promote(false) end;
 do \$\$ begin
@@ -53,23 +63,6 @@ $slots
 \set ON_ERROR_STOP off
 $(cat "$rev/reign.sql")
 SQL
-}
-# One that starts says so (1), or has not come so far; one that is there and does not answer hangs, and another one may lead
-# sooner.
-answered=$(date +%s)
-until lead; do
-  is=$?
-  [ "$is" = 2 ] || exit "$is"
-  is=0
-  pg_isready -q -h /var/run/postgresql -t 1 || is=$?
-  now=$(date +%s)
-  if [ "$is" -le 1 ] || [ ! -e "$data/postmaster.pid" ]; then answered=$now; fi
-  if [ "$now" -ge "$end" ] || [ "$((now - answered))" -ge 5 ]; then
-    say 'its server does not answer'
-    exit 1
-  fi
-  sleep 0.05
-done
 mark serves lead
 rm -f "$home/detached"
 [ -n "$is_stuck" ] || mark loaded "${rev##*/}"

@@ -43,3 +43,13 @@ set_aside() {
   mark state diverged
   say "it has WAL of timeline $timeline from a leader that the one which leads now does not come from: the volume is set aside"
 }
+# take_part [CHECK]: a server goes by the revision in force, and the volume says so, after CHECK: whoever puts another one
+# in force meanwhile does the same after that.
+take_part() {
+  reign=
+  while { read -r now <"$home/config/reign"; } 2>/dev/null && [ "$now" != "$reign" ]; do
+    reign=$now
+    ${1:-:}
+    mark reign "$reign"
+  done
+}

@@ -7,17 +7,11 @@ refuse() { say "$*"; exit 78; }
 exec 9>"$home/running"
 if command -v flock >/dev/null && ! flock -n 9; then refuse 'another server runs on this volume'; fi
 
-# The server goes by the revision in force. Whoever puts another one in force meanwhile says so after it has.
-reign=
-take_part() {
-  while { read -r now <"$home/config/reign"; } 2>/dev/null && [ "$now" != "$reign" ]; do
-    reign=$now
-    if [ "$role" = follow ] && is_astray "$reign"; then
-      set_aside
-      exit 78
-    fi
-    mark reign "$reign"
-  done
+stay_out() {
+  if [ "$role" = follow ] && is_astray "$reign"; then
+    set_aside
+    exit 78
+  fi
 }
 
 serve() {
@@ -25,7 +19,7 @@ serve() {
   rm -f "$data/postmaster.pid"
   printf "include '%s/config/postgresql.conf'\n" "$home" >"$data/postgresql.conf"
   raised=
-  take_part
+  take_part stay_out
   if [ "$role" = follow ]; then
     : >"$data/standby.signal"
     raised=$(raise)
@@ -57,7 +51,7 @@ serve() {
   ls "$home/records" | sort -t . -k 2,2nr -k 3,3nr | tail -n +33 | while read -r old; do rm -f "$home/records/$old"; done
   mark started "$(echo "${rev##*/}" | sed "${raised:+s/\.[^.]*/.raised/}")"
   [ -n "$is_stuck" ] || mark loaded "${rev##*/}"
-  take_part
+  take_part stay_out
   # shellcheck disable=SC2086 # options without spaces
   exec postgres -D "$data" $raised
 }
