@@ -485,7 +485,7 @@ class Run {
       },
     );
     for (const each of underWay) this.#underWay.add(each);
-    this.#since = signal.aborted ? undefined : this.#findSince(outcomes);
+    this.#since = this.#findSince(outcomes);
     for (const outcome of outcomes) {
       this.#take(outcome);
       if (outcome.result === 'failed' && isFatal(outcome.error)) throw outcome.error;
