@@ -204,7 +204,8 @@ export class Server {
 
   wake(): void {
     this.isHung = false;
-    if (this.#isForgotten) this.endReceiver();
+    // What ended meanwhile sends nothing more, whatever is in its volume by now.
+    if (this.#isForgotten || this.receiver?.isAlive === false) this.endReceiver();
     this.#isForgotten = false;
     if (this.#isOpen && this.phase === 'starting') this.open();
     this.replay();
