@@ -196,15 +196,23 @@ const factReaders: Readonly<Record<FactLink, (target: string | undefined) => Par
   pause: (target) => ({ pause: readPause(baseName(target)) }),
 };
 
+type Links = Readonly<Partial<Record<FactLink, string | undefined>>>;
+
 /** Facts from link targets, each undefined where the link is missing. Anything unknown reads as missing. */
-export function readFacts(links: Readonly<Record<FactLink, string | undefined>>): NodeFacts {
-  return readSomeFacts(links) as NodeFacts;
+export function readFacts(links: Links): NodeFacts {
+  return factsOf(factLinks, links) as NodeFacts;
 }
 
 /** The facts that these links tell, and no others. */
-export function readSomeFacts(links: Readonly<Partial<Record<FactLink, string | undefined>>>): Partial<NodeFacts> {
-  const told = factLinks.filter((link) => link in links);
-  return Object.assign({}, ...told.map((link) => factReaders[link](links[link]))) as Partial<NodeFacts>;
+export function readSomeFacts(links: Links): Partial<NodeFacts> {
+  return factsOf(
+    factLinks.filter((link) => link in links),
+    links,
+  );
+}
+
+function factsOf(names: readonly FactLink[], links: Links): Partial<NodeFacts> {
+  return Object.assign({}, ...names.map((name) => factReaders[name](links[name]))) as Partial<NodeFacts>;
 }
 
 export function formatRecordName({ epoch, version, leader, members, fork, sync }: RecordName): string {

@@ -30,8 +30,8 @@ const readingTime = 500;
 
 /**
  * Looks at a cluster once: three lists, an inspect for each container, a stat for each fact, which are asked for while the
- * engine still keeps others to itself. Whatever a topology wants
- * and the cluster does not have is looked for by name, so that what is not ours is seen before it is touched.
+ * engine still keeps others to itself. Whatever a topology wants and the cluster does not have is looked for by name, so that
+ * what is not ours is seen before it is touched.
  */
 export async function observe(engine: Engine, cluster: string, topology: Topology | undefined): Promise<Snapshot> {
   const labels = clusterLabels(cluster);
@@ -73,15 +73,8 @@ export async function observe(engine: Engine, cluster: string, topology: Topolog
 }
 
 /** Facts that a change of leaders goes by, and those of them that say something where a container has ended. */
-const decidingFacts = [
-  'state',
-  'serves',
-  'detached',
-  'record',
-  'handover',
-  'pause',
-] as const satisfies readonly FactLink[];
-const lastingFacts = ['serves', 'handover', 'pause'] as const satisfies readonly FactLink[];
+const decidingFacts: readonly FactLink[] = ['state', 'serves', 'detached', 'record', 'handover', 'pause'];
+const lastingFacts: readonly FactLink[] = ['serves', 'handover', 'pause'];
 
 /**
  * Looks again at a cluster where nothing was done since it was seen but that nodes were taken out of service, and told to
@@ -132,17 +125,14 @@ async function readAgain(engine: Engine, node: ObservedNode, changed: ReadonlySe
   const { container, layout, facts } = node;
   const isRunning = container.state === 'running';
   if (!isRunning && !changed.has(container.id)) return node;
-  const wanted: readonly FactLink[] = isRunning ? decidingFacts : lastingFacts;
   const [links, isStandby] = await Promise.all([
-    readLinks(engine, node, wanted),
+    readLinks(engine, node, isRunning ? decidingFacts : lastingFacts),
     isRunning ? findStandby(engine, container.id, layout) : node.isStandby,
   ]);
   return { ...node, facts: { ...facts, ...readSomeFacts(links) }, isStandby, isLinkLate: false };
 }
 
 type Links = Partial<Record<FactLink, string | undefined>>;
-
-const noLinks = Object.fromEntries(factLinks.map((link) => [link, undefined])) as Record<FactLink, undefined>;
 
 async function readLinks(
   engine: Engine,
@@ -201,7 +191,7 @@ type Reading = {
 
 function beginReading(engine: Engine, container: Container): Reading {
   const read = readUnlessRemoved(engine, container);
-  // It may be begun anew, and nobody wait for this one.
+  // It may be read again, and nobody waits for this one then.
   read.catch(() => undefined);
   return { since: performance.now(), read };
 }
@@ -212,14 +202,13 @@ function beginReading(engine: Engine, container: Container): Reading {
  * of one that another call holds while that goes on.
  */
 async function readUnlessRemoved(engine: Engine, container: Container): Promise<Read> {
-  const kind = container.labels[labelNames.kind];
-  if (kind !== 'node' && kind !== 'balancer') return {};
+  if (!isOfGroup(container)) return {};
   if (container.isBusy === true) return { busy: container };
   const seen = isBeingRemoved(container) ? await awaitRemoval(engine, container.id) : container;
   if (seen === undefined) return {};
   if (isBeingRemoved(seen)) return { half: seen };
   try {
-    if (kind === 'node') return { node: await observeNode(engine, container) };
+    if (container.labels[labelNames.kind] === 'node') return { node: await observeNode(engine, container) };
     return { balancer: await observeBalancer(engine, container) };
   } catch (error) {
     if (hasCode(error, 'engine-timeout')) return { busy: container };
@@ -258,7 +247,7 @@ async function observeNode(engine: Engine, container: Container): Promise<Observ
     slot,
     volume: mounted?.name ?? '',
     layout,
-    facts: readFacts({ ...noLinks, ...links, ...refused }),
+    facts: readFacts({ ...links, ...refused }),
     isStandby,
   };
 }

@@ -177,7 +177,7 @@ describe('a second look, after a replica was told to follow nobody', () => {
   it.each<[string, (world: FakeWorld, engine: Engine) => Promise<void>]>([
     ['has ended', (_, engine) => engine.stopContainer('shop-lb1-primary', 0)],
     [
-      'was started anew',
+      'was started again',
       async (_, engine) => {
         await engine.stopContainer('shop-lb1-primary', 0);
         await engine.startContainer('shop-lb1-primary');

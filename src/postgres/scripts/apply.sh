@@ -19,9 +19,7 @@ is_of_reign() {
   here=${here%%[ @]*}
   [ -n "$here" ] && [ "$here" = "${there%%[ @]*}" ]
 }
-reign=
-if [ -e "$rev/reign" ]; then read -r reign <"$rev/reign"; fi
-if [ -e "$rev/conninfo" ] && [ -e "$data/standby.signal" ] && is_astray "$reign" && ! is_of_reign; then
+if [ -e "$rev/conninfo" ] && [ -e "$data/standby.signal" ] && read -r reign <"$rev/reign" && is_astray "$reign" && ! is_of_reign; then
   # It has taken a while.
   guard
   if [ "${record##* }" = "${reign%%.*}" ] && [ -e "$data/standby.signal" ]; then set_aside; fi

@@ -7,6 +7,7 @@ refuse() { say "$*"; exit 78; }
 exec 9>"$home/running"
 if command -v flock >/dev/null && ! flock -n 9; then refuse 'another server runs on this volume'; fi
 
+# One that is to follow in `reign`, and whose WAL is of another one that this does not come from, does not start.
 stay_out() {
   if [ "$role" = follow ] && is_astray "$reign"; then
     set_aside
@@ -158,10 +159,8 @@ rejoin() {
   # One that followed was promoted by somebody else, and one that led was away when another one took over. It takes no writes
   # from now on, and what it wrote may count.
   case $(readlink "$home/serves") in follow | lead | promoting) mark serves kept ;; esac
-  if is_astray "$(cat "$rev/reign")"; then
-    set_aside
-    exit 78
-  fi
+  reign=$(cat "$rev/reign")
+  stay_out
   conninfo=$(cat "$rev/conninfo")
   ask() { psql -XAtq -F ' ' -d "$conninfo replication=true dbname=replication" -c "$1"; }
   # Where it had just been promoted, only the history tells which timeline it began.
